@@ -1,0 +1,1 @@
+//! Verifies the bearer tokens of an OpenID provider.

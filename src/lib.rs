@@ -1,0 +1,8 @@
+//! The shell of Bappy: everything that touches the outside world (HTTP, SQL, the operator,
+//! the identity provider, the command line) around the core in `bappy-actors`.
+
+pub mod http;
+pub mod identity;
+pub mod operator;
+pub mod reference;
+pub mod sandbox;

@@ -1,0 +1,2 @@
+//! The `bappy` binary.
+fn main() {}

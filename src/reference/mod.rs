@@ -1,0 +1,1 @@
+//! Reference data shipped with the binary: countries and mobile networks.
