@@ -1,0 +1,17 @@
+//! What the core needs from the outside, as traits. The shell implements them; tests and the
+//! simulation implement them otherwise.
+
+mod environment;
+mod operator;
+mod store;
+
+pub use environment::{Clock, Ids};
+pub use operator::{
+    AccessToken, CallError, CatalogueItem, CataloguePage, Connectivity, ConnectivityState,
+    Endpoint, EndpointStatus, InstanceState, NetworkInfo, NewEndpoint, Operator, PlanInstance,
+    Refusal, Removal, SimCard, UnknownCause,
+};
+pub use store::{
+    Batch, Claimed, Closing, CommitOutcome, Guard, LinkChange, OpenOutcome, Planned, Store,
+    StoreError, UsageReading, WalletRow,
+};

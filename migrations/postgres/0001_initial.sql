@@ -1,0 +1,222 @@
+-- Money is in millionths of a currency unit, volumes in kilobytes, times with microseconds.
+-- Every tenant's row carries org_id, and so does every foreign key between such rows.
+
+CREATE TABLE organizations (
+    id              UUID PRIMARY KEY,
+    slug            TEXT NOT NULL UNIQUE,
+    name            TEXT NOT NULL,
+    status          TEXT NOT NULL CHECK (status IN ('active', 'suspended')),
+    currency        TEXT NOT NULL CHECK (length(currency) = 3),
+    price_per_sms   BIGINT NOT NULL CHECK (price_per_sms >= 0),
+    price_per_link  BIGINT NOT NULL CHECK (price_per_link >= 0),
+    created_at      TIMESTAMPTZ NOT NULL,
+    updated_at      TIMESTAMPTZ NOT NULL
+);
+
+-- Client ids of the identity provider, for tokens that carry no organization.
+CREATE TABLE organization_clients (
+    client_id   TEXT PRIMARY KEY,
+    org_id      UUID NOT NULL REFERENCES organizations (id),
+    created_at  TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX organization_clients_org ON organization_clients (org_id);
+
+-- version = number of ledger entries. fence shuts out a commit whose outcome was lost.
+CREATE TABLE wallets (
+    org_id       UUID PRIMARY KEY REFERENCES organizations (id),
+    balance      BIGINT NOT NULL CHECK (balance >= 0),
+    version      BIGINT NOT NULL CHECK (version >= 0),
+    fence        BIGINT NOT NULL,
+    links_total  BIGINT NOT NULL CHECK (links_total >= 0),
+    updated_at   TIMESTAMPTZ NOT NULL
+) WITH (fillfactor = 50);
+
+CREATE TABLE sponsors (
+    id     TEXT PRIMARY KEY,
+    name   TEXT NOT NULL,
+    color  TEXT NOT NULL
+);
+
+CREATE TABLE plans (
+    id                UUID PRIMARY KEY,
+    operator_plan_id  TEXT NOT NULL UNIQUE,
+    name              TEXT NOT NULL,
+    data_kb           BIGINT NOT NULL CHECK (data_kb >= 0),
+    validity_days     INTEGER NOT NULL CHECK (validity_days > 0),
+    wholesale_price   BIGINT NOT NULL CHECK (wholesale_price >= 0),
+    wholesale_currency TEXT NOT NULL CHECK (length(wholesale_currency) = 3),
+    sponsor_id        TEXT NOT NULL REFERENCES sponsors (id),
+    coverage_type     TEXT NOT NULL CHECK (coverage_type IN ('country', 'regional', 'global')),
+    region            TEXT,
+    coverage          TEXT NOT NULL,
+    countries         TEXT NOT NULL,
+    operators_total   BIGINT NOT NULL,
+    offered           BOOLEAN NOT NULL,
+    created_at        TIMESTAMPTZ NOT NULL,
+    updated_at        TIMESTAMPTZ NOT NULL
+);
+
+-- What an organization may buy, and at which price in its wallet's currency.
+CREATE TABLE organization_plans (
+    org_id      UUID NOT NULL REFERENCES organizations (id),
+    plan_id     UUID NOT NULL REFERENCES plans (id),
+    price       BIGINT NOT NULL CHECK (price >= 0),
+    enabled     BOOLEAN NOT NULL,
+    updated_at  TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (org_id, plan_id)
+);
+
+-- Cards. An eSIM of the operator's pool has no org_id; a physical card is in its organization's
+-- stock. `free` can be claimed, `claimed` belongs to operation_id alone, `used` is or was a
+-- Link's, `retired` is never given out again.
+CREATE TABLE sims (
+    iccid         TEXT PRIMARY KEY,
+    kind          TEXT NOT NULL CHECK (kind IN ('esim', 'physical')),
+    sponsor_id    TEXT NOT NULL,
+    org_id        UUID REFERENCES organizations (id),
+    smdp_address  TEXT,
+    matching_id   TEXT,
+    state         TEXT NOT NULL CHECK (state IN ('free', 'claimed', 'used', 'retired')),
+    operation_id  UUID,
+    claimed_at    TIMESTAMPTZ,
+    created_at    TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX sims_free ON sims (sponsor_id, kind, iccid) WHERE state = 'free' AND org_id IS NULL;
+CREATE INDEX sims_known ON sims (sponsor_id, kind, iccid) WHERE org_id IS NULL;
+CREATE INDEX sims_claimed ON sims (claimed_at) WHERE state = 'claimed';
+CREATE INDEX sims_stock ON sims (org_id, iccid) WHERE org_id IS NOT NULL;
+
+-- One attempt to change something at the operator. All of a group end alike; only its first
+-- carries the idempotency key and, while it is pending, the lease.
+CREATE TABLE operations (
+    org_id           UUID NOT NULL REFERENCES organizations (id),
+    id               UUID NOT NULL,
+    group_id         UUID NOT NULL,
+    position         INTEGER NOT NULL,
+    kind             TEXT NOT NULL
+        CHECK (kind IN ('create_link', 'topup', 'remove_plan', 'update_link')),
+    state            TEXT NOT NULL
+        CHECK (state IN ('pending', 'succeeded', 'refunded', 'rejected')),
+    link_id          UUID NOT NULL,
+    activation_id    UUID,
+    plan_id          UUID REFERENCES plans (id),
+    amount           BIGINT NOT NULL CHECK (amount >= 0),
+    debit_id         UUID,
+    idempotency_key  TEXT,
+    request_hash     BYTEA,
+    request          TEXT NOT NULL,
+    answer           TEXT,
+    failure          TEXT,
+    cleanup          TEXT NOT NULL CHECK (cleanup IN ('none', 'watching', 'done', 'manual')),
+    epoch            BIGINT NOT NULL,
+    attempts         INTEGER NOT NULL,
+    lease_until      TIMESTAMPTZ,
+    deadline_at      TIMESTAMPTZ NOT NULL,
+    horizon_at       TIMESTAMPTZ NOT NULL,
+    created_at       TIMESTAMPTZ NOT NULL,
+    settled_at       TIMESTAMPTZ,
+    PRIMARY KEY (org_id, id)
+);
+-- A key stands for at most one attempt that runs or succeeded; a refund frees it.
+CREATE UNIQUE INDEX operations_key ON operations (org_id, idempotency_key)
+    WHERE idempotency_key IS NOT NULL AND state IN ('pending', 'succeeded');
+CREATE INDEX operations_key_history ON operations (org_id, idempotency_key, id)
+    WHERE idempotency_key IS NOT NULL;
+CREATE INDEX operations_group ON operations (org_id, group_id, position) WHERE id <> group_id;
+CREATE INDEX operations_due ON operations (lease_until) WHERE lease_until IS NOT NULL;
+CREATE INDEX operations_open ON operations (org_id, id)
+    WHERE state = 'pending' OR cleanup IN ('watching', 'manual');
+-- Changes of one Link's status or plans come one after the other, on all instances.
+CREATE UNIQUE INDEX operations_exclusive ON operations (org_id, link_id)
+    WHERE state = 'pending' AND kind IN ('remove_plan', 'update_link');
+
+CREATE TABLE links (
+    org_id        UUID NOT NULL REFERENCES organizations (id),
+    id            UUID NOT NULL,
+    name          TEXT,
+    iccid         TEXT NOT NULL UNIQUE,
+    msisdn        TEXT,
+    kind          TEXT NOT NULL CHECK (kind IN ('esim', 'physical')),
+    status        TEXT NOT NULL CHECK (status IN ('active', 'suspended', 'inactive')),
+    sponsor_id    TEXT NOT NULL REFERENCES sponsors (id),
+    endpoint_id   TEXT NOT NULL,
+    smdp_address  TEXT,
+    matching_id   TEXT,
+    data_total_kb BIGINT NOT NULL,
+    data_used_kb  BIGINT NOT NULL,
+    profile_state TEXT,
+    profile_at    TIMESTAMPTZ,
+    usage_at      TIMESTAMPTZ,
+    created_at    TIMESTAMPTZ NOT NULL,
+    updated_at    TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (org_id, id)
+);
+CREATE INDEX links_status ON links (org_id, status, id);
+CREATE INDEX links_kind ON links (org_id, kind, id);
+
+CREATE TABLE activations (
+    org_id         UUID NOT NULL,
+    id             UUID NOT NULL,
+    link_id        UUID NOT NULL,
+    operation_id   UUID NOT NULL,
+    plan_id        UUID NOT NULL REFERENCES plans (id),
+    plan_name      TEXT NOT NULL,
+    status         TEXT NOT NULL
+        CHECK (status IN ('active', 'depleted', 'expired', 'cancelled')),
+    instance_id    TEXT NOT NULL,
+    activated_at   TIMESTAMPTZ NOT NULL,
+    first_used_at  TIMESTAMPTZ,
+    expires_at     TIMESTAMPTZ,
+    data_total_kb  BIGINT NOT NULL,
+    data_used_kb   BIGINT NOT NULL,
+    countries      TEXT NOT NULL,
+    amount         BIGINT NOT NULL,
+    currency       TEXT NOT NULL,
+    PRIMARY KEY (org_id, id),
+    UNIQUE (org_id, operation_id),
+    FOREIGN KEY (org_id, link_id) REFERENCES links (org_id, id),
+    FOREIGN KEY (org_id, operation_id) REFERENCES operations (org_id, id)
+);
+CREATE INDEX activations_link ON activations (org_id, link_id, id);
+CREATE INDEX activations_in_force ON activations (org_id, link_id, id) WHERE status = 'active';
+
+CREATE TABLE ledger_entries (
+    org_id         UUID NOT NULL REFERENCES wallets (org_id),
+    sequence       BIGINT NOT NULL CHECK (sequence > 0),
+    id             UUID NOT NULL,
+    kind           TEXT NOT NULL CHECK (kind IN
+        ('credit', 'activation', 'topup', 'refund', 'sms', 'link_fee', 'adjustment')),
+    amount         BIGINT NOT NULL,
+    balance_after  BIGINT NOT NULL CHECK (balance_after >= 0),
+    link_id        UUID,
+    iccid          TEXT,
+    activation_id  UUID,
+    plan_id        UUID,
+    plan_name      TEXT,
+    refund_of      UUID,
+    operation_id   UUID,
+    reference      TEXT,
+    description    TEXT NOT NULL,
+    created_at     TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (org_id, sequence),
+    FOREIGN KEY (org_id, operation_id) REFERENCES operations (org_id, id),
+    CHECK ((kind = 'refund') = (refund_of IS NOT NULL)),
+    CHECK (kind <> 'refund' OR operation_id IS NOT NULL)
+);
+-- One debit and one refund an operation.
+CREATE UNIQUE INDEX ledger_entries_operation ON ledger_entries (org_id, operation_id, kind)
+    WHERE operation_id IS NOT NULL;
+CREATE UNIQUE INDEX ledger_entries_reference ON ledger_entries (org_id, reference)
+    WHERE reference IS NOT NULL;
+CREATE INDEX ledger_entries_link ON ledger_entries (org_id, link_id, sequence)
+    WHERE link_id IS NOT NULL;
+
+CREATE FUNCTION ledger_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the ledger is append-only';
+END;
+$$;
+CREATE TRIGGER ledger_entries_append_only BEFORE UPDATE OR DELETE ON ledger_entries
+    FOR EACH ROW EXECUTE FUNCTION ledger_is_append_only();
+CREATE TRIGGER ledger_entries_no_truncate BEFORE TRUNCATE ON ledger_entries
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_is_append_only();
