@@ -7,3 +7,4 @@ pub mod identity;
 pub mod operator;
 pub mod reference;
 pub mod sandbox;
+pub mod store;
