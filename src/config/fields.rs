@@ -85,15 +85,16 @@ fn identity(sandbox: bool, s: &mut Source) -> Result<IdentityConfig, ConfigError
 }
 
 fn operator(sandbox: bool, s: &mut Source) -> Result<OperatorConfig, ConfigError> {
-    let default = |text: &str| sandbox.then(|| text.to_owned());
+    let simulator = sandbox.then_some("http://127.0.0.1:8081");
+    let anyone = || sandbox.then(|| "sandbox".to_owned());
     Ok(OperatorConfig {
-        url: address_of_service(s, "operator.url", default("http://127.0.0.1:8081"))?,
+        url: address_of_service(s, "operator.url", simulator)?,
         username: text_or_file(s, "operator.username", "operator.username_file")?
             .map(|given| given.text)
-            .or_else(|| default("sandbox")),
+            .or_else(anyone),
         password: text_or_file(s, "operator.password", "operator.password_file")?
             .map(|given| given.text)
-            .or_else(|| default("sandbox"))
+            .or_else(anyone)
             .map(Into::into),
         rate_per_second: whole(s, "operator.rate_per_second", 1..=RATE_MAX, 200)?,
         concurrency_max: whole(s, "operator.concurrency_max", 1..=COUNT_MAX, 64)?,
@@ -161,11 +162,11 @@ fn address(
 fn address_of_service(
     s: &mut Source,
     key: &'static str,
-    default: Option<String>,
+    default: Option<&str>,
 ) -> Result<Option<Url>, ConfigError> {
     let wanted = "an address that begins with http:// or https://, without a query";
     let set = parsed(s, key, wanted, web_address)?;
-    Ok(set.or_else(|| default.as_deref().and_then(web_address)))
+    Ok(set.or_else(|| default.and_then(web_address)))
 }
 
 fn web_address(text: &str) -> Option<Url> {
