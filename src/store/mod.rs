@@ -11,8 +11,12 @@
 #[macro_use]
 mod sql;
 
+pub mod balances;
+pub mod catalogue;
 mod db;
 mod error;
+pub mod organizations;
+pub mod page;
 mod postgres;
 mod sqlite;
 mod text;
