@@ -11,6 +11,8 @@
 #[macro_use]
 mod sql;
 
+pub mod attempts;
+pub mod audit;
 pub mod balances;
 pub mod catalogue;
 mod db;
@@ -21,6 +23,7 @@ mod postgres;
 mod sqlite;
 mod text;
 mod time;
+pub mod transactions;
 mod tx;
 
 pub use db::{Database, Schema};
