@@ -17,6 +17,7 @@ pub mod balances;
 pub mod catalogue;
 mod db;
 mod error;
+pub mod link_summaries;
 pub mod organizations;
 pub mod page;
 mod postgres;

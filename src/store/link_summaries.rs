@@ -1,0 +1,178 @@
+//! Links as a list shows them. Called by `GET /links`.
+//!
+//! **Invariants:** newest first by id, which is a UUID v7; without a filter the total is the
+//! wallet's maintained counter and nothing is counted.
+
+use super::page::{Part, Window, containing};
+use super::{Conn, DbError, Text, Time, Tx};
+use bappy_actors::model::{LinkId, LinkStatus, OrgId, SimKind, Sponsor, Timestamp, Volume};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+/// A Link as a list shows it: without activations and without the operator's ids.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkSummary {
+    /// Its id.
+    pub id: LinkId,
+    /// The partner's name for it.
+    pub name: Option<String>,
+    /// The card's ICCID.
+    pub iccid: String,
+    /// The card's number, if known.
+    pub msisdn: Option<String>,
+    /// What kind of card it is.
+    pub kind: SimKind,
+    /// Whether it serves.
+    pub status: LinkStatus,
+    /// The family of cards it belongs to.
+    pub sponsor: Sponsor,
+    /// Volume of all activations in force.
+    pub data_total: Volume,
+    /// Last known use of it.
+    pub data_used: Volume,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Which Links are wanted; what is none does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinkFilter {
+    /// In this status.
+    pub status: Option<LinkStatus>,
+    /// Of this kind.
+    pub kind: Option<SimKind>,
+    /// With this in their name, ICCID, MSISDN or id.
+    pub search: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    name: Option<String>,
+    iccid: String,
+    msisdn: Option<String>,
+    kind: String,
+    status: String,
+    sponsor_id: String,
+    sponsor_name: String,
+    sponsor_color: String,
+    data_total_kb: i64,
+    data_used_kb: i64,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl TryFrom<Row> for LinkSummary {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        Ok(Self {
+            id: LinkId(row.id),
+            name: row.name,
+            iccid: row.iccid,
+            msisdn: row.msisdn,
+            kind: SimKind::from_word(&row.kind)?,
+            status: LinkStatus::from_word(&row.status)?,
+            sponsor: Sponsor {
+                id: row.sponsor_id,
+                name: row.sponsor_name,
+                color: row.sponsor_color,
+            },
+            data_total: Volume::from_kb(row.data_total_kb),
+            data_used: Volume::from_kb(row.data_used_kb),
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
+        })
+    }
+}
+
+/// An id as text: PostgreSQL writes it itself, SQLite holds its sixteen bytes.
+const ID_TEXT_POSTGRES: &str = "CAST(l.id AS TEXT)";
+const ID_TEXT_SQLITE: &str =
+    "LOWER(SUBSTR(HEX(l.id), 1, 8) || '-' || SUBSTR(HEX(l.id), 9, 4) || '-'
+    || SUBSTR(HEX(l.id), 13, 4) || '-' || SUBSTR(HEX(l.id), 17, 4) || '-'
+    || SUBSTR(HEX(l.id), 21))";
+
+/// An organization's Links, newest first.
+pub async fn list(
+    tx: &mut Tx,
+    org: OrgId,
+    filter: &LinkFilter,
+    window: &Window<LinkId>,
+) -> Result<Part<LinkSummary, LinkId>, DbError> {
+    let id_text = match tx.conn() {
+        Conn::Sqlite(_) => ID_TEXT_SQLITE,
+        Conn::Postgres(_) => ID_TEXT_POSTGRES,
+    };
+    let condition = filter.condition(id_text);
+    let total = total(tx, org, filter, &condition).await?;
+    let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
+    let past = if window.after().is_some() { " AND l.id < $5" } else { "" };
+    let order = if walk.backwards { "l.id" } else { "l.id DESC" };
+    // What is stepped over is stepped over in the index alone; only the rows of the page are read.
+    let rows = all!(
+        tx,
+        Row,
+        AssertSqlSafe(format!(
+            "SELECT l.id, l.name, l.iccid, l.msisdn, l.kind, l.status, l.sponsor_id,
+                 s.name AS sponsor_name, s.color AS sponsor_color, l.data_total_kb,
+                 l.data_used_kb, l.created_at, l.updated_at
+             FROM (SELECT l.org_id, l.id FROM links l WHERE l.org_id = $1{condition}{past}
+                   ORDER BY {order} LIMIT $6 OFFSET $7) page
+             JOIN links l ON l.org_id = page.org_id AND l.id = page.id
+             JOIN sponsors s ON s.id = l.sponsor_id ORDER BY {order}"
+        )),
+        org.0,
+        filter.status.map(|status| status.word()),
+        filter.kind.map(|kind| kind.word()),
+        filter.search.as_deref().map(containing),
+        window.after().map(|id| id.0),
+        walk.limit,
+        walk.offset
+    )?;
+    let rows = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<LinkSummary>, _>>()?;
+    Ok(window.part(rows, walk, total, |link| link.id))
+}
+
+async fn total(
+    tx: &mut Tx,
+    org: OrgId,
+    filter: &LinkFilter,
+    condition: &str,
+) -> Result<i64, DbError> {
+    if *filter == LinkFilter::default() {
+        let row = opt!(tx, (i64,), "SELECT links_total FROM wallets WHERE org_id = $1", org.0)?;
+        return Ok(row.map_or(0, |(total,)| total));
+    }
+    let row = one!(
+        tx,
+        (i64,),
+        AssertSqlSafe(format!("SELECT COUNT(*) FROM links l WHERE l.org_id = $1{condition}")),
+        org.0,
+        filter.status.map(|status| status.word()),
+        filter.kind.map(|kind| kind.word()),
+        filter.search.as_deref().map(containing)
+    )?;
+    Ok(row.0)
+}
+
+impl LinkFilter {
+    /// What is asked for, in SQL.
+    fn condition(&self, id_text: &str) -> String {
+        let mut condition = String::new();
+        if self.status.is_some() {
+            condition.push_str(" AND l.status = $2");
+        }
+        if self.kind.is_some() {
+            condition.push_str(" AND l.kind = $3");
+        }
+        if self.search.is_some() {
+            let like = |text: &str| format!(r"{text} LIKE LOWER($4) ESCAPE '\'");
+            let columns = ["LOWER(l.name)", "l.iccid", "l.msisdn", id_text].map(like);
+            condition.push_str(&format!(" AND ({})", columns.join(" OR ")));
+        }
+        condition
+    }
+}

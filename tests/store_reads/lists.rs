@@ -1,0 +1,221 @@
+//! Lists of Links, transactions and operations, and the balance.
+
+use crate::world::{Attempt, Entry, World, at, id};
+use bappy::store::attempts::{self, AttemptFilter};
+use bappy::store::balances;
+use bappy::store::link_summaries::{self, LinkFilter};
+use bappy::store::page::{Part, Place, Window};
+use bappy::store::transactions;
+use bappy_actors::model::{
+    EntryKind, LinkId, LinkStatus, Money, OperationId, OperationKind, OperationState, OrgId,
+    SimKind,
+};
+use uuid::Uuid;
+
+async fn links(
+    world: &World,
+    org: OrgId,
+    filter: &LinkFilter,
+    place: Place<LinkId>,
+) -> Part<Uuid, LinkId> {
+    let window = Window { place, size: 3 };
+    let part = link_summaries::list(&mut world.read().await, org, filter, &window).await.unwrap();
+    Part {
+        rows: part.rows.iter().map(|link| link.id.0).collect(),
+        total: part.total,
+        next: part.next,
+    }
+}
+
+pub async fn links_are_filtered_searched_and_walked(world: World) {
+    let org = world.org("acme", "USD").await;
+    let mut newest_first = Vec::new();
+    for n in 0..10 {
+        newest_first
+            .insert(0, world.link(org, "Router 5%", &format!("89490000000000001{n:02}")).await);
+    }
+    let odd = world.link(org, "Ünïque_name", "8949000000000009999").await;
+    newest_first.insert(0, odd);
+    world.exec("UPDATE links SET status = 'suspended' WHERE iccid = '8949000000000009999'").await;
+
+    let all = LinkFilter::default();
+    let mut paged = Vec::new();
+    for number in 1..=5 {
+        let part = links(&world, org, &all, Place::Page(number)).await;
+        assert_eq!(part.total, 11);
+        paged.extend(part.rows);
+    }
+    assert_eq!(paged, newest_first);
+    let mut walked = Vec::new();
+    let mut place = Place::Page(1);
+    loop {
+        let part = links(&world, org, &all, place).await;
+        walked.extend(part.rows);
+        let Some(next) = part.next else { break };
+        place = Place::After(next);
+    }
+    assert_eq!(walked, newest_first);
+
+    let search = |text: &str| LinkFilter { search: Some(text.into()), ..LinkFilter::default() };
+    let uuid = odd.to_string();
+    for (filter, total) in [
+        (LinkFilter { status: Some(LinkStatus::Suspended), ..all.clone() }, 1),
+        (LinkFilter { status: Some(LinkStatus::Active), ..all.clone() }, 10),
+        (LinkFilter { kind: Some(SimKind::Physical), ..all.clone() }, 0),
+        (LinkFilter { kind: Some(SimKind::Esim), ..search("9999") }, 1),
+        (search("rOUTER"), 10),
+        (search("5%"), 10),
+        (search("R%r"), 0),
+        (search("e_n"), 1),
+        (search("que"), 1),
+        (search("000009999"), 1),
+        (search("+498949000000000009999"), 1),
+        (search(&uuid), 1),
+        (search(&uuid.to_uppercase()), 1),
+        (search(&uuid[14..30]), 11.min(matching(&newest_first, &uuid[14..30]))),
+        (search(&uuid.replace('-', "")), 0),
+        (search("' OR 1=1 --"), 0),
+    ] {
+        let part = links(&world, org, &filter, Place::Page(1)).await;
+        assert_eq!(part.total, total, "{filter:?}");
+        assert_eq!(part.rows.len() as i64, total.min(3), "{filter:?}");
+    }
+}
+
+fn matching(links: &[Uuid], part: &str) -> i64 {
+    links.iter().filter(|link| link.to_string().contains(part)).count() as i64
+}
+
+pub async fn another_organization_sees_nothing(world: World) {
+    let (org, other) = (world.org("acme", "USD").await, world.org("other", "USD").await);
+    let link = world.link(org, "mine", "8949000000000000001").await;
+    let operation = attempt(org, link);
+    world.attempt(operation.clone()).await;
+    world.entry(entry(org, 1, "credit", 10)).await;
+    let search = LinkFilter { search: Some("mine".into()), ..LinkFilter::default() };
+    for filter in [LinkFilter::default(), search] {
+        assert_eq!(links(&world, other, &filter, Place::Page(1)).await.total, 0);
+    }
+    let mut tx = world.read().await;
+    let window = Window { place: Place::Page(1), size: 10 };
+    let history = transactions::of_link(&mut tx, other, LinkId(link), None, &window).await.unwrap();
+    assert_eq!(history.total, 0);
+    let id = OperationId(operation.id);
+    assert_eq!(attempts::get(&mut tx, other, id).await.unwrap(), None);
+    assert!(attempts::get(&mut tx, org, id).await.unwrap().is_some());
+    assert_eq!(attempts::latest_for_key(&mut tx, other, "k").await.unwrap(), None);
+}
+
+fn entry(org: OrgId, sequence: i64, kind: &'static str, balance_after: i64) -> Entry {
+    let (link, refund_of, operation) = (None, None, None);
+    Entry { org, id: id(), sequence, kind, amount: 1, balance_after, link, refund_of, operation }
+}
+
+fn attempt(org: OrgId, link: Uuid) -> Attempt {
+    Attempt {
+        org,
+        id: id(),
+        kind: "topup",
+        state: "succeeded",
+        cleanup: "none",
+        link,
+        amount: 5,
+        debit: None,
+        key: Some("k".into()),
+    }
+}
+
+pub async fn history_is_newest_first_and_filtered(world: World) {
+    let org = world.org("acme", "USD").await;
+    let link = Some(id());
+    for sequence in 1..=9 {
+        let kind = ["credit", "adjustment"][usize::from(sequence % 3 == 0)];
+        let link = if sequence == 5 { Some(id()) } else { link };
+        world.entry(Entry { link, ..entry(org, sequence, kind, sequence) }).await;
+    }
+    let link = LinkId(link.unwrap());
+    let read = |kind, place| {
+        let world = &world;
+        async move {
+            let window = Window { place, size: 3 };
+            let mut tx = world.read().await;
+            let part = transactions::of_link(&mut tx, org, link, kind, &window).await.unwrap();
+            let rows: Vec<_> = part.rows.iter().map(|row| row.entry.sequence).collect();
+            (rows, part.total, part.next)
+        }
+    };
+    assert_eq!(read(None, Place::Page(1)).await, (vec![9, 8, 7], 8, Some(7)));
+    assert_eq!(read(None, Place::Page(3)).await, (vec![2, 1], 8, None));
+    assert_eq!(read(None, Place::After(7)).await, (vec![6, 4, 3], 8, Some(3)));
+    assert_eq!(read(None, Place::After(3)).await, (vec![2, 1], 8, None));
+    let adjustment = Some(EntryKind::Adjustment);
+    assert_eq!(read(adjustment, Place::Page(1)).await, (vec![9, 6, 3], 3, None));
+    assert_eq!(read(Some(EntryKind::Sms), Place::Page(1)).await, (vec![], 0, None));
+    let window = Window { place: Place::Page(1), size: 1 };
+    let mut tx = world.read().await;
+    let newest = transactions::of_link(&mut tx, org, link, None, &window).await.unwrap();
+    assert_eq!(newest.rows[0].created_at, at(9));
+    assert_eq!(newest.rows[0].entry.plan_name.as_deref(), Some("Europe"));
+}
+
+pub async fn operations_are_listed_and_found_by_key(world: World) {
+    let org = world.org("acme", "USD").await;
+    let link = id();
+    let refunded = Attempt { state: "refunded", cleanup: "watching", ..attempt(org, link) };
+    let succeeded = attempt(org, link);
+    let pending = Attempt { state: "pending", key: None, ..attempt(org, link) };
+    let created = Attempt { kind: "create_link", key: None, ..attempt(org, link) };
+    for operation in [&refunded, &succeeded, &pending, &created] {
+        world.attempt(operation.clone()).await;
+    }
+    let list = |filter: AttemptFilter, place| {
+        let world = &world;
+        async move {
+            let window = Window { place, size: 2 };
+            let part =
+                attempts::list(&mut world.read().await, org, &filter, &window).await.unwrap();
+            let ids: Vec<_> = part.rows.iter().map(|attempt| attempt.id.0).collect();
+            (ids, part.total, part.next)
+        }
+    };
+    let all = AttemptFilter::default;
+    let next = Some(OperationId(pending.id));
+    let first = list(all(), Place::Page(1)).await;
+    assert_eq!(first, (vec![created.id, pending.id], 4, next));
+    let second = list(all(), Place::After(next.unwrap())).await;
+    assert_eq!(second, (vec![succeeded.id, refunded.id], 4, None));
+    for (filter, ids) in [
+        (AttemptFilter { state: Some(OperationState::Pending), ..all() }, vec![pending.id]),
+        (AttemptFilter { kind: Some(OperationKind::CreateLink), ..all() }, vec![created.id]),
+        (
+            AttemptFilter { idempotency_key: Some("k".into()), ..all() },
+            vec![succeeded.id, refunded.id],
+        ),
+        (AttemptFilter { idempotency_key: Some("other".into()), ..all() }, vec![]),
+    ] {
+        assert_eq!(list(filter, Place::Page(1)).await.0, ids);
+    }
+    let mut tx = world.read().await;
+    let latest = attempts::latest_for_key(&mut tx, org, "k").await.unwrap().unwrap();
+    assert_eq!(latest.attempt.id.0, succeeded.id);
+    assert_eq!(latest.attempt.amount, Money::from_micros(5));
+    assert_eq!(
+        (latest.request_hash, latest.answer.as_deref()),
+        (vec![7; 32], Some("{\"answer\":1}"))
+    );
+    let open = attempts::open(&mut tx, None, None, 10).await.unwrap();
+    let open: Vec<_> = open.iter().map(|attempt| attempt.id.0).collect();
+    assert_eq!(open, [refunded.id, pending.id]);
+    let after = Some((org, OperationId(refunded.id)));
+    assert_eq!(attempts::open(&mut tx, Some(org), after, 10).await.unwrap().len(), 1);
+}
+
+pub async fn a_balance_says_when_it_changed(world: World) {
+    let org = world.org("globex", "EUR").await;
+    world.entry(entry(org, 1, "credit", 50_000_000)).await;
+    let mut tx = world.read().await;
+    let balance = balances::balance(&mut tx, org).await.unwrap().unwrap();
+    assert_eq!((balance.amount.to_string(), balance.currency.as_str()), ("50.00".into(), "EUR"));
+    assert_eq!(balance.updated_at, at(0));
+    assert_eq!(balances::balance(&mut tx, OrgId(id())).await.unwrap(), None);
+}
