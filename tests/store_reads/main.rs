@@ -48,6 +48,7 @@ on_both! {
         what_cannot_be_an_organization_is_said,
         status_name_and_prices_can_be_changed,
         a_client_leads_to_its_organization,
+        of_many_made_at_once_with_one_slug_one_is_made,
     }
     catalogue {
         a_plan_keeps_its_id_and_is_withdrawn_and_offered_again,

@@ -112,3 +112,13 @@ pub async fn a_client_leads_to_its_organization(world: World) {
     assert_eq!(organizations::by_client(&mut tx, "WEB").await.unwrap(), None);
     assert_eq!(organizations::by_id(&mut tx, OrgId(id())).await.unwrap(), None);
 }
+
+pub async fn of_many_made_at_once_with_one_slug_one_is_made(world: World) {
+    let tries = (0..8).map(|_| create(&world, new_org("acme", "USD", &["web"])));
+    let made = futures_util::future::join_all(tries).await;
+    assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 1);
+    assert_eq!(organizations::list(&mut world.read().await).await.unwrap().len(), 1);
+    for error in made.into_iter().filter_map(Result::err) {
+        assert_eq!(error, OrganizationError::SlugTaken("acme".into()));
+    }
+}
