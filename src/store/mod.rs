@@ -11,16 +11,27 @@
 #[macro_use]
 mod sql;
 
+mod activations;
 mod db;
+mod entries;
 mod error;
+mod ledger;
+mod links;
+mod operations;
+mod plans;
 mod postgres;
+mod sims;
+mod sql_store;
 mod sqlite;
 mod text;
 mod time;
 mod tx;
+mod wallet;
 
 pub use db::{Database, Schema};
 pub use error::{DbError, is_unique_violation};
+pub use sims::StockClaim;
+pub use sql_store::SqlStore;
 pub use text::Text;
 pub use time::Time;
 pub use tx::{Conn, Tx};
