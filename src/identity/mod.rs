@@ -8,7 +8,7 @@
 //! - Nothing of a token is trusted before its signature was checked with a key of the
 //!   provider's JWKS; neither a token nor a part of one is ever logged.
 //! - A provider that cannot be reached stops neither the start nor the verification of tokens
-//!   whose keys are known, for [`keys::STALE_MAX`] at most.
+//!   whose keys are known, for a day at most.
 //! - Whatever tokens arrive, the provider is asked at a bounded rate, one fetch at a time.
 
 mod cache;
