@@ -1,6 +1,6 @@
 //! What the provider may answer, and where keys are never read from.
 
-use bappy::identity::{IdentityConfig, IdentityConfigError, TokenError, http_client};
+use bappy::identity::{Identity, IdentityConfig, IdentityConfigError, TokenError, http_client};
 use serde_json::json;
 
 use crate::support::keys::{self, claims};
@@ -26,6 +26,16 @@ async fn an_answer_that_is_not_the_providers_keys_is_not_used() {
         let outcome = identity(provider.issuer(), &clock).verify(&token).await;
         assert_eq!(outcome, Err(TokenError::ProviderUnavailable), "{fact}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_follows_redirects_gets_no_keys_from_elsewhere() {
+    let (provider, clock) = (FakeProvider::start(Answer::Redirect), TestClock::new());
+    let follows = reqwest::Client::builder().build().unwrap();
+    let config = IdentityConfig::new(provider.issuer());
+    let identity = Identity::new(config, follows, clock.port()).unwrap();
+    let token = keys::ES256.sign(&claims(provider.issuer(), clock.now())).unwrap();
+    assert_eq!(identity.verify(&token).await, Err(TokenError::ProviderUnavailable));
 }
 
 #[tokio::test]
@@ -77,7 +87,7 @@ async fn only_so_many_keys_are_read() {
 fn settings_that_cannot_work_are_named() {
     let check = |config: IdentityConfig| {
         let clock = TestClock::new().port();
-        bappy::identity::Identity::new(config, http_client().unwrap(), clock).err()
+        Identity::new(config, http_client().unwrap(), clock).err()
     };
     let wrong = Some(IdentityConfigError::NotAnHttpUrl { key: "identity.issuer" });
     assert_eq!(check(IdentityConfig::new("id.example.com")), wrong);

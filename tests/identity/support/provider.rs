@@ -54,6 +54,7 @@ impl FakeProvider {
                             web::get().to(discovery),
                         )
                         .route("/jwks", web::get().to(jwks_endpoint))
+                        .route("/elsewhere", web::get().to(elsewhere))
                 };
                 let server = HttpServer::new(app).workers(1).disable_signals();
                 let server = server.listen(listener).unwrap().run();
@@ -113,8 +114,13 @@ async fn jwks_endpoint(state: web::Data<State>) -> HttpResponse {
             HttpResponse::build(actix_web::http::StatusCode::from_u16(status).unwrap()).finish()
         }
         Answer::Redirect => {
-            HttpResponse::Found().insert_header(("location", "/realms/test/elsewhere")).finish()
+            HttpResponse::Found().insert_header(("location", "/elsewhere")).finish()
         }
         Answer::Never => std::future::pending().await,
     }
+}
+
+/// Where [`Answer::Redirect`] leads: to keys that would do.
+async fn elsewhere() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"keys": [super::keys::ES256.jwk()]}))
 }
