@@ -1,1 +1,17 @@
 //! HTTP edge: router, envelope, errors, extractors; one folder a resource, one file an endpoint.
+//!
+//! What every endpoint stands on:
+//! - [`edge`]: the middleware around everything, with [`request_id`], [`limits`], [`closing`]
+//!   and the private `failure`, which writes errors;
+//! - [`envelope`], [`error`], [`error_kind`]: what is answered;
+//! - [`json`], [`query`], [`page`], [`cursor`], [`idempotency_key`], [`identifier`],
+//!   [`field_errors`]: what is read;
+//! - [`fallback`]: how a path is declared.
+//!
+//! It knows nothing of wallets, Links or the store.
+
+pub mod envelope;
+pub mod error;
+pub mod error_kind;
+pub mod field_errors;
+pub mod request_id;
