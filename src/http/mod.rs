@@ -10,8 +10,12 @@
 //!
 //! It knows nothing of wallets, Links or the store.
 
+pub mod closing;
+pub mod edge;
 pub mod envelope;
 pub mod error;
 pub mod error_kind;
+mod failure;
 pub mod field_errors;
+pub mod limits;
 pub mod request_id;
