@@ -11,6 +11,7 @@
 //! It knows nothing of wallets, Links or the store.
 
 pub mod closing;
+pub mod cursor;
 pub mod edge;
 pub mod envelope;
 pub mod error;
@@ -20,6 +21,7 @@ pub mod field_errors;
 pub mod json;
 mod json_text;
 pub mod limits;
+pub mod page;
 mod problem;
 pub mod query;
 pub mod request_id;
