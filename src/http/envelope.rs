@@ -1,6 +1,6 @@
 //! The shape of every JSON answer: `success`, `data` or `error`, `meta`.
 //!
-//! [`Success`] is what handlers return; [`error_body`] is used by the
+//! [`Success`] is what handlers return; `error_body` is used by the
 //! [`Edge`](super::edge::Edge) middleware alone.
 //!
 //! **Invariant:** the data is written straight into the envelope, in one pass.

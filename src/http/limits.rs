@@ -1,7 +1,7 @@
 //! What a request may take: bytes of headers, bytes of body, time to arrive, connections.
 //!
 //! The [`Edge`](super::edge::Edge) middleware checks the head before anything is routed;
-//! [`StrictJson`](super::json::StrictJson) reads the body through [`read_body`]; the
+//! [`StrictJson`](super::json::StrictJson) reads the body through `read_body`; the
 //! composition root passes its server through [`apply_server_limits!`].
 //!
 //! **Invariant:** a request with a `Transfer-Encoding` never reaches a handler.
