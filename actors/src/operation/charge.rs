@@ -10,11 +10,11 @@ use crate::gateway::{NotAdmitted, Permit, SimPoolError};
 use crate::link::Mode;
 use crate::model::{
     ActivationId, Answer, Cleanup, EntryId, Failure, Link, LinkId, LinkStatus, Operation,
-    OperationId, OperationKind, OperationState, Plan, Request,
+    OperationId, OperationKind, OperationState, Plan, PlanId, Request,
 };
 use crate::ports::{CallError, Guard, SimCard};
 use crate::wallet::{Command, CommandError, Debit, RefundOrder};
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 /// Another call to the operator is not begun with less time than this.
 const CALL_TIME_MIN: Duration = Duration::from_millis(50);
@@ -26,7 +26,7 @@ const READ_BACK_PAUSE: Duration = Duration::from_millis(100);
 /// One charged call and what is known of it.
 struct Item {
     debit: Debit,
-    plan: Plan,
+    plan: Arc<Plan>,
     landed: Option<Landed>,
 }
 
@@ -49,19 +49,22 @@ impl Deadline {
 
 pub(super) async fn create_link(services: &Services, caller: Caller, create: CreateLink) -> Ended {
     let deadline = Deadline { at: services.clock.elapsed() + services.limits.deadline };
+    let plan = match offered(services, &caller, create.plan).await {
+        Ok(plan) => plan,
+        Err(error) => return Ended::before_record(error),
+    };
     let id = OperationId(services.ids.next());
     let patience = services.limits.patience;
-    let mut sim = match services.sims.claim(&create.plan.sponsor.id, id, patience).await {
+    let mut sim = match services.sims.claim(&plan.sponsor.id, id, patience).await {
         Ok(sim) => sim,
         Err(error) => return Ended::before_record(no_sim(error)),
     };
     let request = Request::CreateLink {
         name: create.name.clone(),
         iccid: sim.iccid.clone(),
-        operator_plan_id: create.plan.operator_plan_id.clone(),
+        operator_plan_id: plan.operator_plan_id.clone(),
     };
     let link_id = LinkId(services.ids.next());
-    let plan = create.plan;
     let (kind, iccid) = (OperationKind::CreateLink, sim.iccid.clone());
     let debit = debit(services, &caller, kind, link_id, &plan, (id, id, 0), request, iccid);
     let mut item = Item { debit, plan, landed: None };
@@ -103,12 +106,19 @@ pub(super) async fn add_plans(services: &Services, caller: Caller, add: AddPlans
     if link.status != LinkStatus::Active {
         return Ended::before_record(OperationError::LinkState(link.status));
     }
-    if add.plans.iter().any(|plan| plan.sponsor.id != link.sponsor.id) {
+    let mut plans = Vec::with_capacity(add.plans.len());
+    for id in add.plans {
+        match offered(services, &caller, id).await {
+            Ok(plan) => plans.push(plan),
+            Err(error) => return Ended::before_record(error),
+        }
+    }
+    if plans.iter().any(|plan| plan.sponsor.id != link.sponsor.id) {
         return Ended::before_record(OperationError::OtherSponsor);
     }
     let group = OperationId(services.ids.next());
-    let mut items = Vec::with_capacity(add.plans.len());
-    for (plan, position) in add.plans.into_iter().zip(0..) {
+    let mut items = Vec::with_capacity(plans.len());
+    for (plan, position) in plans.into_iter().zip(0..) {
         let id = if position == 0 { group } else { OperationId(services.ids.next()) };
         let request = Request::Topup {
             endpoint_id: link.endpoint_id.clone(),
@@ -140,6 +150,15 @@ pub(super) async fn add_plans(services: &Services, caller: Caller, add: AddPlans
     };
     services.links.changed(caller.org, link.id).await;
     Ended { operation_id: Some(group), result }
+}
+
+/// A plan that the caller's organization may buy.
+async fn offered(
+    services: &Services,
+    caller: &Caller,
+    id: PlanId,
+) -> Result<Arc<Plan>, OperationError> {
+    services.offers.plan(caller.org, id).await?.ok_or(OperationError::NoPlan(id))
 }
 
 #[expect(clippy::too_many_arguments, reason = "the one place where an operation is made up")]

@@ -21,7 +21,7 @@ pub use service::{OperationLimits, Operations, Services};
 
 use crate::gateway::NotAdmitted;
 use crate::model::{
-    ActivationId, Answer, Currency, Failure, LinkId, LinkStatus, OperationId, OrgId, Plan,
+    ActivationId, Answer, Currency, Failure, LinkId, LinkStatus, OperationId, OrgId, PlanId,
     RequestKey,
 };
 use crate::ports::StoreError;
@@ -42,8 +42,8 @@ pub struct Caller {
 /// A Link to be created.
 #[derive(Clone, Debug)]
 pub struct CreateLink {
-    /// Its first plan, at the organization's price.
-    pub plan: Plan,
+    /// Its first plan.
+    pub plan: PlanId,
     /// The partner's name for it.
     pub name: Option<String>,
 }
@@ -53,8 +53,8 @@ pub struct CreateLink {
 pub struct AddPlans {
     /// The Link.
     pub link: LinkId,
-    /// The plans, at the organization's price.
-    pub plans: Vec<Plan>,
+    /// The plans; one may come more than once.
+    pub plans: Vec<PlanId>,
 }
 
 /// Plans to be taken off a Link, in order.
@@ -115,6 +115,9 @@ pub enum OperationError {
     /// The activation is cancelled or expired.
     #[error("the activation is over")]
     ActivationOver,
+    /// The plan is unknown, or not enabled for the organization.
+    #[error("no such plan")]
+    NoPlan(PlanId),
     /// The plan is for other cards.
     #[error("the plan runs on other cards")]
     OtherSponsor,

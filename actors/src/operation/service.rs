@@ -6,7 +6,7 @@ use super::{
 };
 use crate::gateway::{GatewayHandle, SimPool};
 use crate::link::LinkHandle;
-use crate::ports::{Clock, Ids, Store};
+use crate::ports::{Clock, Ids, Offers, Store};
 use crate::wallet::WalletHandle;
 use std::{
     sync::{
@@ -54,6 +54,8 @@ impl Default for OperationLimits {
 pub struct Services {
     /// The database.
     pub store: Arc<dyn Store>,
+    /// What organizations may buy.
+    pub offers: Arc<dyn Offers>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Fresh ids.
