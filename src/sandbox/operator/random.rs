@@ -1,12 +1,12 @@
-//! A small seeded random source (SplitMix64): the same seed gives the same sequence on every
+//! A small seeded random source (`SplitMix64`): the same seed gives the same sequence on every
 //! machine and in every version, which no `rand` generator promises.
 //!
 //! **Invariant:** nothing here is secret; tokens take their entropy elsewhere (`sessions`).
 
-/// SplitMix64's increment: 2^64 divided by the golden ratio.
+/// `SplitMix64`'s increment: 2^64 divided by the golden ratio.
 const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Scrambles a number (SplitMix64's finalizer); different inputs give different outputs.
+/// Scrambles a number (`SplitMix64`'s finalizer); different inputs give different outputs.
 pub(super) const fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -61,7 +61,7 @@ impl Refusal {
 
     /// A plan sells on its sponsor's cards only.
     pub fn other_sponsor(card: Card, plan: &Plan) -> Self {
-        let (plan_id, sells_on, carries) = (&plan.plan_id, plan.sponsor.id, card.sponsor.id);
+        let (plan_id, sells_on, carries) = (&plan.id, plan.sponsor.id, card.sponsor.id);
         Self::NotAllowed(format!("`{plan_id}` sells on cards of {sells_on}, this is of {carries}"))
     }
 

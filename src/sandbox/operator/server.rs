@@ -27,7 +27,7 @@ const BODY_MAX_BYTES: usize = 64 * 1024;
 
 /// How long an unused connection is kept: longer than callers keep theirs, so that it is they who
 /// close, and no call meets a connection that is just being closed.
-const KEEP_ALIVE: Duration = Duration::from_secs(120);
+const KEEP_ALIVE: Duration = Duration::from_mins(2);
 
 /// How long `stop` waits for calls that are being served; each takes microseconds.
 const DRAIN_MAX: Duration = Duration::from_secs(1);
@@ -70,7 +70,7 @@ pub async fn start(config: OperatorSimConfig) -> io::Result<RunningOperatorSim> 
     let (ending, ended) = oneshot::channel();
     let thread = thread::Builder::new().name("operator-sim".to_owned()).spawn(move || {
         rt::System::new().block_on(async move {
-            match bind(config) {
+            match bind(&config) {
                 Ok((addr, simulator, server)) => {
                     if started.send(Ok((addr, simulator, server.handle()))).is_ok()
                         && let Err(error) = server.await
@@ -89,7 +89,7 @@ pub async fn start(config: OperatorSimConfig) -> io::Result<RunningOperatorSim> 
     Ok(RunningOperatorSim { addr, handle, simulator, thread: Some(thread), ended })
 }
 
-fn bind(config: OperatorSimConfig) -> io::Result<(SocketAddr, Arc<Simulator>, Server)> {
+fn bind(config: &OperatorSimConfig) -> io::Result<(SocketAddr, Arc<Simulator>, Server)> {
     catalogue();
     let simulator = Data::new(Simulator {
         world: World::open(config.state_file.as_deref())?,

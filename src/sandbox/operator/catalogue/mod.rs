@@ -50,7 +50,7 @@ pub(super) fn catalogue() -> &'static Catalogue {
     CATALOGUE.get_or_init(|| {
         let plans = build::plans();
         let json = plans.iter().map(serde_json::value::to_raw_value).collect::<Result<_, _>>();
-        let ids = plans.iter().enumerate().map(|(at, plan)| (plan.plan_id.clone(), at));
+        let ids = plans.iter().enumerate().map(|(at, plan)| (plan.id.clone(), at));
         let by_id = ids.collect();
         Catalogue { json: json.expect("a plan is JSON"), plans, by_id }
     })

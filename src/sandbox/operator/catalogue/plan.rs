@@ -21,7 +21,8 @@ pub(super) enum CoverageType {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(in super::super) struct Plan {
     /// Such as `meridian-fr-1gb-7d`.
-    pub plan_id: String,
+    #[serde(rename = "plan_id")]
+    pub id: String,
     /// Such as `France 1 GB, 7 days`.
     pub name: String,
     /// Volume in MB (1 GB is 1,000).

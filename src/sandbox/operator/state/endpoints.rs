@@ -49,7 +49,7 @@ impl World {
             at: Timestamp::now(),
             endpoint_id: EndpointId::new(&self.ids),
             iccid,
-            plan_id: plan.plan_id.clone(),
+            plan_id: plan.id.clone(),
             instance_id: InstanceId::new(&self.ids),
             name,
             reference,
@@ -90,7 +90,7 @@ impl World {
             at: Timestamp::now(),
             endpoint_id,
             iccid: endpoint.iccid,
-            plan_id: plan.plan_id.clone(),
+            plan_id: plan.id.clone(),
             instance_id: InstanceId::new(&self.ids),
             reference,
         };

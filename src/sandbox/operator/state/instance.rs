@@ -62,7 +62,7 @@ impl Instance {
     pub fn view(&self, now: Timestamp) -> InstanceView<'_> {
         InstanceView {
             instance_id: self.id,
-            plan_id: &self.plan.plan_id,
+            plan_id: &self.plan.id,
             reference: self.reference.as_deref(),
             state: self.state(now),
             data_total_mb: self.plan.data_mb,

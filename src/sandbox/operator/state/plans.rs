@@ -94,7 +94,9 @@ impl Plans {
         if !self.in_use || self.set {
             return;
         }
-        while let Some(instance) = self.instances.get_mut(self.open_from) {
+        // Not past `now`: the next instance has not begun then, and must not be passed over.
+        while at < now {
+            let Some(instance) = self.instances.get_mut(self.open_from) else { return };
             let until = instance.expires_at().min(now);
             let room_mb = instance.total_mb() - instance.used_mb;
             if instance.removed || room_mb <= 0.0 || until <= at {
@@ -106,9 +108,6 @@ impl Plans {
             if growth_mb < room_mb {
                 instance.used_mb += growth_mb;
                 at = until;
-                if until == now {
-                    return;
-                }
             } else {
                 instance.used_mb = instance.total_mb();
                 at = at.plus_seconds(room_mb / self.mb_per_second);
