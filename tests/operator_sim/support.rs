@@ -40,7 +40,7 @@ impl Sim {
         assert_eq!(login.status(), StatusCode::OK);
         let body: Value = login.json().await.unwrap();
         assert_eq!(body["expires_in"], 3_600);
-        self.token = body["access_token"].as_str().unwrap().to_owned();
+        body["access_token"].as_str().unwrap().clone_into(&mut self.token);
     }
 
     pub fn call(&self, method: Method, path: &str) -> RequestBuilder {
