@@ -72,16 +72,22 @@ impl Endpoint {
         }
     }
 
-    pub fn view<'a>(&'a self, state: &'a EndpointState, now: Timestamp) -> EndpointView<'a> {
+    /// The endpoint with a copy of its state; `instances` are settled at `now`.
+    pub fn view<'a>(
+        &'a self,
+        status: Status,
+        instances: &'a [Instance],
+        now: Timestamp,
+    ) -> EndpointView<'a> {
         EndpointView {
             endpoint_id: self.id,
             iccid: self.iccid,
             msisdn: self.card.msisdn(),
             name: self.name.as_deref(),
-            status: state.status,
+            status,
             sponsor: self.card.sponsor,
             reference: self.reference.as_deref(),
-            plans: state.plans.all().iter().map(|instance| instance.view(now)).collect(),
+            plans: instances.iter().map(|instance| instance.view(now)).collect(),
         }
     }
 }

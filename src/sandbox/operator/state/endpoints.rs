@@ -150,9 +150,13 @@ impl World {
     pub fn show_endpoint(&self, id: EndpointId) -> Result<Vec<u8>, Refusal> {
         let endpoint = self.endpoint(id)?;
         let now = Timestamp::now();
-        let mut state = lock(&endpoint.state);
-        state.plans.settle(now);
-        Ok(to_json(&endpoint.view(&state, now)))
+        // Copied, so that plans can be added while a hundred thousand of them are written.
+        let (status, instances) = {
+            let mut state = lock(&endpoint.state);
+            state.plans.settle(now);
+            (state.status, state.plans.all().to_vec())
+        };
+        Ok(to_json(&endpoint.view(status, &instances, now)))
     }
 
     /// The endpoints that a card has or had as JSON, newest first: a live one comes first.
