@@ -1,8 +1,10 @@
 //! The shell of Bappy: everything that touches the outside world (HTTP, SQL, the operator,
 //! the identity provider, the command line) around the core in `bappy-actors`.
 
+pub mod config;
 pub mod http;
 pub mod identity;
 pub mod operator;
 pub mod reference;
 pub mod sandbox;
+pub mod store;

@@ -1,0 +1,370 @@
+//! The protocol's JSON, read into the core's values.
+//!
+//! Called by `calls.rs`. Unknown fields are ignored, and so is an optional one that cannot be
+//! read. Words that the protocol may grow:
+//! - a plan instance in a state unknown here counts as active: only the three states named for it
+//!   end one, and an undo must still find it;
+//! - an endpoint in a status unknown here makes the answer unreadable: to call it active, suspended
+//!   or gone would be a guess about money, and reading it again later costs nothing;
+//! - an unknown profile or connectivity state is `unknown`, a value of its own.
+
+use super::answer::unreadable;
+use bappy_actors::model::{
+    Coverage, CoverageType, Currency, Money, MoneyError, ProfileState, SimKind, Sponsor, Timestamp,
+    Volume,
+};
+use bappy_actors::ports::{
+    CallError, CatalogueItem, CataloguePage, Connectivity, ConnectivityState, Endpoint,
+    EndpointStatus, InstanceState, NetworkInfo, PlanInstance, SimCard,
+};
+use chrono::{DateTime, SubsecRound, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::{Value, value::RawValue};
+
+#[derive(Serialize)]
+pub(super) struct LoginBody<'a> {
+    pub username: &'a str,
+    pub password: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct NewEndpointBody<'a> {
+    pub iccid: &'a str,
+    pub plan_id: &'a str,
+    pub name: &'a str,
+    pub reference: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct NewPlanBody<'a> {
+    pub plan_id: &'a str,
+    pub reference: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct StatusBody {
+    pub status: &'static str,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Login {
+    pub access_token: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub expires_in: Option<f64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Items<T> {
+    pub items: Vec<T>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub total: Option<u64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct CatalogueRow {
+    plan_id: String,
+    name: String,
+    data_mb: Volume,
+    #[serde(deserialize_with = "days")]
+    validity_days: i32,
+    #[serde(deserialize_with = "price")]
+    wholesale_price: Money,
+    currency: Currency,
+    sponsor: SponsorRow,
+    coverage_type: CoverageType,
+    #[serde(default)]
+    region: Option<String>,
+    #[serde(default)]
+    coverage: Coverage,
+}
+
+#[derive(Deserialize)]
+struct SponsorRow {
+    id: String,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    color: Option<String>,
+}
+
+impl From<Items<CatalogueRow>> for CataloguePage {
+    fn from(page: Items<CatalogueRow>) -> Self {
+        let total = page.total.unwrap_or(page.items.len() as u64);
+        Self { items: page.items.into_iter().map(Into::into).collect(), total }
+    }
+}
+
+impl From<CatalogueRow> for CatalogueItem {
+    fn from(row: CatalogueRow) -> Self {
+        let SponsorRow { id, name, color } = row.sponsor;
+        Self {
+            operator_plan_id: row.plan_id,
+            name: row.name,
+            data: row.data_mb,
+            validity_days: row.validity_days,
+            wholesale_price: row.wholesale_price,
+            currency: row.currency,
+            sponsor: Sponsor {
+                name: name.unwrap_or_else(|| id.clone()),
+                color: color.unwrap_or_default(),
+                id,
+            },
+            coverage_type: row.coverage_type,
+            region: row.region.filter(|region| !region.is_empty()),
+            coverage: row.coverage,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct SimRow {
+    iccid: String,
+    #[serde(default, deserialize_with = "lenient")]
+    kind: Option<SimKind>,
+    #[serde(default, deserialize_with = "lenient")]
+    sponsor: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    smdp_address: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    matching_id: Option<String>,
+}
+
+impl SimRow {
+    /// The card, of the kind and sponsor that were asked for where it does not say otherwise.
+    pub(super) fn card(self, sponsor_id: &str, kind: SimKind) -> Result<SimCard, CallError> {
+        let digits = self.iccid.bytes().all(|b| b.is_ascii_digit());
+        if !digits || !(19..=20).contains(&self.iccid.len()) {
+            return Err(unreadable(&format!("`{}` is not an ICCID", self.iccid)));
+        }
+        Ok(SimCard {
+            iccid: self.iccid,
+            kind: self.kind.unwrap_or(kind),
+            sponsor_id: self.sponsor.unwrap_or_else(|| sponsor_id.to_owned()),
+            smdp_address: self.smdp_address,
+            matching_id: self.matching_id,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct SimProfile {
+    #[serde(default, deserialize_with = "lenient")]
+    pub profile_state: Option<ProfileState>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct EndpointRow {
+    endpoint_id: String,
+    iccid: String,
+    #[serde(default, deserialize_with = "lenient")]
+    msisdn: Option<String>,
+    status: String,
+    #[serde(default, deserialize_with = "lenient")]
+    reference: Option<String>,
+    #[serde(default)]
+    plans: Vec<InstanceRow>,
+}
+
+impl TryFrom<EndpointRow> for Endpoint {
+    type Error = CallError;
+
+    fn try_from(row: EndpointRow) -> Result<Self, CallError> {
+        if row.endpoint_id.is_empty() {
+            return Err(unreadable("the endpoint has no id"));
+        }
+        Ok(Self {
+            endpoint_id: row.endpoint_id,
+            iccid: row.iccid,
+            msisdn: row.msisdn.filter(|number| !number.is_empty()),
+            status: endpoint_status(&row.status)
+                .ok_or_else(|| unreadable(&format!("unknown endpoint status `{}`", row.status)))?,
+            reference: row.reference,
+            plans: row.plans.into_iter().map(Into::into).collect(),
+        })
+    }
+}
+
+/// `{"items": […]}` or one endpoint: both stand for a read-back by ICCID.
+#[derive(Deserialize)]
+pub(super) struct Found {
+    items: Option<Vec<EndpointRow>>,
+}
+
+impl Found {
+    pub(super) fn endpoints(
+        self,
+        bare: impl FnOnce() -> Result<EndpointRow, CallError>,
+    ) -> Result<Vec<Endpoint>, CallError> {
+        let rows = match self.items {
+            Some(rows) => rows,
+            None => vec![bare()?],
+        };
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct InstanceRow {
+    instance_id: String,
+    #[serde(default, deserialize_with = "lenient")]
+    plan_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    reference: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    state: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    data_total_mb: Option<Volume>,
+    #[serde(default, deserialize_with = "lenient")]
+    data_used_mb: Option<Volume>,
+    #[serde(default, deserialize_with = "time")]
+    first_used_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "time")]
+    activated_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "time")]
+    expires_at: Option<Timestamp>,
+}
+
+impl From<InstanceRow> for PlanInstance {
+    fn from(row: InstanceRow) -> Self {
+        let state = match row.state.unwrap_or_default().to_ascii_lowercase().as_str() {
+            "depleted" => InstanceState::Depleted,
+            "expired" => InstanceState::Expired,
+            "removed" => InstanceState::Removed,
+            _ => InstanceState::Active,
+        };
+        Self {
+            instance_id: row.instance_id,
+            operator_plan_id: row.plan_id.unwrap_or_default(),
+            reference: row.reference,
+            state,
+            data_total: row.data_total_mb.unwrap_or_default(),
+            data_used: row.data_used_mb.unwrap_or_default(),
+            first_used_at: row.first_used_at,
+            activated_at: row.activated_at,
+            expires_at: row.expires_at,
+        }
+    }
+}
+
+/// What a change of status answers; the field may be absent.
+#[derive(Deserialize)]
+pub(super) struct StatusAnswer {
+    #[serde(default, deserialize_with = "lenient")]
+    pub status: Option<String>,
+}
+
+pub(super) fn endpoint_status(word: &str) -> Option<EndpointStatus> {
+    match word.to_ascii_lowercase().as_str() {
+        "active" => Some(EndpointStatus::Active),
+        "suspended" => Some(EndpointStatus::Suspended),
+        "terminated" => Some(EndpointStatus::Terminated),
+        _ => None,
+    }
+}
+
+pub(super) fn status_word(status: EndpointStatus) -> &'static str {
+    match status {
+        EndpointStatus::Active => "active",
+        EndpointStatus::Suspended => "suspended",
+        EndpointStatus::Terminated => "terminated",
+    }
+}
+
+pub(super) fn kind_word(kind: SimKind) -> &'static str {
+    match kind {
+        SimKind::Esim => "esim",
+        SimKind::Physical => "physical",
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct ConnectivityRow {
+    state: String,
+    #[serde(default, deserialize_with = "lenient")]
+    network: Option<NetworkRow>,
+    #[serde(default, deserialize_with = "lenient")]
+    ip_address: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    imei: Option<String>,
+    #[serde(default, deserialize_with = "time")]
+    last_seen_at: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct NetworkRow {
+    mcc: String,
+    mnc: String,
+    #[serde(default)]
+    technology: Option<String>,
+}
+
+impl From<ConnectivityRow> for Connectivity {
+    fn from(row: ConnectivityRow) -> Self {
+        let state = match row.state.to_ascii_lowercase().as_str() {
+            "online" => ConnectivityState::Online,
+            "attached" => ConnectivityState::Attached,
+            "offline" => ConnectivityState::Offline,
+            _ => ConnectivityState::Unknown,
+        };
+        let network = row.network.map(|network| NetworkInfo {
+            mcc: network.mcc,
+            mnc: network.mnc,
+            technology: network.technology,
+        });
+        Self {
+            state,
+            network,
+            ip_address: row.ip_address,
+            imei: row.imei,
+            last_seen_at: row.last_seen_at,
+        }
+    }
+}
+
+/// An optional field: one of another shape counts as absent.
+fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: serde::de::DeserializeOwned,
+{
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
+}
+
+/// An RFC 3339 time, cut to the microseconds that are stored.
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text: Option<String> = lenient(deserializer)?;
+    Ok(text
+        .and_then(|text| DateTime::parse_from_rfc3339(&text).ok())
+        .map(|time| time.with_timezone(&Utc).trunc_subsecs(6)))
+}
+
+/// A price as decimal text, or as a JSON number. A number is taken by its shortest decimal text,
+/// rounded to the millionths that are kept (a sender's float may drag `…0000004` behind it).
+fn price<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
+    let raw = <Box<RawValue>>::deserialize(deserializer)?;
+    let price = decimal(raw.get()).map_err(D::Error::custom)?;
+    if price.is_negative() {
+        return Err(D::Error::custom(format!("`{}` is below zero", raw.get())));
+    }
+    Ok(price)
+}
+
+fn decimal(json: &str) -> Result<Money, String> {
+    if json.starts_with('"') {
+        let text: String = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        return text.parse().map_err(|error: MoneyError| error.to_string());
+    }
+    let number: f64 = serde_json::from_str(json).map_err(|_| format!("`{json}` is not a price"))?;
+    // `Display` of a double is its shortest decimal text, without an exponent.
+    let shortest = number.to_string().parse::<Decimal>().map_err(|error| error.to_string())?;
+    Money::from_decimal(shortest.round_dp(6)).map_err(|error| error.to_string())
+}
+
+fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
+    let days = i32::deserialize(deserializer)?;
+    if days < 1 {
+        return Err(D::Error::custom(format!("`{days}` is not a number of days")));
+    }
+    Ok(days)
+}

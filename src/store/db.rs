@@ -1,0 +1,170 @@
+//! Opens a database of either engine and hands out what statements run on.
+//!
+//! The composition root and the commands open one [`Database`]; everything in this folder and
+//! the reads of `http` run through [`Database::read`] and [`Database::write`].
+//!
+//! **Invariants:** a write runs in a task of its own on the runtime given at the start, so the
+//! drop of a caller's future never cuts a transaction (`begin` in sqlx is not cancel-safe); an
+//! error never shows a password; SQLite has one writing connection a process, and waits for
+//! other processes (the commands work while the service runs).
+
+use super::{DbError, Tx, error, postgres, sqlite};
+use bappy_actors::ports::StoreError;
+use futures_util::future::BoxFuture;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{PgPool, SqlitePool};
+use tokio::runtime::Handle;
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("./migrations/postgres");
+
+/// How the schema stands to what this program needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schema {
+    /// All migrations of this program are applied, and no others.
+    Current,
+    /// Some are missing: run `migrate`.
+    Behind,
+    /// A newer program has migrated it, or a migration was changed after it was applied.
+    Foreign,
+}
+
+/// A database, open. Clones share its connections.
+#[derive(Clone)]
+pub struct Database {
+    pub(super) engine: Engine,
+    runtime: Handle,
+}
+
+#[derive(Clone)]
+pub(super) enum Engine {
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres(PgPool),
+}
+
+impl Database {
+    /// Opens `sqlite://path` (made if absent, with its folder) or `postgres://…`, with up to
+    /// `connections_max` connections for everything but the ledger's writers. Writes run on
+    /// `runtime`. Changes nothing in the schema. Errors are one sentence, without the password.
+    pub async fn open(url: &str, connections_max: u32, runtime: Handle) -> Result<Self, DbError> {
+        let engine = match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => sqlite::open(url, connections_max).await?,
+            Some("postgres" | "postgresql") => postgres::open(url, connections_max).await?,
+            _ => {
+                return Err(DbError::Address(
+                    "the database's address must begin with sqlite:// or postgres://".to_owned(),
+                ));
+            }
+        };
+        Ok(Self { engine, runtime })
+    }
+
+    /// Applies the migrations that are missing. Several processes may do so at once.
+    pub async fn migrate(&self) -> Result<(), DbError> {
+        match &self.engine {
+            Engine::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer).await,
+            Engine::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await,
+        }
+        .map_err(|error| match error {
+            MigrateError::Execute(error) => DbError::Sql(error),
+            error => DbError::Sql(sqlx::Error::Migrate(Box::new(error))),
+        })
+    }
+
+    /// Whether the schema is what this program needs.
+    pub async fn schema(&self) -> Result<Schema, DbError> {
+        let mut tx = self.read().await?;
+        let (wanted, probe) = match &self.engine {
+            Engine::Sqlite { .. } => (
+                &SQLITE_MIGRATIONS,
+                "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'",
+            ),
+            Engine::Postgres(_) => (
+                &POSTGRES_MIGRATIONS,
+                "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')",
+            ),
+        };
+        if one!(tx, (i64,), probe)?.0 == 0 {
+            return Ok(Schema::Behind);
+        }
+        let applied = all!(
+            tx,
+            (i64, Vec<u8>, bool),
+            "SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version"
+        )?;
+        let known = |version: i64, checksum: &[u8]| {
+            wanted.iter().any(|m| m.version == version && *m.checksum == *checksum)
+        };
+        if !applied.iter().all(|(version, checksum, _)| known(*version, checksum)) {
+            return Ok(Schema::Foreign);
+        }
+        let done = applied.iter().filter(|(_, _, success)| *success).count();
+        Ok(if done == wanted.iter().count() { Schema::Current } else { Schema::Behind })
+    }
+
+    /// Whether the schema is exactly what this program needs.
+    pub async fn is_current(&self) -> Result<bool, DbError> {
+        Ok(self.schema().await? == Schema::Current)
+    }
+
+    /// A connection for reads, outside of a transaction.
+    pub async fn read(&self) -> Result<Tx, DbError> {
+        Ok(match &self.engine {
+            Engine::Sqlite { readers, .. } => readers.acquire().await?.into(),
+            Engine::Postgres(pool) => pool.acquire().await?.into(),
+        })
+    }
+
+    /// Runs `work` in one transaction, in a task of its own: committed if it gives `Ok`, rolled
+    /// back if not. It goes on when the caller's future is dropped.
+    ///
+    /// `db.write(move |tx| Box::pin(async move { exec!(tx, "…", id)?; Ok(()) })).await?`
+    pub async fn write<T, F>(&self, work: F) -> Result<T, DbError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
+    {
+        let engine = self.engine.clone();
+        self.spawn(async move {
+            let mut tx: Tx = match &engine {
+                // Plain BEGIN would read first and fail to become a writer later.
+                Engine::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await?.into(),
+                Engine::Postgres(pool) => pool.begin().await?.into(),
+            };
+            match work(&mut tx).await {
+                Ok(value) => {
+                    tx.commit().await?;
+                    Ok(value)
+                }
+                Err(error) => {
+                    // The first error is the one to tell; a lost rollback ends with the session.
+                    let _ = tx.rollback().await;
+                    Err(error)
+                }
+            }
+        })
+        .await
+    }
+
+    /// Runs `work` as a task on the runtime given at the start.
+    pub(super) async fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, DbError>> + Send + 'static,
+    ) -> Result<T, DbError> {
+        self.runtime.spawn(work).await.unwrap_or_else(|ended| {
+            // A panic, or the runtime is shutting down: the transaction was dropped.
+            Err(DbError::Store(StoreError::Unknown(ended.to_string())))
+        })
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        match &self.engine {
+            Engine::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Engine::Postgres(pool) => pool.close().await,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The database: SQL that SQLite and PostgreSQL both run, one file an aggregate.
+//!
+//! [`Database`] opens either engine; the macros `one!`, `opt!`, `all!` and `exec!` run one
+//! statement on whichever it is; functions take `&mut Tx`, so that they compose in one
+//! transaction. What must differ between the engines is in `sqlite.rs` and `postgres.rs`.
+//!
+//! **Invariants:** every tenant's row is read and written with its `org_id`; times go in as
+//! [`Time`], identifiers as UUIDs, money as millionths; a write runs in a spawned task
+//! ([`Database::write`]), so that a caller who goes away never leaves a transaction open.
+
+#[macro_use]
+mod sql;
+
+mod db;
+mod error;
+mod postgres;
+mod sqlite;
+mod text;
+mod time;
+mod tx;
+
+pub use db::{Database, Schema};
+pub use error::{DbError, is_unique_violation};
+pub use text::Text;
+pub use time::Time;
+pub use tx::{Conn, Tx};

@@ -1,0 +1,60 @@
+//! What only PostgreSQL needs: how it is opened.
+
+use super::DbError;
+use super::db::Engine;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How long a caller waits for a connection before it is told that there is none: below the time
+/// that a partner's client waits for an answer.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the start waits for the server to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Prepared statements kept a connection: more than this program has.
+const STATEMENTS_MAX: usize = 256;
+
+/// Opens `postgres://…` with up to `connections_max` pooled connections.
+pub async fn open(url: &str, connections_max: u32) -> Result<Engine, DbError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| {
+            // The parser's own words may repeat the address, and with it the password.
+            DbError::Address(
+                "the database's address is not usable; write postgres://user:password@host/name"
+                    .to_owned(),
+            )
+        })?
+        .application_name("bappy")
+        .statement_cache_capacity(STATEMENTS_MAX)
+        .disable_statement_logging();
+    // A first connection by hand: the pool would hide why it cannot be had behind a time-out.
+    let name = describe(&options);
+    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
+        Ok(Ok(conn)) => drop(conn.close().await),
+        Ok(Err(e)) => {
+            return Err(DbError::Address(format!("the database {name} cannot be reached: {e}")));
+        }
+        Err(_) => {
+            return Err(DbError::Address(format!("the database {name} does not answer")));
+        }
+    }
+    let pool = PgPoolOptions::new()
+        .max_connections(connections_max.max(1))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A ping before each use would double the round trips.
+        .test_before_acquire(false)
+        .connect_lazy_with(options);
+    Ok(Engine::Postgres(pool))
+}
+
+/// Where a database is, without user and password.
+fn describe(options: &PgConnectOptions) -> String {
+    let name = options.get_database().unwrap_or_else(|| options.get_username());
+    match options.get_socket() {
+        Some(folder) => format!("{name} at {}", folder.display()),
+        None => format!("{name} at {}:{}", options.get_host(), options.get_port()),
+    }
+}

@@ -1,0 +1,61 @@
+//! One statement, two drivers: each macro expands the same `query_as` for SQLite and PostgreSQL.
+//!
+//! `one!(tx, Row, "SELECT … WHERE org_id = $1", org.0)`: `tx` is a [`super::Tx`], `Row` anything
+//! that derives `sqlx::FromRow` (or a tuple), the text a literal with `$1`, `$2` …, the arguments
+//! values that both drivers can encode. All are `async` and give a `sqlx::Error`.
+//!
+//! **Invariant:** the text is one that both databases run; what differs is a constant of its own
+//! beside the `match` on [`super::Tx::conn`].
+
+/// Runs `$method` of a typed query on whichever database it is.
+macro_rules! fetch {
+    ($method:ident, $tx:expr, $row:ty, $sql:expr $(, $arg:expr)*) => {
+        match $tx.conn() {
+            $crate::store::Conn::Sqlite(conn) => {
+                ::sqlx::query_as::<::sqlx::Sqlite, $row>($sql)$(.bind($arg))*.$method(conn).await
+            }
+            $crate::store::Conn::Postgres(conn) => {
+                ::sqlx::query_as::<::sqlx::Postgres, $row>($sql)$(.bind($arg))*.$method(conn).await
+            }
+        }
+    };
+}
+
+/// The one row of a statement; none is an error.
+macro_rules! one {
+    ($tx:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {
+        fetch!(fetch_one, $tx, $row, $sql $(, $arg)*)
+    };
+}
+
+/// The first row of a statement, if there is one.
+macro_rules! opt {
+    ($tx:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {
+        fetch!(fetch_optional, $tx, $row, $sql $(, $arg)*)
+    };
+}
+
+/// All rows of a statement.
+macro_rules! all {
+    ($tx:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {
+        fetch!(fetch_all, $tx, $row, $sql $(, $arg)*)
+    };
+}
+
+/// Runs a statement; gives the number of rows that it changed.
+macro_rules! exec {
+    ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
+        match $tx.conn() {
+            $crate::store::Conn::Sqlite(conn) => ::sqlx::query::<::sqlx::Sqlite>($sql)
+                $(.bind($arg))*
+                .execute(conn)
+                .await
+                .map(|done| done.rows_affected()),
+            $crate::store::Conn::Postgres(conn) => ::sqlx::query::<::sqlx::Postgres>($sql)
+                $(.bind($arg))*
+                .execute(conn)
+                .await
+                .map(|done| done.rows_affected()),
+        }
+    };
+}
