@@ -11,12 +11,19 @@
 #[macro_use]
 mod sql;
 
+pub mod attempts;
+pub mod audit;
+pub mod balances;
+pub mod catalogue;
 mod db;
 mod error;
+pub mod organizations;
+pub mod page;
 mod postgres;
 mod sqlite;
 mod text;
 mod time;
+pub mod transactions;
 mod tx;
 
 pub use db::{Database, Schema};

@@ -1,0 +1,223 @@
+//! Operations as an organization reads them, and what became of an idempotency key. Called by
+//! `GET /operations…`, by the idempotency check of the edge, and by `bappy operations list`.
+//!
+//! **Invariant:** nothing here reads what an operation was asked to send: the operator's ids stay
+//! inside.
+
+use super::page::{Part, Window};
+use super::{DbError, Text, Time, Tx};
+use bappy_actors::model::{
+    Cleanup, Failure, LinkId, Money, OperationId, OperationKind, OperationState, OrgId, Timestamp,
+};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+/// An operation as it is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// Whose it is.
+    pub org_id: OrgId,
+    /// Its id.
+    pub id: OperationId,
+    /// What it does.
+    pub kind: OperationKind,
+    /// Where it is in its life.
+    pub state: OperationState,
+    /// The Link it is about.
+    pub link_id: LinkId,
+    /// What it charges.
+    pub amount: Money,
+    /// Why it failed, once it did.
+    pub failure: Option<Failure>,
+    /// Whether the operator may hold something of it all the same.
+    pub cleanup: Cleanup,
+    /// When it was recorded.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub settled_at: Option<Timestamp>,
+}
+
+/// The latest attempt under an idempotency key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyedAttempt {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// SHA-256 over what it was asked.
+    pub request_hash: Vec<u8>,
+    /// What it answered, as JSON of [`bappy_actors::model::Answer`], once it succeeded.
+    pub answer: Option<String>,
+}
+
+/// Which operations are wanted; what is none does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttemptFilter {
+    /// In this state.
+    pub state: Option<OperationState>,
+    /// Of this kind.
+    pub kind: Option<OperationKind>,
+    /// Under this key.
+    pub idempotency_key: Option<String>,
+}
+
+/// Columns of [`Row`].
+macro_rules! columns {
+    () => {
+        "org_id, id, kind, state, link_id, amount, failure, cleanup, created_at, settled_at"
+    };
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    org_id: Uuid,
+    id: Uuid,
+    kind: String,
+    state: String,
+    link_id: Uuid,
+    amount: i64,
+    failure: Option<String>,
+    cleanup: String,
+    created_at: Time,
+    settled_at: Option<Time>,
+}
+
+impl TryFrom<Row> for Attempt {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        Ok(Self {
+            org_id: OrgId(row.org_id),
+            id: OperationId(row.id),
+            kind: OperationKind::from_word(&row.kind)?,
+            state: OperationState::from_word(&row.state)?,
+            link_id: LinkId(row.link_id),
+            amount: Money::from_micros(row.amount),
+            failure: row.failure.as_deref().map(Failure::from_word).transpose()?,
+            cleanup: Cleanup::from_word(&row.cleanup)?,
+            created_at: row.created_at.into(),
+            settled_at: row.settled_at.map(Into::into),
+        })
+    }
+}
+
+/// An organization's operations, newest first.
+pub async fn list(
+    tx: &mut Tx,
+    org: OrgId,
+    filter: &AttemptFilter,
+    window: &Window<OperationId>,
+) -> Result<Part<Attempt, OperationId>, DbError> {
+    let parts = [
+        (filter.state.is_some(), " AND state = $2"),
+        (filter.kind.is_some(), " AND kind = $3"),
+        (filter.idempotency_key.is_some(), " AND idempotency_key = $4"),
+    ];
+    let condition: String =
+        parts.iter().filter(|(wanted, _)| *wanted).map(|(_, sql)| *sql).collect();
+    let state = filter.state.map(|state| state.word());
+    let kind = filter.kind.map(|kind| kind.word());
+    let key = filter.idempotency_key.as_deref();
+    let total = one!(
+        tx,
+        (i64,),
+        AssertSqlSafe(format!("SELECT COUNT(*) FROM operations WHERE org_id = $1{condition}")),
+        org.0,
+        state,
+        kind,
+        key
+    )?
+    .0;
+    let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
+    let past = if window.after().is_some() { " AND id < $5" } else { "" };
+    let order = if walk.backwards { "id" } else { "id DESC" };
+    let columns = columns!();
+    let rows = all!(
+        tx,
+        Row,
+        AssertSqlSafe(format!(
+            "SELECT {columns} FROM operations WHERE org_id = $1{condition}{past}
+             ORDER BY {order} LIMIT $6 OFFSET $7"
+        )),
+        org.0,
+        state,
+        kind,
+        key,
+        window.after().map(|id| id.0),
+        walk.limit,
+        walk.offset
+    )?;
+    let rows = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<Attempt>, _>>()?;
+    Ok(window.part(rows, walk, total, |attempt| attempt.id))
+}
+
+/// One operation of an organization.
+pub async fn get(tx: &mut Tx, org: OrgId, id: OperationId) -> Result<Option<Attempt>, DbError> {
+    let row = opt!(
+        tx,
+        Row,
+        concat!("SELECT ", columns!(), " FROM operations WHERE org_id = $1 AND id = $2"),
+        org.0,
+        id.0
+    )?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The latest attempt under a key: the one that runs or succeeded, if there is one, since a key
+/// is free for another only once its attempt was refunded or rejected.
+pub async fn latest_for_key(
+    tx: &mut Tx,
+    org: OrgId,
+    key: &str,
+) -> Result<Option<KeyedAttempt>, DbError> {
+    #[derive(sqlx::FromRow)]
+    struct Keyed {
+        #[sqlx(flatten)]
+        attempt: Row,
+        request_hash: Option<Vec<u8>>,
+        answer: Option<String>,
+    }
+    let row = opt!(
+        tx,
+        Keyed,
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", request_hash, answer FROM operations
+             WHERE org_id = $1 AND idempotency_key = $2 ORDER BY id DESC LIMIT 1"
+        ),
+        org.0,
+        key
+    )?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(KeyedAttempt {
+        attempt: row.attempt.try_into()?,
+        request_hash: row.request_hash.unwrap_or_default(),
+        answer: row.answer,
+    }))
+}
+
+/// What is pending, watched or manual, of one organization or of all, oldest first; at most
+/// `limit` past `after`.
+pub async fn open(
+    tx: &mut Tx,
+    org: Option<OrgId>,
+    after: Option<(OrgId, OperationId)>,
+    limit: i64,
+) -> Result<Vec<Attempt>, DbError> {
+    let one = if org.is_some() { " AND org_id = $1" } else { "" };
+    let past = if after.is_some() { " AND (org_id, id) > ($2, $3)" } else { "" };
+    let columns = columns!();
+    let rows = all!(
+        tx,
+        Row,
+        AssertSqlSafe(format!(
+            "SELECT {columns} FROM operations
+             WHERE (state = 'pending' OR cleanup IN ('watching', 'manual')){one}{past}
+             ORDER BY org_id, id LIMIT $4"
+        )),
+        org.map(|org| org.0),
+        after.map(|(org, _)| org.0),
+        after.map(|(_, id)| id.0),
+        limit
+    )?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}

@@ -1,0 +1,209 @@
+//! The rules of Invariant I, each one statement that finds the rows that break it.
+//!
+//! Every statement gives `org_id, subject, a, b, c, word`, has `{org:…}` where it is narrowed to
+//! one organization, and runs on both databases. The joins run along the unique index of ledger
+//! entries by operation, so nothing is sorted or kept whole.
+
+use super::Row;
+use bappy_actors::model::Money;
+
+/// A rule.
+pub(super) struct Rule {
+    /// Its name in a word.
+    pub name: &'static str,
+    /// Finds what breaks it; `{org:t}` stands for the narrowing of table `t`.
+    text: &'static str,
+    /// What a row found means, in a sentence.
+    pub detail: fn(&Row) -> String,
+}
+
+impl Rule {
+    /// The statement for one organization (`$1`) or for all; at most `$2` rows.
+    pub(super) fn sql(&self, one_organization: bool) -> String {
+        let mut sql = String::with_capacity(self.text.len() + 64);
+        let mut rest = self.text;
+        while let Some((before, tail)) = rest.split_once("{org:") {
+            sql.push_str(before);
+            let (table, after) = tail.split_once('}').unwrap_or((tail, ""));
+            if one_organization {
+                sql.push_str(" AND ");
+                sql.push_str(table);
+                sql.push_str(".org_id = $1");
+            }
+            rest = after;
+        }
+        sql.push_str(rest);
+        sql.push_str(" LIMIT $2");
+        sql
+    }
+}
+
+fn money(micros: Option<i64>) -> String {
+    micros.map_or_else(|| "nothing".to_owned(), |micros| Money::from_micros(micros).to_string())
+}
+
+fn number(value: Option<i64>) -> String {
+    value.map_or_else(|| "none".to_owned(), |value| value.to_string())
+}
+
+fn word(row: &Row) -> &str {
+    row.word.as_deref().unwrap_or("missing")
+}
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "balance",
+        text: "SELECT w.org_id, w.org_id AS subject, w.balance AS a,
+                CAST(COALESCE(SUM(e.amount), 0) AS BIGINT) AS b, CAST(NULL AS BIGINT) AS c,
+                CAST(NULL AS TEXT) AS word
+            FROM wallets w LEFT JOIN ledger_entries e ON e.org_id = w.org_id
+            WHERE 1 = 1{org:w}
+            GROUP BY w.org_id, w.balance
+            HAVING w.balance < 0 OR w.balance <> CAST(COALESCE(SUM(e.amount), 0) AS BIGINT)",
+        detail: |row| format!("the balance is {}, the ledger's sum {}", money(row.a), money(row.b)),
+    },
+    Rule {
+        name: "version",
+        text: "SELECT w.org_id, w.org_id AS subject, w.version AS a, COUNT(e.sequence) AS b,
+                CAST(COALESCE(MAX(e.sequence), 0) AS BIGINT) AS c, CAST(NULL AS TEXT) AS word
+            FROM wallets w LEFT JOIN ledger_entries e ON e.org_id = w.org_id
+            WHERE 1 = 1{org:w}
+            GROUP BY w.org_id, w.version
+            HAVING w.version <> COUNT(e.sequence) OR w.version <> COALESCE(MAX(e.sequence), 0)",
+        detail: |row| {
+            let (version, count, last) = (number(row.a), number(row.b), number(row.c));
+            format!("the version is {version}, the ledger has {count} entries, the last is {last}")
+        },
+    },
+    Rule {
+        name: "chain",
+        text: "SELECT s.org_id, s.id AS subject, s.sequence AS a, s.balance_after AS b,
+                s.amount + COALESCE(s.balance_before, 0) AS c, CAST(NULL AS TEXT) AS word
+            FROM (SELECT e.org_id, e.id, e.sequence, e.amount, e.balance_after,
+                    LAG(e.sequence) OVER w AS sequence_before,
+                    LAG(e.balance_after) OVER w AS balance_before
+                FROM ledger_entries e WHERE 1 = 1{org:e}
+                WINDOW w AS (PARTITION BY e.org_id ORDER BY e.sequence)) s
+            WHERE s.sequence <> COALESCE(s.sequence_before, 0) + 1
+               OR s.balance_after <> COALESCE(s.balance_before, 0) + s.amount",
+        detail: |row| {
+            let (after, sum) = (money(row.b), money(row.c));
+            let sequence = number(row.a);
+            format!(
+                "entry {sequence} follows a gap, or leaves {after} where the sum up to it is {sum}"
+            )
+        },
+    },
+    Rule {
+        name: "debit",
+        text: "SELECT e.org_id, e.id AS subject, e.amount AS a,
+                CAST(CASE WHEN a.id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS b,
+                CAST(CASE WHEN r.id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS c, o.state AS word
+            FROM ledger_entries e
+            LEFT JOIN operations o ON o.org_id = e.org_id AND o.id = e.operation_id
+            LEFT JOIN activations a ON a.org_id = e.org_id AND a.operation_id = e.operation_id
+            LEFT JOIN ledger_entries r ON r.org_id = e.org_id
+                AND r.operation_id = e.operation_id AND r.kind = 'refund'
+            WHERE e.kind IN ('activation', 'topup'){org:e}
+              AND NOT (o.id IS NOT NULL AND e.amount = -o.amount
+                AND COALESCE(o.debit_id, e.id) = e.id
+                AND ((o.state = 'pending' AND a.id IS NULL AND r.id IS NULL)
+                  OR (o.state = 'succeeded' AND a.id IS NOT NULL AND r.id IS NULL)
+                  OR (o.state = 'refunded' AND a.id IS NULL AND r.id IS NOT NULL)))",
+        detail: |row| {
+            format!(
+                "the debit of {} has {} activations and {} refunds, and its operation is {}",
+                money(row.a.map(i64::saturating_neg)),
+                number(row.b),
+                number(row.c),
+                word(row)
+            )
+        },
+    },
+    Rule {
+        name: "refund",
+        text: "SELECT r.org_id, r.id AS subject, r.amount AS a, d.amount AS b, d.sequence AS c,
+                o.state AS word
+            FROM ledger_entries r
+            LEFT JOIN operations o ON o.org_id = r.org_id AND o.id = r.operation_id
+            LEFT JOIN ledger_entries d ON d.org_id = r.org_id
+                AND d.operation_id = r.operation_id AND d.id = r.refund_of AND d.kind <> 'refund'
+            WHERE r.kind = 'refund'{org:r}
+              AND (d.id IS NULL OR d.amount > 0 OR r.amount <> -d.amount
+                OR r.sequence <= d.sequence OR o.id IS NULL OR o.state <> 'refunded')",
+        detail: |row| {
+            let (refund, debit) = (money(row.a), money(row.b.map(i64::saturating_neg)));
+            format!(
+                "the refund of {refund} names a debit of {debit}; its operation is {}",
+                word(row)
+            )
+        },
+    },
+    Rule {
+        name: "standing_alone",
+        text: "SELECT e.org_id, e.id AS subject, e.amount AS a, e.sequence AS b,
+                CAST(NULL AS BIGINT) AS c, e.kind AS word
+            FROM ledger_entries e
+            WHERE ((e.kind IN ('credit', 'adjustment') AND e.operation_id IS NOT NULL)
+                OR (e.kind = 'credit' AND e.amount <= 0)
+                OR (e.kind IN ('activation', 'topup', 'sms', 'link_fee') AND e.amount > 0)
+                OR (e.kind = 'refund' AND e.amount < 0)){org:e}",
+        detail: |row| {
+            format!("a {} of {} has the wrong sign or names an operation", word(row), money(row.a))
+        },
+    },
+    Rule {
+        name: "operation",
+        text: "SELECT o.org_id, o.id AS subject, o.amount AS a,
+                CAST(CASE WHEN a.id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS b,
+                CAST(CASE WHEN d.id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS c, o.state AS word
+            FROM operations o
+            LEFT JOIN activations a ON a.org_id = o.org_id AND a.operation_id = o.id
+            LEFT JOIN ledger_entries d ON d.org_id = o.org_id AND d.operation_id = o.id
+                AND d.kind = CASE o.kind WHEN 'create_link' THEN 'activation' ELSE 'topup' END
+            WHERE o.kind IN ('create_link', 'topup'){org:o}
+              AND ((o.state = 'succeeded' AND a.id IS NULL)
+                OR (d.id IS NULL AND (o.amount > 0 OR o.debit_id IS NOT NULL)))",
+        detail: |row| {
+            format!(
+                "the operation of {} is {} with {} activations and {} debits",
+                money(row.a),
+                word(row),
+                number(row.b),
+                number(row.c)
+            )
+        },
+    },
+    Rule {
+        name: "activation",
+        text: "SELECT a.org_id, a.id AS subject, a.amount AS a, d.amount AS b,
+                CAST(NULL AS BIGINT) AS c, o.state AS word
+            FROM activations a
+            LEFT JOIN operations o ON o.org_id = a.org_id AND o.id = a.operation_id
+            LEFT JOIN ledger_entries d ON d.org_id = a.org_id AND d.operation_id = a.operation_id
+                AND d.kind IN ('activation', 'topup')
+            WHERE (o.id IS NULL OR o.state <> 'succeeded' OR o.kind NOT IN ('create_link', 'topup')
+                OR COALESCE(o.activation_id, a.id) <> a.id OR o.link_id <> a.link_id
+                OR (d.id IS NULL AND a.amount <> 0) OR d.amount <> -a.amount){org:a}",
+        detail: |row| {
+            format!(
+                "the activation charged {}, its debit is {} and its operation is {}",
+                money(row.a),
+                money(row.b.map(i64::saturating_neg)),
+                word(row)
+            )
+        },
+    },
+    Rule {
+        name: "manual",
+        text: "SELECT o.org_id, o.id AS subject, o.amount AS a, CAST(o.attempts AS BIGINT) AS b,
+                CAST(NULL AS BIGINT) AS c, o.kind AS word
+            FROM operations o
+            WHERE (o.state = 'pending' OR o.cleanup IN ('watching', 'manual'))
+              AND o.cleanup = 'manual'{org:o}",
+        detail: |row| {
+            let (kind, attempts) = (word(row), number(row.b));
+            format!("the {kind} of {} was not settled in {attempts} attempts", money(row.a))
+        },
+    },
+];

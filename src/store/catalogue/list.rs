@@ -1,0 +1,287 @@
+//! Reads the catalogue: what an organization may buy, and for the commands all of it. Called by
+//! `GET /plans…`, by the creation of Links and top-ups, and by `plan list`.
+//!
+//! **Invariant:** an organization sees a plan only where it is enabled for it and still offered.
+
+use super::super::page::{Part, Window, containing};
+use super::super::{DbError, Text, Time, Tx, text};
+use bappy_actors::model::{
+    Coverage, CoverageType, Currency, Money, OrgId, Plan, PlanId, Sponsor, Timestamp, Volume,
+};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+/// What a list of plans is ordered by: name, then id.
+pub type PlanKey = (String, PlanId);
+
+/// Which plans are wanted; what is none does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlanFilter {
+    /// Of this region.
+    pub region: Option<String>,
+    /// This wide.
+    pub coverage_type: Option<CoverageType>,
+    /// Of this sponsor profile.
+    pub sponsor_id: Option<String>,
+    /// That work on cards of this sponsor profile too; what a Link's plans are held to.
+    pub card_sponsor_id: Option<String>,
+    /// That work in this country (ISO 3166-1 alpha-2).
+    pub country: Option<String>,
+    /// With this in their names.
+    pub search: Option<String>,
+}
+
+/// A plan as the operator sells it, whether offered or not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CataloguePlan {
+    /// The plan, at no price and without its coverage's networks.
+    pub plan: Plan,
+    /// What the operator charges us.
+    pub wholesale_price: Money,
+    /// In which currency.
+    pub wholesale_currency: Currency,
+    /// Whether the operator still sells it.
+    pub offered: bool,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A plan at one organization's price.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PricedPlan {
+    /// The plan, at the organization's price and without its coverage's networks.
+    pub plan: Plan,
+    /// Whether the organization may buy it, as long as the operator offers it.
+    pub enabled: bool,
+    /// Whether the operator still sells it.
+    pub offered: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    operator_plan_id: String,
+    name: String,
+    price: i64,
+    data_kb: i64,
+    validity_days: i32,
+    coverage_type: String,
+    region: Option<String>,
+    countries: String,
+    operators_total: i64,
+    sponsor_id: String,
+    sponsor_name: String,
+    sponsor_color: String,
+}
+
+/// Columns of [`Row`] but for the price, for tables `plans p` and `sponsors s`. Coverage is left
+/// out: a page of worldwide plans would be megabytes of networks.
+macro_rules! columns {
+    () => {
+        "p.id, p.operator_plan_id, p.name, p.data_kb, p.validity_days, p.coverage_type, p.region,
+         p.countries, p.operators_total, p.sponsor_id, s.name AS sponsor_name,
+         s.color AS sponsor_color"
+    };
+}
+
+impl TryFrom<Row> for Plan {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        Ok(Self {
+            id: PlanId(row.id),
+            operator_plan_id: row.operator_plan_id,
+            name: row.name,
+            price: Money::from_micros(row.price),
+            data: Volume::from_kb(row.data_kb),
+            validity_days: row.validity_days,
+            coverage_type: CoverageType::from_word(&row.coverage_type)?,
+            region: row.region,
+            sponsor: Sponsor {
+                id: row.sponsor_id,
+                name: row.sponsor_name,
+                color: row.sponsor_color,
+            },
+            coverage: Coverage::default(),
+            countries: row
+                .countries
+                .split(',')
+                .filter(|code| !code.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            operators_total: row.operators_total,
+        })
+    }
+}
+
+const SOLD: &str = " FROM organization_plans op JOIN plans p ON p.id = op.plan_id
+     JOIN sponsors s ON s.id = p.sponsor_id
+     WHERE op.org_id = $1 AND op.enabled = $2 AND p.offered = $2";
+
+/// The plans that an organization may buy, by name; `coverage` of each is empty.
+pub async fn sold(
+    tx: &mut Tx,
+    org: OrgId,
+    filter: &PlanFilter,
+    window: &Window<PlanKey>,
+) -> Result<Part<Plan, PlanKey>, DbError> {
+    let condition = format!("{SOLD}{}", filter.condition());
+    let upper = |code: &Option<String>| code.as_ref().map(|code| code.to_uppercase());
+    let region = upper(&filter.region);
+    let country = upper(&filter.country).map(|code| containing(&format!(",{code},")));
+    let search = filter.search.as_deref().map(containing);
+    let coverage_type = filter.coverage_type.map(|wide| wide.word());
+    let total = one!(
+        tx,
+        (i64,),
+        AssertSqlSafe(format!("SELECT COUNT(*){condition}")),
+        org.0,
+        true,
+        region.as_deref(),
+        coverage_type,
+        filter.sponsor_id.as_deref(),
+        filter.card_sponsor_id.as_deref(),
+        country.as_deref(),
+        search.as_deref()
+    )?
+    .0;
+    let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
+    let after = window.after();
+    let past = if after.is_some() { " AND (p.name, p.id) > ($9, $10)" } else { "" };
+    let order = if walk.backwards { "p.name DESC, p.id DESC" } else { "p.name, p.id" };
+    let columns = columns!();
+    let rows = all!(
+        tx,
+        Row,
+        AssertSqlSafe(format!(
+            "SELECT {columns}, op.price{condition}{past} ORDER BY {order} LIMIT $11 OFFSET $12"
+        )),
+        org.0,
+        true,
+        region.as_deref(),
+        coverage_type,
+        filter.sponsor_id.as_deref(),
+        filter.card_sponsor_id.as_deref(),
+        country.as_deref(),
+        search.as_deref(),
+        after.map(|(name, _)| name.as_str()),
+        after.map(|(_, id)| id.0),
+        walk.limit,
+        walk.offset
+    )?;
+    let plans = rows.into_iter().map(Plan::try_from).collect::<Result<Vec<_>, _>>()?;
+    Ok(window.part(plans, walk, total, |plan| (plan.name.clone(), plan.id)))
+}
+
+impl PlanFilter {
+    /// What is asked for, in SQL.
+    fn condition(&self) -> String {
+        let parts = [
+            (self.region.is_some(), " AND p.region = $3"),
+            (self.coverage_type.is_some(), " AND p.coverage_type = $4"),
+            (self.sponsor_id.is_some(), " AND p.sponsor_id = $5"),
+            (self.card_sponsor_id.is_some(), " AND p.sponsor_id = $6"),
+            (self.country.is_some(), r" AND (',' || p.countries || ',') LIKE $7 ESCAPE '\'"),
+            (self.search.is_some(), r" AND LOWER(p.name) LIKE LOWER($8) ESCAPE '\'"),
+        ];
+        parts.into_iter().filter(|(wanted, _)| *wanted).map(|(_, sql)| sql).collect()
+    }
+}
+
+/// A plan that an organization may buy, with its coverage.
+pub async fn sold_plan(tx: &mut Tx, org: OrgId, id: PlanId) -> Result<Option<Plan>, DbError> {
+    #[derive(sqlx::FromRow)]
+    struct WithCoverage {
+        #[sqlx(flatten)]
+        plan: Row,
+        coverage: String,
+    }
+    let columns = columns!();
+    let row = opt!(
+        tx,
+        WithCoverage,
+        AssertSqlSafe(format!("SELECT {columns}, op.price, p.coverage{SOLD} AND op.plan_id = $3")),
+        org.0,
+        true,
+        id.0
+    )?;
+    let Some(row) = row else { return Ok(None) };
+    let mut plan = Plan::try_from(row.plan)?;
+    plan.coverage = text::from_json("coverage", &row.coverage)?;
+    Ok(Some(plan))
+}
+
+/// How many plans of each region an organization may buy.
+pub async fn regions(tx: &mut Tx, org: OrgId) -> Result<Vec<(String, i64)>, DbError> {
+    Ok(all!(
+        tx,
+        (String, i64),
+        AssertSqlSafe(format!(
+            "SELECT p.region, COUNT(*){SOLD} AND p.region IS NOT NULL
+             GROUP BY p.region ORDER BY p.region"
+        )),
+        org.0,
+        true
+    )?)
+}
+
+/// The whole catalogue, by the operator's ids; thousands of rows at most.
+pub async fn all(tx: &mut Tx) -> Result<Vec<CataloguePlan>, DbError> {
+    #[derive(sqlx::FromRow)]
+    struct Wholesale {
+        #[sqlx(flatten)]
+        plan: Row,
+        wholesale_currency: String,
+        offered: bool,
+        updated_at: Time,
+    }
+    let rows = all!(
+        tx,
+        Wholesale,
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", p.wholesale_price AS price, p.wholesale_currency, p.offered, p.updated_at
+             FROM plans p JOIN sponsors s ON s.id = p.sponsor_id ORDER BY p.operator_plan_id"
+        )
+    )?;
+    let plan = |row: Wholesale| {
+        let mut plan = Plan::try_from(row.plan)?;
+        Ok(CataloguePlan {
+            wholesale_price: std::mem::take(&mut plan.price),
+            plan,
+            wholesale_currency: text::currency(&row.wholesale_currency)?,
+            offered: row.offered,
+            updated_at: row.updated_at.into(),
+        })
+    };
+    rows.into_iter().map(plan).collect()
+}
+
+/// All plans that have a price for an organization, enabled or not, by the operator's ids.
+pub async fn priced(tx: &mut Tx, org: OrgId) -> Result<Vec<PricedPlan>, DbError> {
+    #[derive(sqlx::FromRow)]
+    struct Priced {
+        #[sqlx(flatten)]
+        plan: Row,
+        enabled: bool,
+        offered: bool,
+    }
+    let rows = all!(
+        tx,
+        Priced,
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", op.price, op.enabled, p.offered
+             FROM organization_plans op JOIN plans p ON p.id = op.plan_id
+             JOIN sponsors s ON s.id = p.sponsor_id
+             WHERE op.org_id = $1 ORDER BY p.operator_plan_id"
+        ),
+        org.0
+    )?;
+    let plan = |row: Priced| {
+        Ok(PricedPlan { plan: row.plan.try_into()?, enabled: row.enabled, offered: row.offered })
+    };
+    rows.into_iter().map(plan).collect()
+}

@@ -1,0 +1,168 @@
+//! Parts of long lists: a page by its number, or what follows a row already seen.
+//!
+//! Called by the list queries of this folder. **Invariant:** a part is read by an index order that
+//! is total; what follows a row costs the same at any depth, and a page near the end is walked to
+//! from the end.
+
+/// Which part of a list is wanted. `K` is what the list is ordered by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place<K> {
+    /// The page of this number, from 1.
+    Page(u64),
+    /// What follows the row with this key.
+    After(K),
+}
+
+/// A part of a list, as asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window<K> {
+    /// Where it begins.
+    pub place: Place<K>,
+    /// How many rows it has at most; at least 1.
+    pub size: u32,
+}
+
+/// A part of a list, as read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part<T, K> {
+    /// Its rows.
+    pub rows: Vec<T>,
+    /// How many rows the whole list has.
+    pub total: i64,
+    /// The key to go on after; none at the end.
+    pub next: Option<K>,
+}
+
+/// How a part is walked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Walk {
+    /// From the list's end, against its order.
+    pub backwards: bool,
+    /// Rows to step over.
+    pub offset: i64,
+    /// Rows to read.
+    pub limit: i64,
+}
+
+impl<K: Clone> Window<K> {
+    /// The key to start after, if that is how the place is given.
+    pub(super) fn after(&self) -> Option<&K> {
+        match &self.place {
+            Place::Page(_) => None,
+            Place::After(key) => Some(key),
+        }
+    }
+
+    /// How to read it in a list of `total` rows; none where nothing can be there.
+    pub(super) fn walk(&self, total: i64) -> Option<Walk> {
+        let size = i64::from(self.size.max(1));
+        let Place::Page(number) = self.place else {
+            // One more, to know whether something follows.
+            return Some(Walk { backwards: false, offset: 0, limit: size + 1 });
+        };
+        let offset = i64::try_from(number.saturating_sub(1)).ok()?.checked_mul(size)?;
+        let limit = size.min(total.checked_sub(offset)?);
+        if limit <= 0 {
+            return None;
+        }
+        let behind = total - offset - limit;
+        Some(if behind < offset {
+            Walk { backwards: true, offset: behind, limit }
+        } else {
+            Walk { backwards: false, offset, limit }
+        })
+    }
+
+    /// Puts the rows of a [`Walk`] in order and says where to go on.
+    pub(super) fn part<T>(
+        &self,
+        mut rows: Vec<T>,
+        walk: Walk,
+        total: i64,
+        key: impl Fn(&T) -> K,
+    ) -> Part<T, K> {
+        if walk.backwards {
+            rows.reverse();
+        }
+        let more = match self.place {
+            Place::After(_) => rows.len() > self.size as usize,
+            Place::Page(_) if walk.backwards => walk.offset > 0,
+            Place::Page(_) => walk.offset + walk.limit < total,
+        };
+        rows.truncate(self.size.max(1) as usize);
+        let next = rows.last().filter(|_| more).map(key);
+        Part { rows, total, next }
+    }
+}
+
+impl<T, K> Part<T, K> {
+    /// Nothing, of a list of `total` rows.
+    pub(super) fn empty(total: i64) -> Self {
+        Self { rows: Vec::new(), total, next: None }
+    }
+}
+
+/// A pattern for `LIKE … ESCAPE '\'` that finds `text` anywhere.
+pub(super) fn containing(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a list of `total` numbers, first 0, by the walks of a window.
+    fn read(total: i64, window: &Window<i64>) -> Part<i64, i64> {
+        let Some(walk) = window.walk(total) else { return Part::empty(total) };
+        let from = window.after().map_or(0, |key| key + 1);
+        let mut list: Vec<i64> = (from..total).collect();
+        if walk.backwards {
+            list.reverse();
+        }
+        let rows = list.into_iter().skip(usize::try_from(walk.offset).unwrap());
+        let rows = rows.take(usize::try_from(walk.limit).unwrap()).collect();
+        window.part(rows, walk, total, |row| *row)
+    }
+
+    #[test]
+    fn pages_and_cursors_both_cover_a_list_exactly_once() {
+        for total in 0..23 {
+            for size in 1..9 {
+                let pages =
+                    (1..30).flat_map(|n| read(total, &Window { place: Place::Page(n), size }).rows);
+                assert_eq!(pages.collect::<Vec<_>>(), (0..total).collect::<Vec<_>>());
+
+                let mut part = read(total, &Window { place: Place::Page(1), size });
+                let mut walked = part.rows.clone();
+                while let Some(next) = part.next {
+                    part = read(total, &Window { place: Place::After(next), size });
+                    assert!(!part.rows.is_empty(), "a cursor leads somewhere");
+                    walked.extend(&part.rows);
+                }
+                assert_eq!(walked, (0..total).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_page_is_read_from_the_end() {
+        let walk = Window::<i64> { place: Place::Page(1000), size: 10 }.walk(10_000).unwrap();
+        assert_eq!(walk, Walk { backwards: true, offset: 0, limit: 10 });
+        let far = Window::<i64> { place: Place::Page(u64::MAX), size: 100 };
+        assert_eq!(far.walk(10_000), None);
+    }
+
+    #[test]
+    fn what_like_takes_for_itself_is_escaped() {
+        assert_eq!(containing(r"50%_\"), r"%50\%\_\\%");
+    }
+}
