@@ -2,6 +2,7 @@
 //! the identity provider, the command line) around the core in `bappy-actors`.
 
 pub mod config;
+pub mod environment;
 pub mod http;
 pub mod identity;
 pub mod operator;

@@ -16,6 +16,8 @@ use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Map, Value};
 
 use super::error_kind::{Challenge, ErrorKind, RetryAfter};
+use crate::store::DbError;
+use bappy_actors::ports::StoreError;
 
 /// Names the operation that an answer belongs to.
 pub const OPERATION_ID: HeaderName = HeaderName::from_static("operation-id");
@@ -217,6 +219,13 @@ impl fmt::Debug for ApiError {
 }
 
 impl std::error::Error for ApiError {}
+
+impl From<DbError> for ApiError {
+    /// A read that failed: 503, worth trying again at once.
+    fn from(error: DbError) -> Self {
+        Self::unavailable(1, StoreError::from(error))
+    }
+}
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {

@@ -8,8 +8,10 @@
 //!   [`field_errors`]: what is read;
 //! - [`fallback`]: how a path is declared.
 //!
-//! It knows nothing of wallets, Links or the store.
+//! The resources stand on it, one folder each; [`api`] has the routes, [`tenant`] says whose a
+//! request is, [`keyed_call`] runs the calls that change something.
 
+pub mod api;
 pub mod closing;
 pub mod cursor;
 pub mod edge;
@@ -22,10 +24,19 @@ pub mod field_errors;
 pub mod idempotency_key;
 pub mod identifier;
 pub mod json;
+pub mod keyed_call;
+pub mod links;
 mod json_text;
 pub mod limits;
+pub mod operations;
+pub mod organization;
 pub mod page;
+pub mod plans;
 mod problem;
 pub mod query;
 pub mod request_id;
+pub mod service;
+pub mod show;
+pub mod tenant;
+pub mod transactions;
 mod tree;

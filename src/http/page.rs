@@ -1,7 +1,7 @@
 //! Pages of a list: what is asked for, and the list envelope.
 //!
-//! List handlers take a [`PageRequest`], read [`fetch_limit`](PageRequest::fetch_limit) rows
-//! from [`position`](PageRequest::position), and return a [`Page`].
+//! List handlers take a [`PageRequest`], read the part of the list in its
+//! [`window`](PageRequest::window), and return a [`Page`] of it.
 //!
 //! **Invariant:** `next_cursor` is null exactly where the rows are known to end.
 //! **Invariant:** no page number is an error; one past the end, however far, is empty.
@@ -16,6 +16,7 @@ use super::cursor::Cursor;
 use super::error::ApiError;
 use super::field_errors::{FieldErrors, Validate};
 use super::query;
+use crate::store::page::{Part, Place, Window};
 
 /// The contract's.
 const PER_PAGE_DEFAULT: u32 = 20;
@@ -32,31 +33,14 @@ pub struct PageRequest {
     cursor: Option<Cursor>,
 }
 
-/// Where the wanted rows begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Position<'a> {
-    /// After so many rows.
-    Offset(u64),
-    /// After the row with this key. It came from outside: a key that is none is
-    /// [`Cursor::malformed`].
-    After(&'a str),
-    /// Past every list: there is nothing to read.
-    Beyond,
-}
-
 impl PageRequest {
-    /// Where the wanted rows begin.
-    pub fn position(&self) -> Position<'_> {
-        match (&self.cursor, self.offset()) {
-            (Some(cursor), _) => Position::After(&cursor.key),
-            (None, Some(offset)) => Position::Offset(offset),
-            (None, None) => Position::Beyond,
-        }
-    }
-
-    /// Rows to read: one more than are shown, to learn whether there are more.
-    pub fn fetch_limit(&self) -> u32 {
-        self.per_page + 1
+    /// The part of a list to read; `parse` reads a cursor's key, which came from outside.
+    pub fn window<K>(&self, parse: impl FnOnce(&str) -> Option<K>) -> Result<Window<K>, ApiError> {
+        let place = match &self.cursor {
+            Some(cursor) => Place::After(parse(&cursor.key).ok_or_else(Cursor::malformed)?),
+            None => Place::Page(self.page),
+        };
+        Ok(Window { place, size: self.per_page })
     }
 
     /// Rows shown on a page.
@@ -158,25 +142,16 @@ struct PageMeta {
 }
 
 impl<T> Page<T> {
-    /// The page that `rows` make: up to [`PageRequest::fetch_limit`] of them, of which the
-    /// surplus one only says that there are more. `key` gives a row's key in the list's order.
-    pub fn new(
-        request: &PageRequest,
-        mut rows: Vec<T>,
-        total: u64,
-        key: impl FnOnce(&T) -> String,
-    ) -> Self {
+    /// The page that a part of a list makes; `key` writes the key of its last row.
+    pub fn of<K>(request: &PageRequest, part: Part<T, K>, key: impl FnOnce(&K) -> String) -> Self {
+        let Part { rows, total, next } = part;
         let per_page = u64::from(request.per_page);
-        let has_more = rows.len() as u64 > per_page;
-        rows.truncate(request.per_page as usize);
         let before = request.offset().unwrap_or(OFFSET_MAX);
         let seen = before.saturating_add(rows.len() as u64);
         // A total that was counted a moment before the rows must not fall behind them.
+        let total = u64::try_from(total).unwrap_or(0);
         let total = if rows.is_empty() { total } else { total.max(seen) };
-        let next_cursor = rows
-            .last()
-            .filter(|_| has_more)
-            .map(|last| Cursor { key: key(last), offset: seen }.encode());
+        let next_cursor = next.map(|next| Cursor { key: key(&next), offset: seen }.encode());
         let meta = PageMeta {
             current_page: request.current_page(),
             last_page: total.div_ceil(per_page).max(1),
