@@ -178,7 +178,9 @@ CREATE TABLE activations (
     FOREIGN KEY (org_id, operation_id) REFERENCES operations (org_id, id)
 ) STRICT;
 CREATE INDEX activations_link ON activations (org_id, link_id, id);
-CREATE INDEX activations_in_force ON activations (org_id, link_id, id) WHERE status = 'active';
+-- In force: not cancelled and not expired; a depleted plan is still the Link's.
+CREATE INDEX activations_in_force ON activations (org_id, link_id, id)
+    WHERE status IN ('active', 'depleted');
 
 CREATE TABLE ledger_entries (
     org_id         BLOB NOT NULL REFERENCES wallets (org_id),

@@ -8,7 +8,7 @@
 //! error never shows a password; SQLite has one writing connection a process, and waits for
 //! other processes (the commands work while the service runs).
 
-use super::{DbError, Tx, error, postgres, sqlite};
+use super::{DbError, Tx, ledger, postgres, sqlite};
 use bappy_actors::ports::StoreError;
 use futures_util::future::BoxFuture;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -144,6 +144,19 @@ impl Database {
             }
         })
         .await
+    }
+
+    /// How many ledger writers it bears: SQLite has one writing connection in all.
+    pub(super) fn writers(&self) -> usize {
+        match self.engine {
+            Engine::Sqlite { .. } => 1,
+            Engine::Postgres(_) => ledger::WRITERS,
+        }
+    }
+
+    /// The runtime given at the start.
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     /// Runs `work` as a task on the runtime given at the start.

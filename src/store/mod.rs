@@ -11,23 +11,36 @@
 #[macro_use]
 mod sql;
 
+mod activations;
 pub mod attempts;
 pub mod audit;
 pub mod balances;
 pub mod catalogue;
 mod db;
+mod entries;
 mod error;
+mod ledger;
+mod links;
+mod lookups;
+mod operations;
 pub mod organizations;
 pub mod page;
+mod plans;
 mod postgres;
+mod sims;
+mod sql_store;
 mod sqlite;
 mod text;
 mod time;
 pub mod transactions;
 mod tx;
+mod wallet;
 
 pub use db::{Database, Schema};
 pub use error::{DbError, is_unique_violation};
+pub use lookups::{CachedOffers, StoredOrganizations};
+pub use sims::StockClaim;
+pub use sql_store::SqlStore;
 pub use text::Text;
 pub use time::Time;
 pub use tx::{Conn, Tx};

@@ -85,3 +85,13 @@ pub fn from_json<T: serde::de::DeserializeOwned>(
 ) -> Result<T, DbError> {
     serde_json::from_str(text).map_err(|e| DbError::Unreadable(format!("{what}: {e}")))
 }
+
+/// Country codes as a column holds them: `DE,FR`.
+pub fn codes_to_text(codes: &[String]) -> String {
+    codes.join(",")
+}
+
+/// Country codes from a column.
+pub fn codes_from_text(text: &str) -> Vec<String> {
+    text.split(',').filter(|code| !code.is_empty()).map(str::to_owned).collect()
+}

@@ -2,7 +2,7 @@
 
 use super::{DbError, error};
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
+use sqlx::{Connection, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
 
 /// What statements run on: a transaction ([`super::Database::write`]) or a connection of the
 /// read pool ([`super::Database::read`]). Dropped without a commit it is rolled back.
@@ -13,6 +13,7 @@ enum Inner {
     PostgresRead(PoolConnection<Postgres>),
     SqliteWrite(Transaction<'static, Sqlite>),
     PostgresWrite(Transaction<'static, Postgres>),
+    PostgresLedger(Box<PgConnection>),
 }
 
 /// A connection to match on where the two engines need different statements.
@@ -31,6 +32,7 @@ impl Tx {
             Inner::SqliteWrite(tx) => Conn::Sqlite(tx),
             Inner::PostgresRead(conn) => Conn::Postgres(conn),
             Inner::PostgresWrite(tx) => Conn::Postgres(tx),
+            Inner::PostgresLedger(conn) => Conn::Postgres(conn),
         }
     }
 
@@ -38,7 +40,15 @@ impl Tx {
         match self.0 {
             Inner::SqliteWrite(tx) => tx.commit().await.map_err(error::commit_failed),
             Inner::PostgresWrite(tx) => tx.commit().await.map_err(error::commit_failed),
-            Inner::SqliteRead(_) | Inner::PostgresRead(_) => Ok(()),
+            Inner::SqliteRead(_) | Inner::PostgresRead(_) | Inner::PostgresLedger(_) => Ok(()),
+        }
+    }
+
+    /// Says goodbye, where the connection is this one's own.
+    pub(super) async fn close(self) {
+        if let Inner::PostgresLedger(conn) = self.0 {
+            // The server notices by itself if this does not reach it.
+            let _ = conn.close().await;
         }
     }
 
@@ -46,7 +56,7 @@ impl Tx {
         match self.0 {
             Inner::SqliteWrite(tx) => tx.rollback().await?,
             Inner::PostgresWrite(tx) => tx.rollback().await?,
-            Inner::SqliteRead(_) | Inner::PostgresRead(_) => {}
+            Inner::SqliteRead(_) | Inner::PostgresRead(_) | Inner::PostgresLedger(_) => {}
         }
         Ok(())
     }
@@ -61,6 +71,13 @@ impl From<PoolConnection<Sqlite>> for Tx {
 impl From<PoolConnection<Postgres>> for Tx {
     fn from(conn: PoolConnection<Postgres>) -> Self {
         Self(Inner::PostgresRead(conn))
+    }
+}
+
+/// A ledger writer's own connection; each of its statements is a transaction.
+impl From<PgConnection> for Tx {
+    fn from(conn: PgConnection) -> Self {
+        Self(Inner::PostgresLedger(Box::new(conn)))
     }
 }
 

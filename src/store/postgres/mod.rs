@@ -1,4 +1,7 @@
-//! What only PostgreSQL needs: how it is opened.
+//! What only PostgreSQL needs: how it is opened, and its batch statement.
+
+pub mod batch;
+mod columns;
 
 use super::DbError;
 use super::db::Engine;
@@ -48,6 +51,18 @@ pub async fn open(url: &str, connections_max: u32) -> Result<Engine, DbError> {
         .test_before_acquire(false)
         .connect_lazy_with(options);
     Ok(Engine::Postgres(pool))
+}
+
+/// How a ledger writer connects. Its one statement is planned once: without these settings a
+/// plan made while the tables are small reads them whole ever after.
+pub fn ledger_options(options: &PgConnectOptions) -> PgConnectOptions {
+    options.clone().application_name("bappy-ledger").options([
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("jit", "off"),
+    ])
 }
 
 /// Where a database is, without user and password.

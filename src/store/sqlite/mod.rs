@@ -1,4 +1,6 @@
-//! What only SQLite needs: how it is opened.
+//! What only SQLite needs: how it is opened, and how batches are written.
+
+pub mod batch;
 
 use super::DbError;
 use super::db::Engine;
@@ -22,8 +24,7 @@ pub async fn open(url: &str, connections_max: u32) -> Result<Engine, DbError> {
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|e| DbError::Address(format!("the database's address is not usable: {e}")))?;
     let path = options.get_filename().to_path_buf();
-    let shown = path.display();
-    if shown.to_string().contains(":memory:") || url.contains("mode=memory") {
+    if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(DbError::Address(
             "a database in memory is lost at the end; write sqlite://path/to/file".to_owned(),
         ));

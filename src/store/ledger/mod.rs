@@ -1,0 +1,86 @@
+//! The ledger's writers: every change of a balance goes through here.
+//!
+//! [`Ledger::commit`] queues a wallet's batch; a writer takes all batches that wait, of different
+//! wallets, and writes them in one statement (PostgreSQL) or one transaction (SQLite). There is
+//! no timer: an idle writer writes at once, and what comes while it writes is gathered.
+//!
+//! **Invariants:** a batch is written whole or not at all, whatever happens to the others of its
+//! statement; a batch is in one statement at a time; a batch whose caller has gone away is
+//! written all the same; an answer is sent only after the commit.
+
+mod obstacles;
+mod queue;
+mod writer;
+
+use super::{Database, DbError};
+use bappy_actors::model::{LinkId, Operation, Timestamp};
+use bappy_actors::ports::{Batch, CommitOutcome, StoreError};
+use chrono::TimeDelta;
+use queue::Queue;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+pub(super) use writer::WRITERS;
+
+/// How long after its deadline a charged operation is the resolver's: enough for whoever runs it
+/// to commit what it learned at the last moment, and short against the resolver's horizon.
+const LEASE_AFTER_DEADLINE: TimeDelta = TimeDelta::seconds(2);
+
+/// The lease an operation begins with: the first of a group carries it for all.
+pub(super) fn opening_lease(operation: &Operation) -> Option<Timestamp> {
+    (operation.position == 0).then(|| operation.deadline_at + LEASE_AFTER_DEADLINE)
+}
+
+/// How many Links a batch adds.
+pub(super) fn links_new(batch: &Batch) -> i64 {
+    let count: usize = batch.items.iter().map(|item| item.links.len()).sum();
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The kilobytes that a batch adds to Links that are there already; a new Link has its volume
+/// from the start.
+pub(super) fn volumes_added(batch: &Batch) -> BTreeMap<LinkId, i64> {
+    let new: HashSet<LinkId> =
+        batch.items.iter().flat_map(|item| &item.links).map(|link| link.id).collect();
+    let mut added = BTreeMap::new();
+    for activation in batch.items.iter().flat_map(|item| &item.activations) {
+        if !new.contains(&activation.link_id) {
+            *added.entry(activation.link_id).or_insert(0) += activation.data_total.kb();
+        }
+    }
+    added
+}
+
+/// The way to the writers. They end when it is dropped and nothing waits any more.
+pub struct Ledger {
+    queue: Arc<Queue>,
+}
+
+impl Ledger {
+    /// Starts the writers of a database.
+    pub fn start(db: &Database) -> Self {
+        let queue = Arc::new(Queue::default());
+        for _ in 0..db.writers() {
+            drop(db.runtime().spawn(writer::run(db.clone(), Arc::clone(&queue))));
+        }
+        Self { queue }
+    }
+
+    /// Writes a batch.
+    pub async fn commit(&self, batch: Batch) -> Result<CommitOutcome, DbError> {
+        let answer = self.queue.push(batch);
+        // Without an answer the writer has panicked, or the runtime is gone.
+        answer
+            .await
+            .unwrap_or_else(|_| {
+                Err(StoreError::Unknown("a ledger writer ended before it answered".to_owned()))
+            })
+            .map_err(DbError::Store)
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}

@@ -1,0 +1,142 @@
+//! The batches that wait for a writer.
+//!
+//! **Invariant:** what a writer takes at once has each wallet at most once.
+
+use bappy_actors::ports::{Batch, CommitOutcome, StoreError};
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, oneshot};
+
+/// Commands in one statement: four full batches. More would only make the first ones wait, as
+/// the cost of a statement is then all in its rows.
+const COMMANDS_MAX: usize = 1_024;
+
+/// What a caller of a commit is told.
+pub type Answer = Result<CommitOutcome, StoreError>;
+
+/// A batch with who waits for it.
+pub struct Job {
+    /// What to write.
+    pub batch: Batch,
+    /// Who waits. Gone if the caller is.
+    pub reply: oneshot::Sender<Answer>,
+    queued_at: Instant,
+}
+
+/// The queue that all writers share.
+#[derive(Default)]
+pub struct Queue {
+    waiting: Mutex<VecDeque<Job>>,
+    arrived: Notify,
+    closed: AtomicBool,
+    connected: AtomicUsize,
+}
+
+impl Queue {
+    /// Adds a batch; the answer comes by the receiver.
+    pub fn push(&self, batch: Batch) -> oneshot::Receiver<Answer> {
+        let (reply, answer) = oneshot::channel();
+        self.lock().push_back(Job { batch, reply, queued_at: Instant::now() });
+        self.arrived.notify_one();
+        answer
+    }
+
+    /// What waits, up to a statement's worth; waits for the first. None once the queue is closed
+    /// and empty.
+    pub async fn take(&self) -> Option<Vec<Job>> {
+        loop {
+            let jobs = self.drain();
+            if !jobs.is_empty() {
+                return Some(jobs);
+            }
+            if self.closed.load(Ordering::Acquire) {
+                // The other writers have to learn of it too.
+                self.arrived.notify_one();
+                return None;
+            }
+            self.arrived.notified().await;
+        }
+    }
+
+    fn drain(&self) -> Vec<Job> {
+        let mut waiting = self.lock();
+        let mut wallets = HashSet::new();
+        let mut commands = 0;
+        let mut taken = Vec::new();
+        let mut index = 0;
+        while let Some(job) = waiting.get(index) {
+            let size = job.batch.items.len();
+            if !taken.is_empty() && commands + size > COMMANDS_MAX {
+                break;
+            }
+            if !wallets.insert(job.batch.org_id) {
+                // Another instance of this wallet's actor: after the one before it.
+                index += 1;
+                continue;
+            }
+            commands += size;
+            taken.extend(waiting.remove(index));
+        }
+        if !waiting.is_empty() {
+            self.arrived.notify_one();
+        }
+        taken
+    }
+
+    /// Puts back what could not be written, before everything else.
+    pub fn give_back(&self, jobs: Vec<Job>) {
+        let mut waiting = self.lock();
+        for job in jobs.into_iter().rev() {
+            waiting.push_front(job);
+        }
+        drop(waiting);
+        self.arrived.notify_one();
+    }
+
+    /// Tells everyone who has waited for `patience` that the database is not there, unless some
+    /// writer has a connection.
+    pub fn refuse(&self, patience: Duration, why: &str) {
+        if self.connected.load(Ordering::Acquire) > 0 {
+            return;
+        }
+        let mut waiting = self.lock();
+        while waiting.front().is_some_and(|job| job.queued_at.elapsed() >= patience) {
+            if let Some(job) = waiting.pop_front() {
+                let _ = job.reply.send(Err(StoreError::Unavailable(why.to_owned())));
+            }
+        }
+    }
+
+    /// Counts a writer that has a connection, until the guard is dropped.
+    pub fn connected(&self) -> Connected<'_> {
+        self.connected.fetch_add(1, Ordering::AcqRel);
+        Connected(self)
+    }
+
+    /// No more batches will come.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.arrived.notify_one();
+    }
+
+    /// Whether it is closed and empty.
+    pub fn is_over(&self) -> bool {
+        self.closed.load(Ordering::Acquire) && self.lock().is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Job>> {
+        // Nothing panics while it is held.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A writer that has a connection.
+pub struct Connected<'a>(&'a Queue);
+
+impl Drop for Connected<'_> {
+    fn drop(&mut self) {
+        self.0.connected.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,247 @@
+//! Links: reading them, and changing their status, name and last known use.
+
+use super::{DbError, Text, Time, Tx, activations, plans};
+use bappy_actors::model::{
+    EsimProfile, Link, LinkId, LinkSnapshot, LinkStatus, OrgId, ProfileState, SimKind, Sponsor,
+    Timestamp, Volume,
+};
+use bappy_actors::ports::UsageReading;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// The columns of a Link, with its sponsor's, for tables `links l` and `sponsors s`.
+macro_rules! link_columns {
+    () => {
+        "l.id, l.name, l.iccid, l.msisdn, l.kind, l.status, l.sponsor_id, s.name AS sponsor_name,
+         s.color AS sponsor_color, l.endpoint_id, l.smdp_address, l.matching_id, l.data_total_kb,
+         l.data_used_kb, l.profile_state, l.profile_at, l.usage_at, l.created_at, l.updated_at"
+    };
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct Row {
+    id: Uuid,
+    name: Option<String>,
+    iccid: String,
+    msisdn: Option<String>,
+    kind: String,
+    status: String,
+    sponsor_id: String,
+    sponsor_name: String,
+    sponsor_color: String,
+    endpoint_id: String,
+    smdp_address: Option<String>,
+    matching_id: Option<String>,
+    data_total_kb: i64,
+    data_used_kb: i64,
+    profile_state: Option<String>,
+    profile_at: Option<Time>,
+    usage_at: Option<Time>,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl TryFrom<Row> for Link {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        let profile = match row.profile_state {
+            Some(word) => Some(EsimProfile {
+                state: ProfileState::from_word(&word)?,
+                updated_at: row.profile_at.map(Into::into),
+            }),
+            None => None,
+        };
+        Ok(Self {
+            id: LinkId(row.id),
+            name: row.name,
+            iccid: row.iccid,
+            msisdn: row.msisdn,
+            kind: SimKind::from_word(&row.kind)?,
+            status: LinkStatus::from_word(&row.status)?,
+            sponsor: Sponsor {
+                id: row.sponsor_id,
+                name: row.sponsor_name,
+                color: row.sponsor_color,
+            },
+            endpoint_id: row.endpoint_id,
+            smdp_address: row.smdp_address,
+            matching_id: row.matching_id,
+            data_total: Volume::from_kb(row.data_total_kb),
+            data_used: Volume::from_kb(row.data_used_kb),
+            profile,
+            usage_at: row.usage_at.map(Into::into),
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
+        })
+    }
+}
+
+/// A Link.
+pub async fn link(tx: &mut Tx, org: OrgId, id: LinkId) -> Result<Option<Link>, DbError> {
+    let row = opt!(
+        tx,
+        Row,
+        concat!(
+            "SELECT ",
+            link_columns!(),
+            " FROM links l JOIN sponsors s ON s.id = l.sponsor_id WHERE l.org_id = $1 AND l.id = $2"
+        ),
+        org.0,
+        id.0
+    )?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The Link with an ICCID.
+pub async fn by_iccid(tx: &mut Tx, org: OrgId, iccid: &str) -> Result<Option<Link>, DbError> {
+    let row = opt!(
+        tx,
+        Row,
+        concat!(
+            "SELECT ",
+            link_columns!(),
+            " FROM links l JOIN sponsors s ON s.id = l.sponsor_id
+              WHERE l.org_id = $1 AND l.iccid = $2"
+        ),
+        org.0,
+        iccid
+    )?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// A Link with its activations in force and the newest others, and the coverage of those in
+/// force. Whether its usage is live is for the caller to say: `usage_live` is false.
+pub async fn snapshot(
+    tx: &mut Tx,
+    org: OrgId,
+    id: LinkId,
+) -> Result<Option<LinkSnapshot>, DbError> {
+    let Some(link) = link(tx, org, id).await? else { return Ok(None) };
+    let activations = activations::of_link(tx, org, id).await?;
+    let in_force: BTreeSet<_> = activations
+        .iter()
+        .filter(|a| activations::is_in_force(a.status))
+        .map(|a| a.plan_id)
+        .collect();
+    let mut covered = Vec::with_capacity(in_force.len());
+    for plan in in_force {
+        covered.extend(plans::coverage(tx, plan).await?);
+    }
+    let countries: BTreeSet<&str> = covered.iter().flat_map(|c| c.countries()).collect();
+    let operators: BTreeSet<_> = covered.iter().flat_map(|c| c.operators()).collect();
+    Ok(Some(LinkSnapshot {
+        countries: countries.into_iter().map(str::to_owned).collect(),
+        operators_total: i64::try_from(operators.len()).unwrap_or(i64::MAX),
+        link,
+        activations,
+        usage_live: false,
+    }))
+}
+
+/// Changes the status and the name, where given.
+pub async fn change(
+    tx: &mut Tx,
+    org: OrgId,
+    id: LinkId,
+    status: Option<LinkStatus>,
+    name: Option<&str>,
+    at: Timestamp,
+) -> Result<(), DbError> {
+    exec!(
+        tx,
+        "UPDATE links SET status = COALESCE($3, status), name = COALESCE($4, name), updated_at = $5
+         WHERE org_id = $1 AND id = $2",
+        org.0,
+        id.0,
+        status.map(|s| s.word()),
+        name,
+        Time::from(at)
+    )?;
+    Ok(())
+}
+
+/// Takes what an activation added off a Link's totals, never below zero.
+pub async fn subtract(
+    tx: &mut Tx,
+    org: OrgId,
+    id: LinkId,
+    total: Volume,
+    used: Volume,
+    at: Timestamp,
+) -> Result<(), DbError> {
+    exec!(
+        tx,
+        "UPDATE links SET
+             data_total_kb = CASE WHEN data_total_kb > $3 THEN data_total_kb - $3 ELSE 0 END,
+             data_used_kb = CASE WHEN data_used_kb > $4 THEN data_used_kb - $4 ELSE 0 END,
+             updated_at = $5
+         WHERE org_id = $1 AND id = $2",
+        org.0,
+        id.0,
+        total.kb(),
+        used.kb(),
+        Time::from(at)
+    )?;
+    Ok(())
+}
+
+/// Keeps what the operator said of a Link's use. A reading older than the last one changes
+/// nothing.
+pub async fn record_usage(
+    tx: &mut Tx,
+    org: OrgId,
+    id: LinkId,
+    reading: &UsageReading,
+) -> Result<(), DbError> {
+    let at = Time::from(reading.at);
+    // Its row first: totals are summed anew below, and an activation may be coming in.
+    let locked = exec!(
+        tx,
+        "UPDATE links SET usage_at = $3
+         WHERE org_id = $1 AND id = $2 AND (usage_at IS NULL OR usage_at <= $3)",
+        org.0,
+        id.0,
+        at
+    )?;
+    if locked == 0 {
+        return Ok(());
+    }
+    for (activation, used, status, first_used_at) in &reading.activations {
+        activations::record(tx, org, id, *activation, *used, *status, *first_used_at).await?;
+    }
+    exec!(
+        tx,
+        "UPDATE links SET
+             data_total_kb = (SELECT CAST(COALESCE(SUM(a.data_total_kb), 0) AS BIGINT)
+                 FROM activations a WHERE a.org_id = $1 AND a.link_id = $2
+                 AND a.status IN ('active', 'depleted')),
+             data_used_kb = (SELECT CAST(COALESCE(SUM(a.data_used_kb), 0) AS BIGINT)
+                 FROM activations a WHERE a.org_id = $1 AND a.link_id = $2
+                 AND a.status IN ('active', 'depleted'))
+         WHERE org_id = $1 AND id = $2",
+        org.0,
+        id.0
+    )?;
+    if let Some(profile) = &reading.profile {
+        exec!(
+            tx,
+            "UPDATE links SET profile_state = $3, profile_at = $4 WHERE org_id = $1 AND id = $2",
+            org.0,
+            id.0,
+            profile.state.word(),
+            profile.updated_at.map(Time::from)
+        )?;
+    }
+    if reading.terminated {
+        exec!(
+            tx,
+            "UPDATE links SET status = 'inactive', updated_at = $3
+             WHERE org_id = $1 AND id = $2 AND status <> 'inactive'",
+            org.0,
+            id.0,
+            at
+        )?;
+    }
+    Ok(())
+}

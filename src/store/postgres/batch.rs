@@ -1,0 +1,149 @@
+//! Batches on PostgreSQL: one statement, one round trip, no explicit transaction.
+//!
+//! The statement has a section for each table that the batches touch, so there are a few dozen
+//! texts at most; each is prepared once a connection. Rows go in as arrays, one a column.
+//!
+//! How it keeps a batch whole: `held` locks the operations to be ended that are still pending
+//! under their epoch; `ready` is the wallets whose operations were all held; `moved` is those of
+//! them whose version and fence are as they were; every other section writes only for `moved`.
+//!
+//! Two shapes are on purpose. `(… IN (SELECT … FROM moved)) IS TRUE` keeps the planner from
+//! turning the test into a nested loop over all wallets. And what an `UPDATE` joins with is a
+//! materialized list, not a test on `moved` in its own `WHERE`: when a row has just been changed
+//! by someone else PostgreSQL evaluates the `WHERE` anew, and may not run `moved` a second time.
+
+use super::columns;
+use crate::store::{Conn, DbError, Time, Tx, error, ledger};
+use bappy_actors::ports::Batch;
+use sqlx::encode::Encode;
+use sqlx::postgres::PgArguments;
+use sqlx::{Arguments, AssertSqlSafe, Postgres, Type};
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use uuid::Uuid;
+
+/// Writes the batches, which are sorted by wallet; gives the wallets that have moved.
+pub async fn write(tx: &mut Tx, batches: &[&Batch]) -> Result<HashSet<Uuid>, DbError> {
+    let statement = statement(batches)?;
+    let Conn::Postgres(conn) = tx.conn() else {
+        return Err(DbError::Unreadable("this is not a connection to PostgreSQL".to_owned()));
+    };
+    let rows: Vec<(Uuid,)> = sqlx::query_as_with(AssertSqlSafe(statement.sql), statement.arguments)
+        .fetch_all(conn)
+        .await
+        .map_err(error::commit_failed)?;
+    Ok(rows.into_iter().map(|(org,)| org).collect())
+}
+
+/// A statement that is being put together.
+pub(super) struct Statement {
+    sql: String,
+    arguments: PgArguments,
+    parameters: usize,
+}
+
+impl Statement {
+    /// Adds `name AS MATERIALIZED (SELECT * FROM UNNEST(…) … filter)`; the arrays follow by
+    /// [`Self::bind`], in the order of the columns.
+    pub(super) fn unnest(&mut self, name: &str, columns: &[(&str, &str)], filter: &str) {
+        let separator = if self.parameters == 0 { "WITH " } else { ",\n" };
+        let mut arrays = String::new();
+        let mut names = String::new();
+        for (index, (column, kind)) in columns.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            self.parameters += 1;
+            // Writing to a String does not fail.
+            let _ = write!(arrays, "{comma}${}::{kind}[]", self.parameters);
+            let _ = write!(names, "{comma}{column}");
+        }
+        let _ = write!(
+            self.sql,
+            "{separator}{name} AS MATERIALIZED (\n\
+             SELECT * FROM UNNEST({arrays}) AS u ({names}){filter})"
+        );
+    }
+
+    /// Adds another part of the statement.
+    pub(super) fn push(&mut self, sql: &str) {
+        self.sql.push_str(",\n");
+        self.sql.push_str(sql);
+    }
+
+    /// Binds the next array.
+    pub(super) fn bind<'q, T>(&mut self, array: Vec<T>) -> Result<(), DbError>
+    where
+        Vec<T>: Encode<'q, Postgres> + Type<Postgres>,
+    {
+        self.arguments.add(array).map_err(|e| DbError::Sql(sqlx::Error::Encode(e)))
+    }
+}
+
+/// Only for wallets that have moved.
+pub(super) const OF_MOVED: &str = " WHERE (u.org_id IN (SELECT org_id FROM moved)) IS TRUE";
+
+const HELD: &str = "held AS MATERIALIZED (
+    SELECT c.org_id, COUNT(*) AS guards FROM closing c
+    CROSS JOIN LATERAL (
+        SELECT 1 FROM operations o
+        WHERE o.org_id = c.org_id AND o.id = c.id AND o.epoch = c.epoch AND o.state = 'pending'
+        FOR UPDATE) o
+    GROUP BY c.org_id),
+ready AS MATERIALIZED (
+    SELECT * FROM wanted w
+    WHERE w.guards = 0 OR (w.org_id, w.guards) IN (SELECT org_id, guards FROM held))";
+
+const READY: &str = "ready AS MATERIALIZED (SELECT * FROM wanted)";
+
+const MOVED: &str = "moved AS (
+    UPDATE wallets w SET balance = r.balance_to, version = r.version_to,
+        links_total = w.links_total + r.links_new, updated_at = r.at
+    FROM ready r
+    WHERE w.org_id = r.org_id AND w.version = r.version AND w.fence = r.fence
+    RETURNING w.org_id)";
+
+fn statement(batches: &[&Batch]) -> Result<Statement, DbError> {
+    let mut statement =
+        Statement { sql: String::new(), arguments: PgArguments::default(), parameters: 0 };
+    let s = &mut statement;
+    wanted(s, batches)?;
+    if columns::closings(s, batches)? {
+        s.push(HELD);
+    } else {
+        s.push(READY);
+    }
+    s.push(MOVED);
+    columns::endings(s, batches);
+    columns::operations(s, batches)?;
+    columns::links(s, batches)?;
+    columns::activations(s, batches)?;
+    columns::volumes(s, batches)?;
+    columns::entries(s, batches)?;
+    s.sql.push_str("\nSELECT org_id FROM moved");
+    Ok(statement)
+}
+
+fn wanted(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
+    s.unnest(
+        "wanted",
+        &[
+            ("org_id", "uuid"),
+            ("version", "int8"),
+            ("fence", "int8"),
+            ("balance_to", "int8"),
+            ("version_to", "int8"),
+            ("links_new", "int8"),
+            ("guards", "int8"),
+            ("at", "timestamptz"),
+        ],
+        "",
+    );
+    let guards = |b: &Batch| b.items.iter().map(|item| item.closed.len()).sum::<usize>();
+    s.bind(batches.iter().map(|b| b.org_id.0).collect())?;
+    s.bind(batches.iter().map(|b| b.before.version).collect())?;
+    s.bind(batches.iter().map(|b| b.before.fence).collect())?;
+    s.bind(batches.iter().map(|b| b.balance.micros()).collect())?;
+    s.bind(batches.iter().map(|b| b.version).collect())?;
+    s.bind(batches.iter().map(|b| ledger::links_new(b)).collect())?;
+    s.bind(batches.iter().map(|b| i64::try_from(guards(b)).unwrap_or(i64::MAX)).collect())?;
+    s.bind(batches.iter().map(|b| Time::from(b.at)).collect())
+}

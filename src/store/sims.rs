@@ -1,0 +1,205 @@
+//! Cards: the pool of free eSIMs and the organizations' stock of physical cards.
+//!
+//! **Invariant:** a card is claimed by one operation at most; one that was ever a Link's is
+//! `used` for good.
+
+use super::{Conn, DbError, Text, Time, Tx};
+use bappy_actors::model::{OperationId, OrgId, SimKind, Timestamp};
+use bappy_actors::ports::SimCard;
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    iccid: String,
+    kind: String,
+    sponsor_id: String,
+    smdp_address: Option<String>,
+    matching_id: Option<String>,
+}
+
+impl TryFrom<Row> for SimCard {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        Ok(Self {
+            kind: SimKind::from_word(&row.kind)?,
+            iccid: row.iccid,
+            sponsor_id: row.sponsor_id,
+            smdp_address: row.smdp_address,
+            matching_id: row.matching_id,
+        })
+    }
+}
+
+/// How claiming a physical card of an organization's stock ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StockClaim {
+    /// It is the operation's.
+    Claimed(SimCard),
+    /// The organization has no such card.
+    NotInStock,
+    /// It is a Link's, or another operation's.
+    InUse,
+}
+
+const CLAIM_POSTGRES: &str = "UPDATE sims SET state = 'claimed', operation_id = $3, claimed_at = $4
+    WHERE iccid = (
+        SELECT iccid FROM sims
+        WHERE sponsor_id = $1 AND kind = $2 AND state = 'free' AND org_id IS NULL
+        ORDER BY iccid LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING iccid, kind, sponsor_id, smdp_address, matching_id";
+
+const CLAIM_SQLITE: &str = "UPDATE sims SET state = 'claimed', operation_id = $3, claimed_at = $4
+    WHERE iccid = (
+        SELECT iccid FROM sims
+        WHERE sponsor_id = $1 AND kind = $2 AND state = 'free' AND org_id IS NULL
+        ORDER BY iccid LIMIT 1)
+    RETURNING iccid, kind, sponsor_id, smdp_address, matching_id";
+
+/// Gives the first free card of the pool to an operation.
+pub async fn claim(
+    tx: &mut Tx,
+    sponsor_id: &str,
+    kind: SimKind,
+    operation: OperationId,
+    at: Timestamp,
+) -> Result<Option<SimCard>, DbError> {
+    let sql = match tx.conn() {
+        Conn::Sqlite(_) => CLAIM_SQLITE,
+        Conn::Postgres(_) => CLAIM_POSTGRES,
+    };
+    let row = opt!(tx, Row, sql, sponsor_id, kind.word(), operation.0, Time::from(at))?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Gives a physical card of an organization's stock to an operation.
+pub async fn claim_stock(
+    tx: &mut Tx,
+    org: OrgId,
+    iccid: &str,
+    operation: OperationId,
+    at: Timestamp,
+) -> Result<StockClaim, DbError> {
+    let row = opt!(
+        tx,
+        Row,
+        "UPDATE sims SET state = 'claimed', operation_id = $3, claimed_at = $4
+         WHERE org_id = $1 AND iccid = $2 AND state = 'free'
+         RETURNING iccid, kind, sponsor_id, smdp_address, matching_id",
+        org.0,
+        iccid,
+        operation.0,
+        Time::from(at)
+    )?;
+    if let Some(row) = row {
+        return Ok(StockClaim::Claimed(row.try_into()?));
+    }
+    let known = opt!(
+        tx,
+        (String,),
+        "SELECT state FROM sims WHERE org_id = $1 AND iccid = $2",
+        org.0,
+        iccid
+    )?;
+    Ok(match known.as_ref().map(|(state,)| state.as_str()) {
+        Some("claimed" | "used" | "free") => StockClaim::InUse,
+        // Retired cards are as good as absent.
+        _ => StockClaim::NotInStock,
+    })
+}
+
+/// Gives a claimed card back.
+pub async fn release(tx: &mut Tx, iccid: &str, operation: OperationId) -> Result<(), DbError> {
+    exec!(
+        tx,
+        "UPDATE sims SET state = 'free', operation_id = NULL, claimed_at = NULL
+         WHERE iccid = $1 AND operation_id = $2 AND state = 'claimed'",
+        iccid,
+        operation.0
+    )?;
+    Ok(())
+}
+
+/// Marks a card as never to be given out again. One that is a Link's stays `used`.
+pub async fn retire(tx: &mut Tx, iccid: &str) -> Result<(), DbError> {
+    exec!(tx, "UPDATE sims SET state = 'retired' WHERE iccid = $1 AND state <> 'used'", iccid)?;
+    Ok(())
+}
+
+/// A card.
+pub async fn sim(tx: &mut Tx, iccid: &str) -> Result<Option<SimCard>, DbError> {
+    let row = opt!(
+        tx,
+        Row,
+        "SELECT iccid, kind, sponsor_id, smdp_address, matching_id FROM sims WHERE iccid = $1",
+        iccid
+    )?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Adds the cards that are not yet known; says how many were new.
+pub async fn add(tx: &mut Tx, sims: &[SimCard], at: Timestamp) -> Result<u64, DbError> {
+    let mut added = 0;
+    for sim in sims {
+        added += exec!(
+            tx,
+            "INSERT INTO sims
+                 (iccid, kind, sponsor_id, smdp_address, matching_id, state, created_at)
+             VALUES ($1, $2, $3, $4, $5, 'free', $6) ON CONFLICT (iccid) DO NOTHING",
+            sim.iccid.as_str(),
+            sim.kind.word(),
+            sim.sponsor_id.as_str(),
+            sim.smdp_address.as_deref(),
+            sim.matching_id.as_deref(),
+            Time::from(at)
+        )?;
+    }
+    Ok(added)
+}
+
+/// The highest ICCID known of the pool's cards of a sponsor.
+pub async fn last(tx: &mut Tx, sponsor_id: &str, kind: SimKind) -> Result<Option<String>, DbError> {
+    let row = opt!(
+        tx,
+        (String,),
+        "SELECT iccid FROM sims WHERE sponsor_id = $1 AND kind = $2 AND org_id IS NULL
+         ORDER BY iccid DESC LIMIT 1",
+        sponsor_id,
+        kind.word()
+    )?;
+    Ok(row.map(|(iccid,)| iccid))
+}
+
+/// How many cards of the pool are free, counted up to `limit`.
+pub async fn free(
+    tx: &mut Tx,
+    sponsor_id: &str,
+    kind: SimKind,
+    limit: i64,
+) -> Result<i64, DbError> {
+    let (count,) = one!(
+        tx,
+        (i64,),
+        "SELECT COUNT(*) FROM (
+             SELECT 1 AS one FROM sims
+             WHERE sponsor_id = $1 AND kind = $2 AND state = 'free' AND org_id IS NULL
+             LIMIT $3) AS counted",
+        sponsor_id,
+        kind.word(),
+        limit
+    )?;
+    Ok(count)
+}
+
+/// Frees the cards claimed before `before` whose operation was never recorded. Asks organization
+/// by organization, because operations are indexed so and are too many to scan.
+pub async fn free_stale(tx: &mut Tx, before: Timestamp) -> Result<u64, DbError> {
+    Ok(exec!(
+        tx,
+        "UPDATE sims SET state = 'free', operation_id = NULL, claimed_at = NULL
+         WHERE state = 'claimed' AND claimed_at < $1
+           AND NOT EXISTS (
+               SELECT 1 FROM organizations g
+               JOIN operations o ON o.org_id = g.id AND o.id = sims.operation_id)",
+        Time::from(before)
+    )?)
+}

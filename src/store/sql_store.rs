@@ -1,0 +1,277 @@
+//! The core's [`Store`] on either database: which function of which aggregate answers it.
+
+use super::sims::{self, StockClaim};
+use super::{
+    Database, DbError, activations, entries, is_unique_violation, ledger::Ledger, links,
+    operations, plans, wallet,
+};
+use async_trait::async_trait;
+use bappy_actors::model::{
+    Activation, ActivationId, Cleanup, Currency, EntryId, LedgerEntry, Link, LinkId, LinkSnapshot,
+    Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Timestamp,
+};
+use bappy_actors::ports::{
+    Batch, Claimed, Closing, CommitOutcome, LinkChange, OpenOutcome, SimCard, Store, StoreError,
+    UsageReading, WalletRow,
+};
+
+/// The store of this platform: a database and its ledger writers.
+pub struct SqlStore {
+    db: Database,
+    ledger: Ledger,
+}
+
+impl SqlStore {
+    /// Starts the ledger writers of a database whose schema is current. They end with the store.
+    pub fn start(db: Database) -> Self {
+        let ledger = Ledger::start(&db);
+        Self { db, ledger }
+    }
+
+    /// The database, for what the core does not ask.
+    pub fn database(&self) -> &Database {
+        &self.db
+    }
+
+    /// Gives a physical card of an organization's stock to an operation, or says why not.
+    pub async fn claim_stock(
+        &self,
+        org: OrgId,
+        iccid: &str,
+        operation: OperationId,
+        at: Timestamp,
+    ) -> Result<StockClaim, StoreError> {
+        let iccid = iccid.to_owned();
+        let claim = self.db.write(move |tx| {
+            Box::pin(async move { sims::claim_stock(tx, org, &iccid, operation, at).await })
+        });
+        Ok(claim.await?)
+    }
+
+    /// Which index kept an operation from being recorded; none: neither of the two that may.
+    async fn why_not_opened(&self, operation: &Operation) -> Result<Option<OpenOutcome>, DbError> {
+        let mut tx = self.db.read().await?;
+        if let Some(key) = &operation.key
+            && operations::key_is_taken(&mut tx, operation.org_id, &key.key, operation.id).await?
+        {
+            return Ok(Some(OpenOutcome::KeyTaken));
+        }
+        let busy = operations::link_is_busy(&mut tx, operation.org_id, operation.link_id).await?;
+        Ok(busy.then_some(OpenOutcome::LinkBusy))
+    }
+}
+
+/// Reads on a connection of the read pool.
+macro_rules! read {
+    ($self:ident, $function:path $(, $arg:expr)*) => {{
+        let mut tx = $self.db.read().await?;
+        Ok($function(&mut tx $(, $arg)*).await?)
+    }};
+}
+
+/// Writes in a transaction of its own, in a task of its own.
+macro_rules! write {
+    ($self:ident, |$tx:ident| $work:expr) => {
+        Ok($self.db.write(move |$tx| Box::pin(async move { $work.await })).await?)
+    };
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn wallet(&self, org: OrgId) -> Result<Option<WalletRow>, StoreError> {
+        read!(self, wallet::wallet, org)
+    }
+
+    async fn fence_wallet(&self, org: OrgId) -> Result<Option<WalletRow>, StoreError> {
+        write!(self, |tx| wallet::fence(tx, org))
+    }
+
+    async fn currency(&self, org: OrgId) -> Result<Option<Currency>, StoreError> {
+        read!(self, wallet::currency, org)
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<CommitOutcome, StoreError> {
+        Ok(self.ledger.commit(batch).await?)
+    }
+
+    async fn operation(
+        &self,
+        org: OrgId,
+        id: OperationId,
+    ) -> Result<Option<Operation>, StoreError> {
+        read!(self, operations::operation, org, id)
+    }
+
+    async fn operation_group(
+        &self,
+        org: OrgId,
+        group: OperationId,
+    ) -> Result<Vec<Operation>, StoreError> {
+        read!(self, operations::group, org, group)
+    }
+
+    async fn open_operation(
+        &self,
+        operation: Operation,
+        lease_until: Timestamp,
+    ) -> Result<OpenOutcome, StoreError> {
+        let row = operation.clone();
+        let opened = self.db.write(move |tx| {
+            Box::pin(async move { operations::insert(tx, &row, Some(lease_until)).await })
+        });
+        match opened.await {
+            Ok(()) => Ok(OpenOutcome::Opened),
+            Err(DbError::Sql(error)) if is_unique_violation(&error) => {
+                let why = self.why_not_opened(&operation).await?;
+                why.ok_or_else(|| DbError::Sql(error).into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn close_operation(
+        &self,
+        org: OrgId,
+        link: LinkId,
+        closing: Closing,
+        change: LinkChange,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        write!(self, |tx| operations::close(tx, org, link, &closing, &change, at))
+    }
+
+    async fn rewrite_request(
+        &self,
+        org: OrgId,
+        id: OperationId,
+        epoch: i64,
+        request: Request,
+    ) -> Result<bool, StoreError> {
+        write!(self, |tx| operations::rewrite_request(tx, org, id, epoch, &request))
+    }
+
+    async fn claim_due(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        write!(self, |tx| operations::claim_due(tx, now, lease_until, limit))
+    }
+
+    async fn claim_operation(
+        &self,
+        org: OrgId,
+        id: OperationId,
+        lease_until: Timestamp,
+    ) -> Result<Option<Claimed>, StoreError> {
+        write!(self, |tx| operations::claim(tx, org, id, lease_until))
+    }
+
+    async fn reschedule(
+        &self,
+        org: OrgId,
+        id: OperationId,
+        epoch: i64,
+        cleanup: Cleanup,
+        due_at: Option<Timestamp>,
+    ) -> Result<bool, StoreError> {
+        write!(self, |tx| operations::reschedule(tx, org, id, epoch, cleanup, due_at))
+    }
+
+    async fn claim_sim(
+        &self,
+        sponsor_id: &str,
+        kind: SimKind,
+        operation: OperationId,
+        at: Timestamp,
+    ) -> Result<Option<SimCard>, StoreError> {
+        let sponsor_id = sponsor_id.to_owned();
+        write!(self, |tx| sims::claim(tx, &sponsor_id, kind, operation, at))
+    }
+
+    async fn release_sim(&self, iccid: &str, operation: OperationId) -> Result<(), StoreError> {
+        let iccid = iccid.to_owned();
+        write!(self, |tx| sims::release(tx, &iccid, operation))
+    }
+
+    async fn retire_sim(&self, iccid: &str) -> Result<(), StoreError> {
+        let iccid = iccid.to_owned();
+        write!(self, |tx| sims::retire(tx, &iccid))
+    }
+
+    async fn sim(&self, iccid: &str) -> Result<Option<SimCard>, StoreError> {
+        read!(self, sims::sim, iccid)
+    }
+
+    async fn add_sims(&self, cards: Vec<SimCard>, at: Timestamp) -> Result<u64, StoreError> {
+        write!(self, |tx| sims::add(tx, &cards, at))
+    }
+
+    async fn last_sim(
+        &self,
+        sponsor_id: &str,
+        kind: SimKind,
+    ) -> Result<Option<String>, StoreError> {
+        read!(self, sims::last, sponsor_id, kind)
+    }
+
+    async fn free_sims(
+        &self,
+        sponsor_id: &str,
+        kind: SimKind,
+        limit: i64,
+    ) -> Result<i64, StoreError> {
+        read!(self, sims::free, sponsor_id, kind, limit)
+    }
+
+    async fn free_stale_claims(&self, before: Timestamp) -> Result<u64, StoreError> {
+        write!(self, |tx| sims::free_stale(tx, before))
+    }
+
+    async fn link(&self, org: OrgId, id: LinkId) -> Result<Option<Link>, StoreError> {
+        read!(self, links::link, org, id)
+    }
+
+    async fn link_by_iccid(&self, org: OrgId, iccid: &str) -> Result<Option<Link>, StoreError> {
+        read!(self, links::by_iccid, org, iccid)
+    }
+
+    async fn link_snapshot(
+        &self,
+        org: OrgId,
+        id: LinkId,
+    ) -> Result<Option<LinkSnapshot>, StoreError> {
+        read!(self, links::snapshot, org, id)
+    }
+
+    async fn activation(
+        &self,
+        org: OrgId,
+        link: LinkId,
+        id: ActivationId,
+    ) -> Result<Option<Activation>, StoreError> {
+        read!(self, activations::activation, org, link, id)
+    }
+
+    async fn record_usage(
+        &self,
+        org: OrgId,
+        link: LinkId,
+        reading: UsageReading,
+    ) -> Result<(), StoreError> {
+        write!(self, |tx| links::record_usage(tx, org, link, &reading))
+    }
+
+    async fn plan(&self, id: PlanId) -> Result<Option<Plan>, StoreError> {
+        read!(self, plans::plan, id)
+    }
+
+    async fn debit_of(
+        &self,
+        org: OrgId,
+        operation: OperationId,
+    ) -> Result<Option<(EntryId, LedgerEntry)>, StoreError> {
+        read!(self, entries::debit_of, org, operation)
+    }
+}

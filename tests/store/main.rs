@@ -1,0 +1,116 @@
+//! The contract of the store, held by SQLite and PostgreSQL alike: each fact below is a test on
+//! both.
+
+#[macro_use]
+#[path = "../../src/store/sql.rs"]
+mod sql;
+/// Where the statement macros look for the connection's type.
+mod store {
+    pub use bappy::store::Conn;
+}
+#[path = "../support/postgres.rs"]
+mod postgres_server;
+mod world;
+
+mod batches;
+mod concurrency;
+mod guards;
+mod links;
+mod operations;
+mod schema;
+mod sims;
+mod throughput;
+
+/// Makes a test on SQLite and a test on PostgreSQL of each fact of a module.
+macro_rules! on_both {
+    ($($module:ident { $($fact:ident),+ $(,)? })+) => {
+        mod sqlite {
+            $(mod $module {$(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $fact() {
+                    crate::$module::$fact(crate::world::World::sqlite().await).await;
+                }
+            )+})+
+        }
+        mod postgres {
+            $(mod $module {$(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $fact() {
+                    if let Some(world) = crate::world::World::postgres().await {
+                        crate::$module::$fact(world).await;
+                    }
+                }
+            )+})+
+        }
+    };
+}
+
+on_both! {
+    batches {
+        a_batch_writes_all_that_it_holds,
+        a_batch_that_fails_writes_nothing,
+        a_stale_version_writes_nothing,
+        a_raised_fence_shuts_an_earlier_batch_out,
+        a_wallet_that_is_not_there_is_stale,
+        wallets_of_one_statement_stand_and_fall_alone,
+        a_negative_balance_is_a_defect_and_not_written,
+        a_dropped_caller_leaves_no_batch_half_written,
+        a_topup_adds_its_volume_to_its_link,
+        a_group_is_leased_by_its_first,
+    }
+    guards {
+        a_key_in_use_is_key_taken,
+        the_same_key_twice_in_a_batch_takes_the_later_out,
+        a_recorded_operation_is_already_open,
+        an_epoch_that_moved_on_is_epoch_lost,
+        an_operation_that_ended_is_epoch_lost,
+        ending_twice_in_a_batch_takes_the_later_out,
+        a_used_reference_is_reference_taken,
+        the_same_reference_twice_in_a_batch_takes_the_later_out,
+        another_links_card_is_sim_taken,
+        every_culprit_of_a_batch_is_named,
+        a_refund_frees_its_key_and_a_success_keeps_it,
+    }
+    concurrency {
+        two_hundred_debits_against_money_for_a_hundred_are_a_hundred,
+        settlements_and_usage_of_one_link_do_not_lose_each_other,
+        a_fence_waits_for_no_lost_batch,
+    }
+    operations {
+        an_operation_reads_back_as_it_was_written,
+        a_second_exclusive_operation_finds_the_link_busy,
+        a_key_in_use_refuses_a_free_operation,
+        closing_updates_the_link_once,
+        cancelling_takes_the_volume_off_the_link_once,
+        each_due_operation_goes_to_one_of_many_claimers,
+        a_claim_shuts_the_previous_holder_out,
+        only_what_is_open_can_be_claimed,
+        a_group_reads_in_order,
+        the_debit_of_an_operation_is_found_after_its_refund,
+    }
+    sims {
+        concurrent_claims_give_distinct_cards,
+        known_cards_are_not_added_again,
+        a_card_is_given_back_only_by_its_operation,
+        a_claim_whose_operation_was_never_recorded_is_freed,
+        a_used_card_is_not_retired_into_the_pool,
+        stock_says_why_not,
+    }
+    links {
+        a_snapshot_has_all_in_force_and_the_newest_hundred_others,
+        a_snapshot_unites_the_coverage_in_force,
+        usage_is_kept_and_totals_follow,
+        an_older_reading_changes_nothing,
+        termination_is_final,
+        another_organization_sees_no_link,
+    }
+    schema {
+        migrating_twice_is_harmless,
+        an_empty_database_is_behind,
+        the_ledger_refuses_update_and_delete,
+        another_organizations_link_is_refused,
+        times_round_trip_to_the_microsecond,
+        stored_times_sort_as_times,
+        a_word_that_is_not_known_is_broken,
+    }
+}

@@ -1,0 +1,205 @@
+//! Operations: opened and closed without money, taken over, put back.
+
+use crate::world::{World, at, closing, key, money, refund};
+use bappy_actors::model::{
+    Answer, Cleanup, EntryId, Failure, LinkId, LinkStatus, Operation, OperationKind,
+    OperationState, Request,
+};
+use bappy_actors::ports::{Closing, LinkChange, OpenOutcome, Planned, Store};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+fn free(world: &World, kind: OperationKind, link: LinkId) -> Operation {
+    Operation {
+        amount: money(0),
+        plan_id: None,
+        activation_id: None,
+        ..world.operation(kind, link)
+    }
+}
+
+pub async fn an_operation_reads_back_as_it_was_written(world: World) {
+    let operation = Operation {
+        key: key("k"),
+        request: Request::UpdateLink {
+            endpoint_id: "ep".into(),
+            status: Some(LinkStatus::Suspended),
+            name: Some("näme".into()),
+        },
+        ..free(&world, OperationKind::UpdateLink, LinkId(crate::world::id()))
+    };
+    let opened = world.open_operation(operation.clone(), at(22)).await.unwrap();
+    assert_eq!(opened, OpenOutcome::Opened);
+    let stored = world.store.operation(world.org, operation.id).await.unwrap();
+    assert_eq!(stored, Some(operation.clone()));
+    let charged = Operation { key: key("l"), ..world.topup() };
+    world.has(money(5)).await;
+    world.written(vec![world.debit(charged.clone())]).await;
+    let stored = world.store.operation(world.org, charged.id).await.unwrap();
+    assert_eq!(stored, Some(charged));
+    assert_eq!(
+        world.store.operation(world.org, operation.group_id).await.unwrap(),
+        Some(operation)
+    );
+}
+
+pub async fn a_second_exclusive_operation_finds_the_link_busy(world: World) {
+    let link = LinkId(crate::world::id());
+    let first = free(&world, OperationKind::UpdateLink, link);
+    let second = free(&world, OperationKind::RemovePlan, link);
+    assert_eq!(world.open_operation(first.clone(), at(22)).await.unwrap(), OpenOutcome::Opened);
+    let busy = world.open_operation(second.clone(), at(22)).await.unwrap();
+    assert_eq!(busy, OpenOutcome::LinkBusy);
+    let rejected = Closing {
+        failure: Some(Failure::ProviderError),
+        ..closing(&first, OperationState::Rejected)
+    };
+    let closed =
+        world.close_operation(world.org, link, rejected, LinkChange::None, at(3)).await.unwrap();
+    assert!(closed);
+    assert_eq!(world.open_operation(second, at(22)).await.unwrap(), OpenOutcome::Opened);
+}
+
+pub async fn a_key_in_use_refuses_a_free_operation(world: World) {
+    let open = |link| Operation { key: key("k"), ..free(&world, OperationKind::UpdateLink, link) };
+    let (first, second) = (open(LinkId(crate::world::id())), open(LinkId(crate::world::id())));
+    assert_eq!(world.open_operation(first, at(22)).await.unwrap(), OpenOutcome::Opened);
+    assert_eq!(world.open_operation(second, at(22)).await.unwrap(), OpenOutcome::KeyTaken);
+}
+
+pub async fn closing_updates_the_link_once(world: World) {
+    let (link, _) = world.settled_link("89010").await;
+    let operation = free(&world, OperationKind::UpdateLink, link.id);
+    world.open_operation(operation.clone(), at(22)).await.unwrap();
+    let snapshot = world.link_snapshot(world.org, link.id).await.unwrap().unwrap();
+    let closing = Closing {
+        answer: Some(Box::new(Answer::LinkUpdated { snapshot: Box::new(snapshot) })),
+        ..closing(&operation, OperationState::Succeeded)
+    };
+    let change = |name: &str| LinkChange::Update {
+        status: Some(LinkStatus::Suspended),
+        name: Some(name.into()),
+    };
+    let close =
+        |name| world.close_operation(world.org, link.id, closing.clone(), change(name), at(3));
+    assert!(close("gate").await.unwrap());
+    assert!(!close("again").await.unwrap());
+    let stored = world.store.link(world.org, link.id).await.unwrap().unwrap();
+    assert_eq!(stored.name.as_deref(), Some("gate"));
+    assert_eq!((stored.status, stored.updated_at), (LinkStatus::Suspended, at(3)));
+    assert_eq!(world.count("SELECT COUNT(*) FROM operations WHERE answer LIKE '{%'").await, 1);
+}
+
+pub async fn cancelling_takes_the_volume_off_the_link_once(world: World) {
+    let (link, first) = world.settled_link("89010").await;
+    for _ in 0..2 {
+        let operation = free(&world, OperationKind::RemovePlan, link.id);
+        world.open_operation(operation.clone(), at(22)).await.unwrap();
+        let change = LinkChange::Cancel(first.activation_id.unwrap());
+        let end = closing(&operation, OperationState::Succeeded);
+        assert!(world.close_operation(world.org, link.id, end, change, at(3)).await.unwrap());
+    }
+    let snapshot = world.link_snapshot(world.org, link.id).await.unwrap().unwrap();
+    assert_eq!(snapshot.link.data_total.kb(), 0);
+    assert_eq!(world.count("SELECT COUNT(*) FROM activations WHERE status = 'cancelled'").await, 1);
+}
+
+pub async fn each_due_operation_goes_to_one_of_many_claimers(world: World) {
+    world.has(money(500)).await;
+    let topups: Vec<_> = (0..60).map(|_| world.topup()).collect();
+    world.written(topups.iter().map(|o| world.debit(o.clone())).collect()).await;
+    let claimers = (0..8).map(|_| {
+        let store = Arc::clone(&world.store);
+        tokio::spawn(async move {
+            let mut mine = Vec::new();
+            loop {
+                let claimed = store.claim_due(at(100), at(110), 5).await.unwrap();
+                if claimed.is_empty() {
+                    return mine;
+                }
+                mine.extend(claimed.into_iter().map(|c| c.operation));
+            }
+        })
+    });
+    let mut all = Vec::new();
+    for claimer in futures_util::future::join_all(claimers).await {
+        all.extend(claimer.unwrap());
+    }
+    // A claimer that finds only rows that others are taking ends early; the others go on.
+    let ids: HashSet<_> = all.iter().map(|o| o.id).collect();
+    assert_eq!((all.len(), ids.len()), (60, 60));
+    assert!(all.iter().all(|o| o.epoch == 2 && o.attempts == 1));
+}
+
+pub async fn a_claim_shuts_the_previous_holder_out(world: World) {
+    world.has(money(5)).await;
+    let operation = world.topup();
+    world.written(vec![world.debit(operation.clone())]).await;
+    let claimed = world.claim_due(at(30), at(40), 1).await.unwrap();
+    assert_eq!(claimed[0].operation.epoch, 2);
+    assert_eq!(world.claim_due(at(39), at(50), 1).await.unwrap(), []);
+    let (org, id) = (world.org, operation.id);
+    let request = Request::RemovePlan { endpoint_id: "e".into(), instance_id: "i".into() };
+    assert!(!world.rewrite_request(org, id, 1, request.clone()).await.unwrap());
+    assert!(world.rewrite_request(org, id, 2, request.clone()).await.unwrap());
+    assert!(!world.reschedule(org, id, 1, Cleanup::None, None).await.unwrap());
+    let end = closing(&operation, OperationState::Rejected);
+    let closed = world.close_operation(org, operation.link_id, end, LinkChange::None, at(4)).await;
+    assert!(!closed.unwrap());
+    assert!(world.reschedule(org, id, 2, Cleanup::Watching, Some(at(60))).await.unwrap());
+    assert_eq!(world.claim_due(at(59), at(70), 1).await.unwrap(), []);
+    let again = world.claim_due(at(60), at(70), 1).await.unwrap();
+    assert_eq!((again[0].operation.epoch, again[0].due_at), (3, at(60)));
+    assert_eq!(again[0].operation.request, request);
+}
+
+pub async fn only_what_is_open_can_be_claimed(world: World) {
+    world.has(money(10)).await;
+    let (done, watched) = (world.topup(), world.topup());
+    world.written(vec![world.debit(done.clone()), world.debit(watched.clone())]).await;
+    let mut watching = refund(&watched, EntryId(watched.id.0));
+    watching.closed[0].cleanup = Cleanup::Watching;
+    watching.closed[0].lease_until = Some(at(90));
+    world
+        .written(vec![
+            Planned {
+                closed: vec![closing(&done, OperationState::Succeeded)],
+                ..Planned::default()
+            },
+            watching,
+        ])
+        .await;
+    assert_eq!(world.claim_operation(world.org, done.id, at(30)).await.unwrap(), None);
+    let claimed = world.claim_operation(world.org, watched.id, at(30)).await.unwrap().unwrap();
+    assert_eq!((claimed.operation.state, claimed.due_at), (OperationState::Refunded, at(90)));
+    let stranger = bappy_actors::model::OrgId(crate::world::id());
+    assert_eq!(world.claim_operation(stranger, watched.id, at(30)).await.unwrap(), None);
+}
+
+pub async fn a_group_reads_in_order(world: World) {
+    world.has(money(50)).await;
+    let head = world.topup();
+    let rest = [2, 1].map(|position| Operation { group_id: head.id, position, ..world.topup() });
+    let debits = rest.iter().chain([&head]).map(|o| world.debit(o.clone())).collect();
+    world.written(debits).await;
+    let group = world.operation_group(world.org, head.id).await.unwrap();
+    assert_eq!(group.iter().map(|o| o.position).collect::<Vec<_>>(), [0, 1, 2]);
+    let alone = world.operation_group(world.org, rest[0].id).await.unwrap();
+    assert_eq!(alone, []);
+}
+
+pub async fn the_debit_of_an_operation_is_found_after_its_refund(world: World) {
+    world.has(money(5)).await;
+    let operation = world.topup();
+    let debit = world.debit(operation.clone());
+    let debit_id = debit.entries[0].id;
+    world.written(vec![debit]).await;
+    world.written(vec![refund(&operation, debit_id)]).await;
+    let (found, entry) = world.debit_of(world.org, operation.id).await.unwrap().unwrap();
+    assert_eq!((found, entry.amount, entry.sequence), (debit_id, money(-5), 2));
+    assert_eq!(world.debit_of(world.org, operation_of_nobody()).await.unwrap(), None);
+}
+
+fn operation_of_nobody() -> bappy_actors::model::OperationId {
+    bappy_actors::model::OperationId(crate::world::id())
+}

@@ -1,0 +1,130 @@
+//! What the database itself refuses, and how it keeps times.
+
+use crate::world::{World, at, batch, credit, id, money};
+use bappy::store::{Database, DbError, Schema, Time};
+use bappy_actors::model::{OperationKind, OperationState, Timestamp};
+use bappy_actors::ports::{Planned, Store, StoreError};
+use chrono::TimeDelta;
+use tokio::runtime::Handle;
+
+/// Runs one statement that the database must refuse.
+async fn refuses(world: &World, sql: &'static str) -> String {
+    let done = world.db.write(move |tx| Box::pin(async move { Ok(exec!(tx, sql)?) })).await;
+    done.unwrap_err().to_string()
+}
+
+pub async fn migrating_twice_is_harmless(world: World) {
+    assert!(world.db.is_current().await.unwrap());
+    world.db.migrate().await.unwrap();
+    assert_eq!(world.db.schema().await.unwrap(), Schema::Current);
+}
+
+pub async fn an_empty_database_is_behind(world: World) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = if world.url.starts_with("sqlite") {
+        format!("sqlite://{}/empty.db", folder.path().display())
+    } else {
+        world.url.replace(world.url.rsplit('/').next().unwrap(), "postgres")
+    };
+    let empty = Database::open(&url, 1, Handle::current()).await.unwrap();
+    assert_eq!(empty.schema().await.unwrap(), Schema::Behind);
+    empty.close().await;
+}
+
+pub async fn the_ledger_refuses_update_and_delete(world: World) {
+    world.has(money(5)).await;
+    for sql in ["UPDATE ledger_entries SET amount = 1", "DELETE FROM ledger_entries"] {
+        assert!(refuses(&world, sql).await.contains("append-only"));
+    }
+    world.balances(world.org).await;
+}
+
+pub async fn another_organizations_link_is_refused(world: World) {
+    let (link, _) = world.settled_link("89010").await;
+    let other = world.another_org(money(5)).await;
+    let mut operation = world.operation(OperationKind::Topup, link.id);
+    operation.org_id = other;
+    let before = world.row(other).await;
+    let debit = batch(other, before, vec![world.debit(operation.clone())]);
+    world.store.commit(debit).await.unwrap();
+    let before = world.row(other).await;
+    let foreign = Planned {
+        closed: vec![crate::world::closing(&operation, OperationState::Succeeded)],
+        activations: vec![world.activation(&operation, link.id)],
+        ..Planned::default()
+    };
+    let outcome = world.store.commit(batch(other, before, vec![foreign])).await;
+    assert!(matches!(outcome, Err(StoreError::Broken(_))), "{outcome:?}");
+    assert_eq!(world.row(other).await, before);
+}
+
+pub async fn times_round_trip_to_the_microsecond(world: World) {
+    for micros in [0, 1, 10, 100_000, 999_999] {
+        let time = at(0) - TimeDelta::microseconds(123_456) + TimeDelta::microseconds(micros);
+        let finer = time + TimeDelta::nanoseconds(999);
+        assert_eq!(Timestamp::from(Time::from(finer)), time);
+        let mut operation = world.topup();
+        operation.horizon_at = finer;
+        operation.amount = money(0);
+        world.open_operation(operation.clone(), at(22)).await.unwrap();
+        let stored = world.store.operation(world.org, operation.id).await.unwrap().unwrap();
+        assert_eq!(stored.horizon_at, time);
+    }
+}
+
+pub async fn stored_times_sort_as_times(world: World) {
+    let base = at(0) - TimeDelta::microseconds(123_456);
+    let offsets = [1_500_000, 0, 1_000_000, 10, 1, 999_999, 1_000_001, 100_000];
+    for offset in offsets {
+        let mut operation = world.topup();
+        operation.amount = money(0);
+        let lease = base + TimeDelta::microseconds(offset);
+        world.open_operation(operation, lease).await.unwrap();
+    }
+    let claimed = world.claim_due(base + TimeDelta::seconds(1), at(99), 100).await.unwrap();
+    let due: Vec<_> =
+        claimed.iter().map(|c| (c.due_at - base).num_microseconds().unwrap()).collect();
+    assert_eq!(due, [0, 1, 10, 100_000, 999_999, 1_000_000]);
+}
+
+pub async fn a_word_that_is_not_known_is_broken(world: World) {
+    let operation = world.topup();
+    let mut free = operation.clone();
+    free.amount = money(0);
+    world.open_operation(free, at(22)).await.unwrap();
+    world
+        .db
+        .write(|tx| {
+            Box::pin(async move {
+                exec!(tx, "UPDATE operations SET failure = 'WHATEVER'")?;
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    let read = world.store.operation(world.org, operation.id).await;
+    assert!(matches!(read, Err(StoreError::Broken(_))), "{read:?}");
+    // It does not keep the others from being looked at.
+    let mut readable = world.topup();
+    readable.amount = money(0);
+    world.open_operation(readable.clone(), at(23)).await.unwrap();
+    let claimed = world.claim_due(at(30), at(40), 10).await.unwrap();
+    assert_eq!(claimed.iter().map(|c| c.operation.id).collect::<Vec<_>>(), [readable.id]);
+    let before = world.row(world.org).await;
+    world.store.commit(batch(world.org, before, vec![credit(money(1), None)])).await.unwrap();
+    assert_ne!(id(), operation.id.0);
+}
+
+#[tokio::test]
+async fn an_unreachable_database_is_named_without_its_password() {
+    let url = "postgres://bappy:s3cret@127.0.0.1:1/ledger";
+    let error = Database::open(url, 1, Handle::current()).await.err().unwrap();
+    let text = error.to_string();
+    assert!(text.starts_with("the database ledger at 127.0.0.1:1 cannot be reached"), "{text}");
+    assert!(!text.contains("s3cret"));
+    assert!(matches!(error, DbError::Address(_)));
+    for url in ["mysql://x", "postgres://a:s3cret@[", "sqlite::memory:"] {
+        let text = Database::open(url, 1, Handle::current()).await.err().unwrap().to_string();
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}

@@ -1,0 +1,96 @@
+//! Cards: the pool and the stock.
+
+use crate::world::{World, at, id, money, sim};
+use bappy::store::{StockClaim, Time};
+use bappy_actors::model::{OperationId, SimKind};
+use bappy_actors::ports::Store;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+pub async fn concurrent_claims_give_distinct_cards(world: World) {
+    let cards = (0..40).map(|n| sim(&format!("890{n:02}"))).collect();
+    assert_eq!(world.add_sims(cards, at(0)).await.unwrap(), 40);
+    let claims = (0..32).map(|_| {
+        let store = Arc::clone(&world.store);
+        tokio::spawn(async move {
+            let operation = OperationId(id());
+            store.claim_sim("alpha", SimKind::Esim, operation, at(1)).await.unwrap().unwrap()
+        })
+    });
+    let claimed = futures_util::future::join_all(claims).await;
+    let iccids: HashSet<_> = claimed.into_iter().map(|c| c.unwrap().iccid).collect();
+    assert_eq!(iccids.len(), 32);
+    assert_eq!(world.free_sims("alpha", SimKind::Esim, 100).await.unwrap(), 8);
+    assert_eq!(world.free_sims("alpha", SimKind::Esim, 5).await.unwrap(), 5);
+    assert_eq!(world.free_sims("beta", SimKind::Esim, 5).await.unwrap(), 0);
+    let none = world.claim_sim("beta", SimKind::Esim, OperationId(id()), at(1)).await.unwrap();
+    assert_eq!(none, None);
+}
+
+pub async fn known_cards_are_not_added_again(world: World) {
+    assert_eq!(world.add_sims(vec![sim("1"), sim("2")], at(0)).await.unwrap(), 2);
+    assert_eq!(world.add_sims(vec![sim("2"), sim("3")], at(0)).await.unwrap(), 1);
+    assert_eq!(world.last_sim("alpha", SimKind::Esim).await.unwrap().as_deref(), Some("3"));
+    assert_eq!(world.last_sim("alpha", SimKind::Physical).await.unwrap(), None);
+    assert_eq!(world.sim("2").await.unwrap(), Some(sim("2")));
+    assert_eq!(world.sim("4").await.unwrap(), None);
+}
+
+pub async fn a_card_is_given_back_only_by_its_operation(world: World) {
+    world.add_sims(vec![sim("1")], at(0)).await.unwrap();
+    let operation = OperationId(id());
+    world.claim_sim("alpha", SimKind::Esim, operation, at(1)).await.unwrap().unwrap();
+    world.release_sim("1", OperationId(id())).await.unwrap();
+    assert_eq!(world.free_sims("alpha", SimKind::Esim, 9).await.unwrap(), 0);
+    world.release_sim("1", operation).await.unwrap();
+    assert_eq!(world.free_sims("alpha", SimKind::Esim, 9).await.unwrap(), 1);
+}
+
+pub async fn a_claim_whose_operation_was_never_recorded_is_freed(world: World) {
+    world.add_sims(vec![sim("1"), sim("2"), sim("3")], at(0)).await.unwrap();
+    world.has(money(5)).await;
+    let recorded = world.topup();
+    world.written(vec![world.debit(recorded.clone())]).await;
+    for (operation, seconds) in [(recorded.id, 1), (OperationId(id()), 1), (OperationId(id()), 9)] {
+        world.claim_sim("alpha", SimKind::Esim, operation, at(seconds)).await.unwrap().unwrap();
+    }
+    assert_eq!(world.free_stale_claims(at(9)).await.unwrap(), 1);
+    let freed = world.claim_sim("alpha", SimKind::Esim, OperationId(id()), at(9)).await.unwrap();
+    assert_eq!(freed, Some(sim("2")));
+}
+
+pub async fn a_used_card_is_not_retired_into_the_pool(world: World) {
+    world.add_sims(vec![sim("1"), sim("2")], at(0)).await.unwrap();
+    world.settled_link("1").await;
+    world.retire_sim("2").await.unwrap();
+    world.retire_sim("1").await.unwrap();
+    assert_eq!(world.free_sims("alpha", SimKind::Esim, 9).await.unwrap(), 0);
+    assert_eq!(world.count("SELECT COUNT(*) FROM sims WHERE state = 'used'").await, 1);
+    assert_eq!(world.count("SELECT COUNT(*) FROM sims WHERE state = 'retired'").await, 1);
+}
+
+pub async fn stock_says_why_not(world: World) {
+    let org = world.org;
+    world
+        .db
+        .write(move |tx| {
+            Box::pin(async move {
+                exec!(
+                    tx,
+                    "INSERT INTO sims (iccid, kind, sponsor_id, org_id, state, created_at)
+                     VALUES ('99', 'physical', 'alpha', $1, 'free', $2)",
+                    org.0,
+                    Time(at(0))
+                )?;
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    let stranger = world.another_org(money(0)).await;
+    let claim = |org, iccid| world.claim_stock(org, iccid, OperationId(id()), at(1));
+    assert_eq!(claim(stranger, "99").await.unwrap(), StockClaim::NotInStock);
+    assert_eq!(claim(org, "98").await.unwrap(), StockClaim::NotInStock);
+    assert!(matches!(claim(org, "99").await.unwrap(), StockClaim::Claimed(_)));
+    assert_eq!(claim(org, "99").await.unwrap(), StockClaim::InUse);
+}
