@@ -1,7 +1,9 @@
 //! The shell of Bappy: everything that touches the outside world (HTTP, SQL, the operator,
 //! the identity provider, the command line) around the core in `bappy-actors`.
 
+pub mod app;
 pub mod config;
+pub mod environment;
 pub mod http;
 pub mod identity;
 pub mod operator;

@@ -30,3 +30,9 @@ pub async fn balance(tx: &mut Tx, org: OrgId) -> Result<Option<Balance>, DbError
         updated_at: updated_at.into(),
     }))
 }
+
+/// Whether the database answers.
+pub async fn ping(tx: &mut Tx) -> Result<(), DbError> {
+    one!(tx, (i64,), "SELECT CAST(1 AS BIGINT)")?;
+    Ok(())
+}

@@ -22,6 +22,7 @@ mod error;
 mod ledger;
 pub mod link_summaries;
 mod links;
+mod lookups;
 mod operations;
 pub mod organizations;
 pub mod page;
@@ -38,6 +39,7 @@ mod wallet;
 
 pub use db::{Database, Schema};
 pub use error::{DbError, is_unique_violation};
+pub use lookups::{CachedOffers, StoredOrganizations};
 pub use sims::StockClaim;
 pub use sql_store::SqlStore;
 pub use text::Text;

@@ -1,1 +1,24 @@
-//! (being built)
+//! Links: one actor each orders what changes it, and what the operator says of it is cached.
+//!
+//! **Invariants.** Changes of one Link's status and plans come one after the other; top-ups run
+//! side by side. What the platform itself knows is at most [`LinkLimits::row_ttl`] old, and never
+//! older than a change made on this instance. Only what comes from the operator is cached longer.
+
+mod actor;
+mod handle;
+mod usage;
+
+pub use actor::{Entered, Mode};
+pub use handle::{LinkHandle, LinkLimits};
+pub use usage::Usage;
+
+use crate::model::LinkId;
+
+/// How a caller names a Link.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Identifier {
+    /// By its id.
+    Id(LinkId),
+    /// By its card's ICCID.
+    Iccid(String),
+}

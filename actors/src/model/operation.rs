@@ -14,7 +14,7 @@ pub enum OperationKind {
     CreateLink,
     /// Adds a plan to a Link.
     Topup,
-    /// Takes a plan off a Link.
+    /// Takes plans off a Link.
     RemovePlan,
     /// Suspends or reactivates a Link, or renames it.
     UpdateLink,
@@ -95,12 +95,12 @@ pub enum Request {
         /// The plan at the operator.
         operator_plan_id: String,
     },
-    /// Take a plan off.
-    RemovePlan {
+    /// Take plans off, in this order.
+    RemovePlans {
         /// The Link's endpoint at the operator.
         endpoint_id: String,
-        /// The plan instance at the operator.
-        instance_id: String,
+        /// Each activation with its plan instance at the operator.
+        items: Vec<(ActivationId, String)>,
     },
     /// Change a Link.
     UpdateLink {

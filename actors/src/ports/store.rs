@@ -12,6 +12,7 @@ use crate::model::{
 };
 use crate::model::{ActivationStatus, Currency};
 use async_trait::async_trait;
+use std::sync::Arc;
 
 /// How the database failed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -295,4 +296,12 @@ pub trait Store: Send + Sync + 'static {
         org: OrgId,
         operation: OperationId,
     ) -> Result<Option<(EntryId, LedgerEntry)>, StoreError>;
+}
+
+/// What an organization may buy.
+#[async_trait]
+pub trait Offers: Send + Sync + 'static {
+    /// A plan at the organization's price; none where it is unknown or not enabled for it. May be
+    /// up to a second old.
+    async fn plan(&self, org: OrgId, id: PlanId) -> Result<Option<Arc<Plan>>, StoreError>;
 }

@@ -1,0 +1,285 @@
+//! The gateway's actor: decides who may call the operator now, and keeps the session.
+//!
+//! It decides in synchronous code; who has to wait (for the rate, for room, for a login) waits in
+//! a future of its own, each bounded by the time it was given.
+
+use super::breaker::{Breaker, BreakerLimits, CallReport};
+use super::{BreakerState, NotAdmitted};
+use crate::ports::{AccessToken, CallError, Clock, Operator};
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, StreamHandler, Supervised,
+    WrapFuture,
+};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+/// A session is renewed this long before the operator says it ends.
+const SESSION_MARGIN: Duration = Duration::from_secs(30);
+/// A login that failed is not tried again sooner: all waiters of the moment share its answer.
+const LOGIN_PAUSE: Duration = Duration::from_millis(500);
+
+/// Bounds of the gateway.
+#[derive(Clone, Copy, Debug)]
+pub struct GatewayLimits {
+    /// Calls a second, as a token bucket of one second's worth.
+    pub rate_per_second: u32,
+    /// Calls that run at once.
+    pub concurrency_max: usize,
+    /// Callers that may wait for room: past it they are refused at once.
+    pub waiting_max: usize,
+    /// One call's time.
+    pub call_timeout: Duration,
+    /// When the breaker opens.
+    pub breaker: BreakerLimits,
+}
+
+impl Default for GatewayLimits {
+    fn default() -> Self {
+        Self {
+            rate_per_second: 200,
+            concurrency_max: 64,
+            waiting_max: 2048,
+            call_timeout: Duration::from_secs(10),
+            breaker: BreakerLimits::default(),
+        }
+    }
+}
+
+/// What a caller that is let through gets.
+pub(super) struct Admission {
+    pub slot: OwnedSemaphorePermit,
+    pub token: AccessToken,
+}
+
+/// Asks to be let through for a number of calls within a time.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Admit {
+    pub calls: NonZeroU32,
+    pub patience: Duration,
+    pub reply: oneshot::Sender<Result<Admission, NotAdmitted>>,
+}
+
+/// Asks for another session than one that was refused.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Renew {
+    pub refused: AccessToken,
+    pub reply: oneshot::Sender<Result<AccessToken, NotAdmitted>>,
+}
+
+/// Asks what the breaker does now.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct AskState(pub oneshot::Sender<BreakerState>);
+
+pub(super) struct GatewayActor {
+    operator: Arc<dyn Operator>,
+    clock: Arc<dyn Clock>,
+    limits: GatewayLimits,
+    breaker: Breaker,
+    slots: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    rate: Arc<DefaultDirectRateLimiter>,
+    session: Option<(AccessToken, Duration)>,
+    login_failed: Option<(NotAdmitted, Duration)>,
+    logging_in: bool,
+    want_session: Vec<oneshot::Sender<Result<AccessToken, NotAdmitted>>>,
+    reports: Option<mpsc::UnboundedReceiver<CallReport>>,
+}
+
+impl GatewayActor {
+    pub(super) fn new(
+        operator: Arc<dyn Operator>,
+        clock: Arc<dyn Clock>,
+        limits: GatewayLimits,
+        reports: mpsc::UnboundedReceiver<CallReport>,
+    ) -> Self {
+        let rate = NonZeroU32::new(limits.rate_per_second).unwrap_or(NonZeroU32::MIN);
+        Self {
+            operator,
+            clock,
+            limits,
+            breaker: Breaker::new(limits.breaker),
+            slots: Arc::new(Semaphore::new(limits.concurrency_max)),
+            waiting: Arc::new(Semaphore::new(limits.waiting_max)),
+            rate: Arc::new(RateLimiter::direct(Quota::per_second(rate))),
+            session: None,
+            login_failed: None,
+            logging_in: false,
+            want_session: Vec::new(),
+            reports: Some(reports),
+        }
+    }
+
+    fn session(&self) -> Option<AccessToken> {
+        let (token, until) = self.session.as_ref()?;
+        (self.clock.elapsed() < *until).then(|| token.clone())
+    }
+
+    /// Gives the session to who waits for one, logging in once for all.
+    fn want_session(
+        &mut self,
+        reply: oneshot::Sender<Result<AccessToken, NotAdmitted>>,
+        ctx: &mut Context<Self>,
+    ) {
+        if let Some(token) = self.session() {
+            let _ = reply.send(Ok(token));
+            return;
+        }
+        if let Some((error, at)) = self.login_failed
+            && self.clock.elapsed().saturating_sub(at) < LOGIN_PAUSE
+        {
+            let _ = reply.send(Err(error));
+            return;
+        }
+        self.want_session.push(reply);
+        if self.logging_in {
+            return;
+        }
+        self.logging_in = true;
+        let (operator, timeout) = (Arc::clone(&self.operator), self.limits.call_timeout);
+        let login = async move { operator.login(timeout).await };
+        ctx.spawn(login.into_actor(self).map(|answer, actor, _| actor.logged_in(answer)));
+    }
+
+    fn logged_in(&mut self, answer: Result<AccessToken, CallError>) {
+        self.logging_in = false;
+        let now = self.clock.elapsed();
+        let answer = answer.map_err(|error| match error {
+            CallError::Refused(_) | CallError::Unauthorized => {
+                tracing::error!(?error, "the operator refuses our credentials");
+                NotAdmitted::CredentialsRefused
+            }
+            CallError::Throttled(_) | CallError::Unreachable | CallError::Unknown(_) => {
+                tracing::warn!(?error, "no session could be opened at the operator");
+                NotAdmitted::NoSession
+            }
+        });
+        match &answer {
+            Ok(token) => {
+                let margin = SESSION_MARGIN.min(token.expires_in / 2);
+                let until = now + token.expires_in.saturating_sub(margin);
+                self.session = Some((token.clone(), until));
+                self.login_failed = None;
+            }
+            Err(error) => self.login_failed = Some((*error, now)),
+        }
+        for waiting in self.want_session.drain(..) {
+            let _ = waiting.send(answer.clone());
+        }
+    }
+
+    /// The rest of an admission that has to wait for something.
+    fn admit_later(&mut self, admit: Admit, ctx: &mut Context<Self>) {
+        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
+            self.breaker.report(CallReport::NotMade, self.clock.elapsed());
+            let _ = admit.reply.send(Err(NotAdmitted::NoRoom));
+            return;
+        };
+        let (slots, rate) = (Arc::clone(&self.slots), Arc::clone(&self.rate));
+        let (told, session) = oneshot::channel();
+        self.want_session(told, ctx);
+        let Admit { calls, patience, reply } = admit;
+        let wait = async move {
+            let _place = place;
+            let token = match session.await {
+                Ok(token) => token?,
+                Err(_) => return Err(NotAdmitted::NoSession),
+            };
+            let slot = slots.acquire_owned().await.map_err(|_| NotAdmitted::NoRoom)?;
+            // More calls at once than the bucket ever holds wait for as many as it can give.
+            if rate.until_n_ready(calls).await.is_err() {
+                rate.until_ready().await;
+            }
+            Ok(Admission { slot, token })
+        };
+        let bounded = async move {
+            let admission = tokio::time::timeout(patience, wait).await;
+            let admission = admission.unwrap_or(Err(NotAdmitted::NoRoom));
+            let refused = admission.is_err();
+            // Who has gone away meanwhile does not call.
+            refused || reply.send(admission).is_err()
+        };
+        ctx.spawn(bounded.into_actor(self).map(|not_made, actor, _| {
+            if not_made {
+                actor.breaker.report(CallReport::NotMade, actor.clock.elapsed());
+            }
+        }));
+    }
+
+    fn admit(&mut self, admit: Admit, ctx: &mut Context<Self>) {
+        let now = self.clock.elapsed();
+        if let Err(wait) = self.breaker.admit(now) {
+            let _ = admit.reply.send(Err(NotAdmitted::BreakerOpen(wait)));
+            return;
+        }
+        if let Some(token) = self.session()
+            && let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned()
+            && matches!(self.rate.check_n(admit.calls), Ok(Ok(())))
+        {
+            if admit.reply.send(Ok(Admission { slot, token })).is_err() {
+                self.breaker.report(CallReport::NotMade, now);
+            }
+            return;
+        }
+        self.admit_later(admit, ctx);
+    }
+}
+
+impl Actor for GatewayActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        if let Some(reports) = self.reports.take() {
+            ctx.add_stream(futures_util::stream::unfold(reports, |mut reports| async move {
+                reports.recv().await.map(|report| (report, reports))
+            }));
+        }
+    }
+}
+
+impl Supervised for GatewayActor {}
+
+impl StreamHandler<CallReport> for GatewayActor {
+    fn handle(&mut self, report: CallReport, _: &mut Context<Self>) {
+        let before = self.breaker.state();
+        self.breaker.report(report, self.clock.elapsed());
+        let after = self.breaker.state();
+        if before != after {
+            tracing::warn!(?before, ?after, "the circuit breaker changed");
+        }
+    }
+
+    /// The reports end only with the handle.
+    fn finished(&mut self, _: &mut Context<Self>) {}
+}
+
+impl Handler<Admit> for GatewayActor {
+    type Result = ();
+
+    fn handle(&mut self, admit: Admit, ctx: &mut Context<Self>) {
+        self.admit(admit, ctx);
+    }
+}
+
+impl Handler<Renew> for GatewayActor {
+    type Result = ();
+
+    fn handle(&mut self, renew: Renew, ctx: &mut Context<Self>) {
+        // Only who first comes back with the session in use throws it away.
+        if self.session.as_ref().is_some_and(|(token, _)| *token.secret == *renew.refused.secret) {
+            self.session = None;
+        }
+        self.want_session(renew.reply, ctx);
+    }
+}
+
+impl Handler<AskState> for GatewayActor {
+    type Result = ();
+
+    fn handle(&mut self, ask: AskState, _: &mut Context<Self>) {
+        let _ = ask.0.send(self.breaker.state());
+    }
+}

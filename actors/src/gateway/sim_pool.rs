@@ -1,0 +1,173 @@
+//! The pool of free cards: claims one for an operation, and for no other of any instance.
+//!
+//! The pool is a table; what is claimed is decided by the database. This fills it ahead of need
+//! from the operator's list, which reserves nothing.
+//!
+//! **Invariant.** A card that was given to an operation is given to no other until it was
+//! released; one that an unknown outcome may have touched is never released.
+
+use super::{GatewayHandle, NotAdmitted};
+use crate::model::{OperationId, SimKind};
+use crate::ports::{CallError, Clock, SimCard, Store, StoreError};
+use dashmap::DashMap;
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::Mutex;
+
+/// A refill starts in the background below this many free cards: some seconds of a busy service.
+const LOW_WATER: i64 = 100;
+/// Cards asked for at a time.
+const REFILL_CARDS: u32 = 200;
+/// Pages of known cards that a refill walks past before it gives up.
+const REFILL_PAGES_MAX: usize = 50;
+/// A claim whose operation was never recorded is freed after this; a claim is followed by its
+/// debit within the time of an admission, some seconds.
+const STALE_CLAIM: Duration = Duration::from_secs(120);
+
+/// Why no card could be had. Nothing was charged.
+#[derive(Debug, thiserror::Error)]
+pub enum SimPoolError {
+    /// The database could not be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The operator could not be asked.
+    #[error(transparent)]
+    NotAdmitted(#[from] NotAdmitted),
+    /// The operator's list could not be read.
+    #[error("the list of free cards could not be read: {0:?}")]
+    Operator(CallError),
+    /// The operator has none left.
+    #[error("there is no free card")]
+    Empty,
+}
+
+/// The cards of one sponsor.
+#[derive(Default)]
+struct Sponsor {
+    /// One refill at a time.
+    refilling: Mutex<()>,
+    /// About how many are free; other instances claim too.
+    free: AtomicI64,
+}
+
+/// The pool.
+pub struct SimPool {
+    store: Arc<dyn Store>,
+    gateway: Arc<GatewayHandle>,
+    clock: Arc<dyn Clock>,
+    sponsors: DashMap<String, Arc<Sponsor>>,
+}
+
+impl SimPool {
+    /// A pool over the database's table.
+    pub fn new(
+        store: Arc<dyn Store>,
+        gateway: Arc<GatewayHandle>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        Arc::new(Self { store, gateway, clock, sponsors: DashMap::new() })
+    }
+
+    /// Claims a free eSIM of a sponsor for an operation.
+    pub async fn claim(
+        self: &Arc<Self>,
+        sponsor_id: &str,
+        operation: OperationId,
+        patience: Duration,
+    ) -> Result<SimCard, SimPoolError> {
+        let sponsor = Arc::clone(&self.sponsors.entry(sponsor_id.to_owned()).or_default());
+        if let Some(sim) = self.take(sponsor_id, operation).await? {
+            if sponsor.free.fetch_sub(1, Ordering::Relaxed) <= LOW_WATER {
+                self.refill_ahead(sponsor_id.to_owned(), sponsor);
+            }
+            return Ok(sim);
+        }
+        let _one = sponsor.refilling.lock().await;
+        // Who refilled before us may have left enough.
+        if let Some(sim) = self.take(sponsor_id, operation).await? {
+            return Ok(sim);
+        }
+        self.refill(sponsor_id, &sponsor, patience).await?;
+        self.take(sponsor_id, operation).await?.ok_or(SimPoolError::Empty)
+    }
+
+    /// Gives back a card that was certainly not used.
+    pub async fn release(&self, iccid: &str, operation: OperationId) {
+        if let Err(error) = self.store.release_sim(iccid, operation).await {
+            tracing::warn!(%error, %operation, "a claimed card stays claimed for a while");
+        }
+    }
+
+    async fn take(
+        &self,
+        sponsor_id: &str,
+        operation: OperationId,
+    ) -> Result<Option<SimCard>, StoreError> {
+        self.store.claim_sim(sponsor_id, SimKind::Esim, operation, self.clock.now()).await
+    }
+
+    fn refill_ahead(self: &Arc<Self>, sponsor_id: String, sponsor: Arc<Sponsor>) {
+        let pool = Arc::clone(self);
+        tokio::spawn(async move {
+            let Ok(_one) = sponsor.refilling.try_lock() else { return };
+            let patience = pool.gateway.call_timeout();
+            if let Err(error) = pool.refill(&sponsor_id, &sponsor, patience).await {
+                tracing::warn!(%error, "the pool of free cards could not be refilled");
+            }
+        });
+    }
+
+    /// Brings the free cards of a sponsor above the low-water mark, if the operator has as many.
+    async fn refill(
+        &self,
+        sponsor_id: &str,
+        sponsor: &Sponsor,
+        patience: Duration,
+    ) -> Result<(), SimPoolError> {
+        let stale = self.clock.now() - STALE_CLAIM;
+        self.store.free_stale_claims(stale).await?;
+        let mut free = self.store.free_sims(sponsor_id, SimKind::Esim, 2 * LOW_WATER).await?;
+        let mut after = self.store.last_sim(sponsor_id, SimKind::Esim).await?;
+        for _ in 0..REFILL_PAGES_MAX {
+            if free > LOW_WATER {
+                break;
+            }
+            let mut permit = self.gateway.admit(NonZeroU32::MIN, patience).await?;
+            let page = permit
+                .call(patience, |operator, token, timeout| {
+                    let (kind, after) = (SimKind::Esim, after.as_deref());
+                    async move {
+                        operator
+                            .list_sims(&token, sponsor_id, kind, REFILL_CARDS, after, timeout)
+                            .await
+                    }
+                })
+                .await
+                .map_err(SimPoolError::Operator)?;
+            drop(permit);
+            // An ICCID belongs to one sponsor and one kind, whatever the list was asked for.
+            let page_len = page.len();
+            let last = page.last().map(|sim| sim.iccid.clone());
+            let sims: Vec<_> = page
+                .into_iter()
+                .filter(|sim| sim.sponsor_id == sponsor_id && sim.kind == SimKind::Esim)
+                .collect();
+            let added = self.store.add_sims(sims, self.clock.now()).await?;
+            free = free.saturating_add(i64::try_from(added).unwrap_or(0));
+            match (page_len, last) {
+                // Past the end: cards below what we know may have been added since.
+                (0, _) | (_, None) if after.is_some() && free == 0 => after = None,
+                (0, _) | (_, None) => break,
+                (_, last) => after = last,
+            }
+        }
+        sponsor.free.store(free, Ordering::Relaxed);
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! The actor of one Link: lets in who changes it, with the Link as it stands.
+
+use crate::model::{Link, LinkId, OrgId};
+use crate::ports::{Clock, Store, StoreError};
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Supervised, WrapFuture,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, oneshot};
+
+/// How a caller wants to be let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Beside others that are shared too: top-ups.
+    Shared,
+    /// Alone: status changes and removals.
+    Exclusive,
+}
+
+/// Leave to change a Link, until it is dropped.
+#[derive(Debug)]
+pub struct Entered {
+    /// The Link as it stands.
+    pub link: Arc<Link>,
+    _guard: Guard,
+}
+
+#[derive(Debug)]
+enum Guard {
+    Shared { _held: OwnedRwLockReadGuard<()> },
+    Exclusive { _held: OwnedRwLockWriteGuard<()> },
+}
+
+pub(super) type EnterReply = oneshot::Sender<Result<Option<Entered>, StoreError>>;
+
+/// Asks to be let in.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Enter {
+    pub mode: Mode,
+    pub reply: EnterReply,
+}
+
+/// Says that the Link was changed: what is remembered of it is old.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Forget;
+
+pub(super) struct LinkActor {
+    org: OrgId,
+    id: LinkId,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    row_ttl: Duration,
+    row: Option<(Arc<Link>, Duration)>,
+    /// Raised by every change: a load that began before one is old.
+    changes: u64,
+    gate: Arc<RwLock<()>>,
+    loading: bool,
+    waiting: Vec<(Guard, EnterReply)>,
+}
+
+impl LinkActor {
+    pub(super) fn new(
+        org: OrgId,
+        id: LinkId,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        row_ttl: Duration,
+    ) -> Self {
+        Self {
+            org,
+            id,
+            store,
+            clock,
+            row_ttl,
+            row: None,
+            changes: 0,
+            gate: Arc::default(),
+            loading: false,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Gives who holds the gate the Link as it stands.
+    fn admit(&mut self, guard: Guard, reply: EnterReply, ctx: &mut Context<Self>) {
+        let now = self.clock.elapsed();
+        let exclusive = matches!(guard, Guard::Exclusive { .. });
+        if let Some((link, at)) = &self.row
+            && !exclusive
+            && now.saturating_sub(*at) < self.row_ttl
+        {
+            let _ = reply.send(Ok(Some(Entered { link: Arc::clone(link), _guard: guard })));
+            return;
+        }
+        self.waiting.push((guard, reply));
+        self.load(ctx);
+    }
+
+    fn load(&mut self, ctx: &mut Context<Self>) {
+        if self.loading || self.waiting.is_empty() {
+            return;
+        }
+        self.loading = true;
+        let waiting = std::mem::take(&mut self.waiting);
+        let (store, org, id) = (Arc::clone(&self.store), self.org, self.id);
+        let (began, changes) = (self.clock.elapsed(), self.changes);
+        let read = async move { store.link(org, id).await };
+        ctx.spawn(read.into_actor(self).map(move |read, actor, ctx| {
+            actor.loading = false;
+            let link = read.map(|link| link.map(Arc::new));
+            if let Ok(Some(link)) = &link
+                && actor.changes == changes
+            {
+                actor.row = Some((Arc::clone(link), began));
+            }
+            for (guard, reply) in waiting {
+                let entered =
+                    link.clone().map(|link| link.map(|link| Entered { link, _guard: guard }));
+                let _ = reply.send(entered);
+            }
+            actor.load(ctx);
+        }));
+    }
+}
+
+impl Actor for LinkActor {
+    type Context = Context<Self>;
+}
+
+impl Supervised for LinkActor {
+    fn restarting(&mut self, _: &mut Context<Self>) {
+        self.row = None;
+        self.loading = false;
+    }
+}
+
+impl Handler<Enter> for LinkActor {
+    type Result = ();
+
+    fn handle(&mut self, enter: Enter, ctx: &mut Context<Self>) {
+        let Enter { mode, reply } = enter;
+        let gate = Arc::clone(&self.gate);
+        if mode == Mode::Shared
+            && let Ok(held) = Arc::clone(&gate).try_read_owned()
+        {
+            return self.admit(Guard::Shared { _held: held }, reply, ctx);
+        }
+        let wait = async move {
+            match mode {
+                Mode::Shared => Guard::Shared { _held: gate.read_owned().await },
+                Mode::Exclusive => Guard::Exclusive { _held: gate.write_owned().await },
+            }
+        };
+        ctx.spawn(wait.into_actor(self).map(|guard, actor, ctx| {
+            // Who has gone away meanwhile leaves the gate to the next.
+            if !reply.is_closed() {
+                actor.admit(guard, reply, ctx);
+            }
+        }));
+    }
+}
+
+impl Handler<Forget> for LinkActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Forget, _: &mut Context<Self>) {
+        self.row = None;
+        self.changes += 1;
+    }
+}

@@ -1,0 +1,216 @@
+//! What everybody else holds of the Links: finds or starts a Link's actor, and keeps the caches
+//! of what the operator says of them.
+
+use super::actor::{Enter, Entered, Forget, LinkActor, Mode};
+use super::{Identifier, Usage, usage};
+use crate::gateway::GatewayHandle;
+use crate::model::{Activation, ActivationStatus};
+use crate::model::{ActivationId, Link, LinkId, OrgId, Timestamp, Volume};
+use crate::ports::{Clock, EndpointStatus, InstanceState, Store, StoreError, UsageReading};
+use actix::{Addr, ArbiterHandle, Supervisor};
+use dashmap::DashMap;
+use moka::future::Cache;
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::oneshot;
+
+/// Bounds of the Links' actors and caches.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkLimits {
+    /// For how long a Link's row is remembered: what another instance changes shows within a
+    /// second.
+    pub row_ttl: Duration,
+    /// For how long usage figures count as live.
+    pub usage_ttl: Duration,
+    /// Links whose usage is remembered.
+    pub usage_entries_max: u64,
+    /// An actor that was not used for so long is let go.
+    pub idle: Duration,
+}
+
+impl Default for LinkLimits {
+    fn default() -> Self {
+        Self {
+            row_ttl: Duration::from_millis(500),
+            usage_ttl: Duration::from_secs(30),
+            usage_entries_max: 100_000,
+            idle: Duration::from_secs(60),
+        }
+    }
+}
+
+struct Live {
+    addr: Addr<LinkActor>,
+    last_used: Duration,
+}
+
+/// The Links of all organizations.
+pub struct LinkHandle {
+    store: Arc<dyn Store>,
+    gateway: Arc<GatewayHandle>,
+    clock: Arc<dyn Clock>,
+    arbiters: Vec<ArbiterHandle>,
+    limits: LinkLimits,
+    live: DashMap<(OrgId, LinkId), Live>,
+    hasher: RandomState,
+    /// An ICCID never changes its Link, nor a Link its organization.
+    ids: Cache<(OrgId, String), LinkId>,
+    usage: Cache<(OrgId, LinkId), Arc<Usage>>,
+}
+
+impl LinkHandle {
+    /// Link actors are spread over `arbiters`; there must be one.
+    pub fn new(
+        store: Arc<dyn Store>,
+        gateway: Arc<GatewayHandle>,
+        clock: Arc<dyn Clock>,
+        arbiters: Vec<ArbiterHandle>,
+        limits: LinkLimits,
+    ) -> Self {
+        Self {
+            store,
+            gateway,
+            clock,
+            arbiters,
+            limits,
+            live: DashMap::new(),
+            hasher: RandomState::new(),
+            ids: Cache::new(limits.usage_entries_max),
+            usage: Cache::builder()
+                .max_capacity(limits.usage_entries_max)
+                .time_to_live(limits.usage_ttl)
+                .build(),
+        }
+    }
+
+    /// The id of the Link that a caller names; by ICCID only if there is one.
+    pub async fn resolve(
+        &self,
+        org: OrgId,
+        identifier: &Identifier,
+    ) -> Result<Option<LinkId>, StoreError> {
+        let iccid = match identifier {
+            Identifier::Id(id) => return Ok(Some(*id)),
+            Identifier::Iccid(iccid) => iccid,
+        };
+        let key = (org, iccid.clone());
+        if let Some(id) = self.ids.get(&key).await {
+            return Ok(Some(id));
+        }
+        let Some(link) = self.store.link_by_iccid(org, iccid).await? else { return Ok(None) };
+        self.ids.insert(key, link.id).await;
+        Ok(Some(link.id))
+    }
+
+    /// Waits until a Link may be changed so; none if the organization has no such Link.
+    pub async fn enter(
+        &self,
+        org: OrgId,
+        id: LinkId,
+        mode: Mode,
+    ) -> Result<Option<Entered>, StoreError> {
+        let (reply, entered) = oneshot::channel();
+        let addr = self.actor(org, id);
+        #[expect(clippy::disallowed_methods, reason = "this handle owns its actors")]
+        let _ = addr.send(Enter { mode, reply }).await;
+        match entered.await {
+            Ok(Ok(None)) => {
+                // A stranger's guess must not keep an actor alive.
+                self.live.remove(&(org, id));
+                Ok(None)
+            }
+            Ok(entered) => entered,
+            Err(_) => Err(StoreError::Unavailable("the Link's actor died".to_owned())),
+        }
+    }
+
+    /// Makes a change that is committed visible to whoever asks next on this instance.
+    pub async fn changed(&self, org: OrgId, id: LinkId) {
+        let addr = self.live.get(&(org, id)).map(|live| live.addr.clone());
+        if let Some(addr) = addr {
+            #[expect(clippy::disallowed_methods, reason = "this handle owns its actors")]
+            let _ = addr.send(Forget).await;
+        }
+    }
+
+    /// Forgets what the operator said of a Link.
+    pub async fn usage_changed(&self, org: OrgId, id: LinkId) {
+        self.usage.invalidate(&(org, id)).await;
+    }
+
+    /// What the operator says of a Link's use, no older than the cache's TTL; none if that cannot
+    /// be had now. Read once for all who ask at the same time, and kept as last known.
+    pub async fn usage(&self, org: OrgId, link: &Link, known: &[Activation]) -> Option<Arc<Usage>> {
+        let key = (org, link.id);
+        let read = async {
+            let usage = usage::read(&self.gateway, &*self.clock, link).await?;
+            let reading = reading(&usage, known);
+            if let Err(error) = self.store.record_usage(org, link.id, reading).await {
+                tracing::warn!(%error, link = %link.id, "usage could not be kept");
+            }
+            Some(Arc::new(usage))
+        };
+        self.usage.optionally_get_with(key, read).await
+    }
+
+    /// Lets go of the actors that were idle for long; their supervisors end with the last address.
+    pub fn drop_idle(&self) {
+        let now = self.clock.elapsed();
+        self.live.retain(|_, live| now.saturating_sub(live.last_used) < self.limits.idle);
+    }
+
+    /// How many Links have an actor now.
+    pub fn live(&self) -> usize {
+        self.live.len()
+    }
+
+    fn actor(&self, org: OrgId, id: LinkId) -> Addr<LinkActor> {
+        let now = self.clock.elapsed();
+        let start = || {
+            let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+            let actor = LinkActor::new(org, id, store, clock, self.limits.row_ttl);
+            let hash = usize::try_from(self.hasher.hash_one(id)).unwrap_or(0);
+            Supervisor::start_in_arbiter(&self.arbiters[hash % self.arbiters.len()], |_| actor)
+        };
+        let mut live =
+            self.live.entry((org, id)).or_insert_with(|| Live { addr: start(), last_used: now });
+        if !live.addr.connected() {
+            tracing::error!(link = %id, "a Link's actor died; starting it again");
+            live.addr = start();
+        }
+        live.last_used = now;
+        live.addr.clone()
+    }
+}
+
+/// What is kept of a reading: each activation that the operator still speaks of.
+fn reading(usage: &Usage, known: &[Activation]) -> UsageReading {
+    let activations = known
+        .iter()
+        .filter(|known| known.status != ActivationStatus::Cancelled)
+        .filter_map(|known| {
+            let told = usage.endpoint.plans.iter().find(|p| p.instance_id == known.instance_id)?;
+            let (status, used) = told_status(told.state, told.data_used, known.data_total);
+            Some((known.id, used, status, told.first_used_at))
+        })
+        .collect::<Vec<(ActivationId, Volume, ActivationStatus, Option<Timestamp>)>>();
+    UsageReading {
+        terminated: usage.endpoint.status == EndpointStatus::Terminated,
+        activations,
+        profile: usage.profile.clone(),
+        at: usage.at,
+    }
+}
+
+fn told_status(state: InstanceState, used: Volume, total: Volume) -> (ActivationStatus, Volume) {
+    let used = used.min(total);
+    match state {
+        InstanceState::Active => (ActivationStatus::Active, used),
+        InstanceState::Depleted => (ActivationStatus::Depleted, total),
+        InstanceState::Expired => (ActivationStatus::Expired, used),
+        InstanceState::Removed => (ActivationStatus::Cancelled, used),
+    }
+}

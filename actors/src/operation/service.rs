@@ -1,0 +1,142 @@
+//! The door to operations: starts each in a task of its own and hands back its end.
+
+use super::{
+    AddPlans, Caller, CreateLink, Ended, OperationError, RemovePlans, ResolverHandle, UpdateLink,
+    change, charge,
+};
+use crate::gateway::{GatewayHandle, SimPool};
+use crate::link::LinkHandle;
+use crate::ports::{Clock, Ids, Offers, Store};
+use crate::wallet::WalletHandle;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{runtime, sync::oneshot};
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub struct OperationLimits {
+    /// No answer waits for the operator longer than this.
+    pub deadline: Duration,
+    /// So long after its deadline something of an operation may still appear at the operator.
+    pub horizon: Duration,
+    /// So long a call waits for room at the operator before it is refused.
+    pub patience: Duration,
+    /// So long after the deadline a commit is awaited before the caller is told that the
+    /// operation is not settled yet; the same as the margin of the lease behind the deadline.
+    pub commit_margin: Duration,
+    /// An operation taken over by the resolver is its own for so long.
+    pub lease: Duration,
+    /// What cannot be settled in this time behind the horizon becomes `manual`.
+    pub give_up: Duration,
+}
+
+impl Default for OperationLimits {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(18),
+            horizon: Duration::from_secs(600),
+            patience: Duration::from_secs(2),
+            commit_margin: Duration::from_secs(2),
+            lease: Duration::from_secs(10),
+            give_up: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+/// What operations work with.
+pub struct Services {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// What organizations may buy.
+    pub offers: Arc<dyn Offers>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids.
+    pub ids: Arc<dyn Ids>,
+    /// The wallets.
+    pub wallets: Arc<WalletHandle>,
+    /// The way to the operator.
+    pub gateway: Arc<GatewayHandle>,
+    /// The Links.
+    pub links: Arc<LinkHandle>,
+    /// Free cards.
+    pub sims: Arc<SimPool>,
+    /// Wakes the resolver.
+    pub resolver: ResolverHandle,
+    /// How long things may take.
+    pub limits: OperationLimits,
+}
+
+/// Runs operations.
+#[derive(Clone)]
+pub struct Operations {
+    services: Arc<Services>,
+    runtime: runtime::Handle,
+    running: TaskTracker,
+    closing: Arc<AtomicBool>,
+}
+
+impl Operations {
+    /// Operations run on `runtime`, which must outlive the listeners.
+    pub fn new(services: Arc<Services>, runtime: runtime::Handle) -> Self {
+        Self { services, runtime, running: TaskTracker::new(), closing: Arc::default() }
+    }
+
+    /// Creates a Link.
+    pub async fn create_link(&self, caller: Caller, create: CreateLink) -> Ended {
+        let services = Arc::clone(&self.services);
+        self.run(async move { charge::create_link(&services, caller, create).await }).await
+    }
+
+    /// Adds plans to a Link.
+    pub async fn add_plans(&self, caller: Caller, add: AddPlans) -> Ended {
+        let services = Arc::clone(&self.services);
+        self.run(async move { charge::add_plans(&services, caller, add).await }).await
+    }
+
+    /// Takes plans off a Link.
+    pub async fn remove_plans(&self, caller: Caller, remove: RemovePlans) -> Ended {
+        let services = Arc::clone(&self.services);
+        self.run(async move { change::remove_plans(&services, caller, remove).await }).await
+    }
+
+    /// Changes a Link.
+    pub async fn update_link(&self, caller: Caller, update: UpdateLink) -> Ended {
+        let services = Arc::clone(&self.services);
+        self.run(async move { change::update_link(&services, caller, update).await }).await
+    }
+
+    /// Lets nothing new in and waits until all that runs has ended.
+    pub async fn drain(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.running.close();
+        self.running.wait().await;
+    }
+
+    /// How many operations run now.
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Runs an operation in a task of its own, so that it ends whatever becomes of its caller.
+    async fn run(&self, operation: impl Future<Output = Ended> + Send + 'static) -> Ended {
+        if self.closing.load(Ordering::Relaxed) {
+            return Ended::before_record(OperationError::Overloaded);
+        }
+        let (tell, ended) = oneshot::channel();
+        let operation = async move {
+            // A caller that went away does not hear it; the database holds it.
+            let _ = tell.send(operation.await);
+        };
+        self.running.spawn_on(operation.in_current_span(), &self.runtime);
+        // A task that died of a panic leaves its operation to the resolver.
+        ended.await.unwrap_or(Ended { operation_id: None, result: Err(OperationError::Unsettled) })
+    }
+}

@@ -1,0 +1,171 @@
+//! What everybody else holds of the wallets: finds or starts an organization's actor, lets in a
+//! bounded number of debits, and starts an actor again after a panic.
+//!
+//! **Invariants.** A debit past the bound is refused at once. Settlements and refunds are always
+//! let in: they are bounded by the debits before them. A command whose actor died is looked up
+//! behind a raised fence before it is decided again.
+
+use super::actor::{Drain, Submit, WalletActor};
+use super::{Command, CommandError, Receipt};
+use crate::model::OrgId;
+use crate::ports::{Clock, Store};
+use actix::{Addr, ArbiterHandle, Supervisor};
+use dashmap::DashMap;
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{Semaphore, oneshot};
+
+/// How often one command is given to a fresh actor before it is given up as unavailable.
+const ACTOR_DEATHS_MAX: u32 = 3;
+
+/// Bounds of the wallets.
+#[derive(Clone, Copy, Debug)]
+pub struct WalletLimits {
+    /// Debits that may wait at one wallet: 16 full batches, some tens of milliseconds of work.
+    pub debits_waiting_max: usize,
+    /// An actor that was not used for so long is let go.
+    pub idle: Duration,
+}
+
+impl Default for WalletLimits {
+    fn default() -> Self {
+        Self { debits_waiting_max: 4096, idle: Duration::from_secs(60) }
+    }
+}
+
+struct Live {
+    addr: Addr<WalletActor>,
+    permits: Arc<Semaphore>,
+    last_used: Duration,
+}
+
+/// The wallets of all organizations.
+pub struct WalletHandle {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    arbiters: Vec<ArbiterHandle>,
+    limits: WalletLimits,
+    live: DashMap<OrgId, Live>,
+    hasher: RandomState,
+    closing: AtomicBool,
+}
+
+impl WalletHandle {
+    /// Wallet actors are spread over `arbiters` by their organization's hash; there must be one.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        arbiters: Vec<ArbiterHandle>,
+        limits: WalletLimits,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            arbiters,
+            limits,
+            live: DashMap::new(),
+            hasher: RandomState::new(),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    /// Has a command carried out. Call it from a spawned task: it runs to its end even if this
+    /// future is dropped, but then nobody learns how it ended.
+    pub async fn submit(&self, org: OrgId, command: Command) -> Result<Receipt, CommandError> {
+        let command = Arc::new(command);
+        let is_debit = matches!(*command, Command::Debit(_));
+        if is_debit && self.closing.load(Ordering::Relaxed) {
+            return Err(CommandError::Overloaded);
+        }
+        for attempt in 0..ACTOR_DEATHS_MAX {
+            let (addr, permits) = self.actor(org)?;
+            let permit = match is_debit {
+                true => match permits.try_acquire_owned() {
+                    Ok(permit) => Some(permit),
+                    Err(_) => {
+                        metrics::counter!("bappy_wallet_rejections_total").increment(1);
+                        return Err(CommandError::Overloaded);
+                    }
+                },
+                false => None,
+            };
+            let (reply, answered) = oneshot::channel();
+            let submit =
+                Submit { command: Arc::clone(&command), reply, permit, doubtful: attempt > 0 };
+            #[expect(clippy::disallowed_methods, reason = "this handle owns admission and respawn")]
+            let sent = addr.send(submit).await;
+            if sent.is_ok()
+                && let Ok(answer) = answered.await
+            {
+                return answer;
+            }
+            // The actor died with the command in its hands.
+            tracing::error!(%org, "a wallet actor died; starting it again");
+        }
+        Err(CommandError::Unavailable("the wallet keeps failing".to_owned()))
+    }
+
+    /// Stops letting debits in, and waits until every wallet has nothing left to do.
+    pub async fn drain(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        let actors: Vec<_> = self.live.iter().map(|live| live.addr.clone()).collect();
+        for addr in actors {
+            let (told, done) = oneshot::channel();
+            #[expect(clippy::disallowed_methods, reason = "this handle owns its actors")]
+            if addr.send(Drain(told)).await.is_ok() {
+                let _ = done.await;
+            }
+        }
+    }
+
+    /// Lets go of the actors that were idle for long; their supervisors end with the last address.
+    pub fn drop_idle(&self) {
+        let now = self.clock.elapsed();
+        self.live.retain(|_, live| {
+            live.permits.available_permits() < self.limits.debits_waiting_max
+                || now.saturating_sub(live.last_used) < self.limits.idle
+        });
+    }
+
+    /// How many wallets have an actor now.
+    pub fn live(&self) -> usize {
+        self.live.len()
+    }
+
+    fn actor(&self, org: OrgId) -> Result<(Addr<WalletActor>, Arc<Semaphore>), CommandError> {
+        let now = self.clock.elapsed();
+        if let Some(mut live) = self.live.get_mut(&org)
+            && live.addr.connected()
+        {
+            live.last_used = now;
+            return Ok((live.addr.clone(), Arc::clone(&live.permits)));
+        }
+        let mut entry = self.live.entry(org).or_insert_with(|| Live {
+            addr: self.start(org, false),
+            permits: Arc::new(Semaphore::new(self.limits.debits_waiting_max)),
+            last_used: now,
+        });
+        if !entry.addr.connected() {
+            if self.closing.load(Ordering::Relaxed) {
+                return Err(CommandError::Overloaded);
+            }
+            metrics::counter!("bappy_wallet_respawns_total").increment(1);
+            // What the dead one had under way may still land: the new one raises the fence.
+            entry.addr = self.start(org, true);
+        }
+        Ok((entry.addr.clone(), Arc::clone(&entry.permits)))
+    }
+
+    fn start(&self, org: OrgId, fence_first: bool) -> Addr<WalletActor> {
+        let actor =
+            WalletActor::new(org, Arc::clone(&self.store), Arc::clone(&self.clock), fence_first);
+        let index = usize::try_from(self.hasher.hash_one(org)).unwrap_or(0) % self.arbiters.len();
+        Supervisor::start_in_arbiter(&self.arbiters[index], |_| actor)
+    }
+}

@@ -1,0 +1,262 @@
+//! What a wallet decides: pure, no clock, no I/O.
+//!
+//! **Invariants.** The balance never goes below zero; entry n has sequence n; the balance after
+//! each entry is the balance before it plus its amount; a command is taken whole or not at all.
+
+use crate::model::{
+    Activation, Answer, Cleanup, EntryId, EntryKind, Failure, LedgerEntry, Link, Money, Operation,
+    OperationId, OperationKind, OperationState, OrgId, Timestamp,
+};
+use crate::ports::{Batch, Closing, Planned, WalletRow};
+
+/// A charge that opens an operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Debit {
+    /// The operation, pending; its `amount` is charged under its `debit_id`.
+    pub operation: Operation,
+    /// The ledger entry's id; the same as the operation's `debit_id`.
+    pub entry_id: EntryId,
+    /// The card, where known.
+    pub iccid: Option<String>,
+    /// The plan's name.
+    pub plan_name: Option<String>,
+    /// A sentence for the ledger.
+    pub description: String,
+}
+
+/// The good end of an operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settlement {
+    /// The operation.
+    pub operation_id: OperationId,
+    /// The epoch it is held under.
+    pub epoch: i64,
+    /// The Link it made.
+    pub link: Option<Link>,
+    /// The activation it made.
+    pub activation: Activation,
+    /// What to repeat for its idempotency key.
+    pub answer: Option<Box<Answer>>,
+}
+
+/// The bad end of an operation: its debit is given back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefundOrder {
+    /// The operation as it was debited.
+    pub debit: Debit,
+    /// The refund's ledger entry.
+    pub entry_id: EntryId,
+    /// The epoch it is held under.
+    pub epoch: i64,
+    /// Why it failed.
+    pub failure: Failure,
+    /// Whether the operator may hold something of it.
+    pub cleanup: Cleanup,
+    /// When the resolver shall look at it.
+    pub due_at: Option<Timestamp>,
+}
+
+/// Money paid in, or corrected by hand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Credit {
+    /// The ledger entry's id.
+    pub entry_id: EntryId,
+    /// [`EntryKind::Credit`] or [`EntryKind::Adjustment`].
+    pub kind: EntryKind,
+    /// Negative only for adjustments.
+    pub amount: Money,
+    /// The payer's reference, unique in the organization.
+    pub reference: Option<String>,
+    /// A sentence for the ledger.
+    pub description: String,
+}
+
+/// What a wallet is asked to do. Lists belong together: all or nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Charge a group of operations.
+    Debit(Vec<Debit>),
+    /// End a group well.
+    Settle(Vec<Settlement>),
+    /// End a group badly.
+    Refund(Vec<RefundOrder>),
+    /// Pay in, or correct.
+    Credit(Credit),
+}
+
+/// Why a wallet says no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The balance does not cover it.
+    #[error("the balance of {balance} does not cover {needed}")]
+    InsufficientFunds {
+        /// What is there.
+        balance: Money,
+        /// What is asked for.
+        needed: Money,
+    },
+    /// The sum would be out of range.
+    #[error("the amount is out of range")]
+    OutOfRange,
+}
+
+/// The commands of one commit, decided in order.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// What to write; its items are the commands that were taken, in order.
+    pub batch: Batch,
+    /// For each command: its item's place in the batch, or why it was refused.
+    pub verdicts: Vec<Result<usize, Refused>>,
+}
+
+/// Decides commands in order on a wallet as it stands.
+pub fn decide<'a>(
+    org_id: OrgId,
+    before: WalletRow,
+    commands: impl IntoIterator<Item = &'a Command>,
+    at: Timestamp,
+) -> Decided {
+    let mut state = State { balance: before.balance, version: before.version };
+    let mut items = Vec::new();
+    let mut verdicts = Vec::new();
+    for command in commands {
+        verdicts.push(state.apply(command).map(|(next, planned)| {
+            state = next;
+            items.push(planned);
+            items.len() - 1
+        }));
+    }
+    let batch = Batch { org_id, at, before, balance: state.balance, version: state.version, items };
+    Decided { batch, verdicts }
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    balance: Money,
+    version: i64,
+}
+
+impl State {
+    /// The state after a command, and what it writes.
+    fn apply(self, command: &Command) -> Result<(Self, Planned), Refused> {
+        let mut state = self;
+        let mut planned = Planned::default();
+        match command {
+            Command::Debit(debits) => {
+                let needed = Money::checked_sum(debits.iter().map(|d| d.operation.amount))
+                    .ok_or(Refused::OutOfRange)?;
+                if needed > self.balance {
+                    return Err(Refused::InsufficientFunds { balance: self.balance, needed });
+                }
+                for debit in debits {
+                    let amount = debit.operation.amount.negated();
+                    planned.entries.push(state.append(debit_entry(debit, amount))?);
+                    planned.opened.push(debit.operation.clone());
+                }
+            }
+            Command::Settle(settlements) => {
+                for settlement in settlements {
+                    planned.links.extend(settlement.link.clone());
+                    planned.activations.push(settlement.activation.clone());
+                    planned.closed.push(Closing {
+                        operation_id: settlement.operation_id,
+                        epoch: settlement.epoch,
+                        state: OperationState::Succeeded,
+                        failure: None,
+                        cleanup: Cleanup::None,
+                        lease_until: None,
+                        answer: settlement.answer.clone(),
+                    });
+                }
+            }
+            Command::Refund(refunds) => {
+                for refund in refunds {
+                    planned.entries.push(state.append(refund_entry(refund))?);
+                    planned.closed.push(Closing {
+                        operation_id: refund.debit.operation.id,
+                        epoch: refund.epoch,
+                        state: OperationState::Refunded,
+                        failure: Some(refund.failure),
+                        cleanup: refund.cleanup,
+                        lease_until: refund.due_at,
+                        answer: None,
+                    });
+                }
+            }
+            Command::Credit(credit) => {
+                let after = self.balance.checked_add(credit.amount).ok_or(Refused::OutOfRange)?;
+                if after.is_negative() {
+                    let needed = credit.amount.negated();
+                    return Err(Refused::InsufficientFunds { balance: self.balance, needed });
+                }
+                planned.entries.push(state.append(credit_entry(credit))?);
+            }
+        }
+        Ok((state, planned))
+    }
+
+    /// Gives an entry its sequence and the balance after it.
+    fn append(&mut self, mut entry: LedgerEntry) -> Result<LedgerEntry, Refused> {
+        let balance = self.balance.checked_add(entry.amount).ok_or(Refused::OutOfRange)?;
+        let version = self.version.checked_add(1).ok_or(Refused::OutOfRange)?;
+        (self.balance, self.version) = (balance, version);
+        entry.sequence = version;
+        entry.balance_after = balance;
+        Ok(entry)
+    }
+}
+
+fn debit_entry(debit: &Debit, amount: Money) -> LedgerEntry {
+    let operation = &debit.operation;
+    LedgerEntry {
+        id: debit.entry_id,
+        sequence: 0,
+        kind: match operation.kind {
+            OperationKind::CreateLink => EntryKind::Activation,
+            OperationKind::Topup | OperationKind::RemovePlan | OperationKind::UpdateLink => {
+                EntryKind::Topup
+            }
+        },
+        amount,
+        balance_after: Money::ZERO,
+        link_id: Some(operation.link_id),
+        iccid: debit.iccid.clone(),
+        activation_id: operation.activation_id,
+        plan_id: operation.plan_id,
+        plan_name: debit.plan_name.clone(),
+        refund_of: None,
+        operation_id: Some(operation.id),
+        reference: None,
+        description: debit.description.clone(),
+    }
+}
+
+fn refund_entry(refund: &RefundOrder) -> LedgerEntry {
+    let operation = &refund.debit.operation;
+    LedgerEntry {
+        id: refund.entry_id,
+        kind: EntryKind::Refund,
+        refund_of: Some(refund.debit.entry_id),
+        description: format!("Refund: {}", refund.debit.description),
+        ..debit_entry(&refund.debit, operation.amount)
+    }
+}
+
+fn credit_entry(credit: &Credit) -> LedgerEntry {
+    LedgerEntry {
+        id: credit.entry_id,
+        sequence: 0,
+        kind: credit.kind,
+        amount: credit.amount,
+        balance_after: Money::ZERO,
+        link_id: None,
+        iccid: None,
+        activation_id: None,
+        plan_id: None,
+        plan_name: None,
+        refund_of: None,
+        operation_id: None,
+        reference: credit.reference.clone(),
+        description: credit.description.clone(),
+    }
+}

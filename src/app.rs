@@ -1,0 +1,356 @@
+//! The composition root: the one file that knows every concrete type.
+//!
+//! [`start`] builds a service from its configuration and serves it on threads of its own;
+//! [`Running`] is what the commands and the tests hold of it.
+//!
+//! **Invariant.** A stop goes from the outside in: no new connections, what runs ends, the
+//! wallets are drained, and only then the database is closed.
+
+use crate::config::{Config, Required};
+use crate::environment::{SystemClock, SystemIds};
+use crate::http::api::Api;
+use crate::http::edge::{Edge, EdgeSettings};
+use crate::http::fallback::not_found;
+use crate::http::limits::{RequestLimits, ServerLimits, apply_server_limits};
+use crate::http::service::StatusPage;
+use crate::http::tenant::Tenants;
+use crate::identity::{self, Identity, IdentityConfig};
+use crate::operator::OperatorClient;
+use crate::store::{CachedOffers, Database, Schema, SqlStore, StoredOrganizations};
+use actix::{Arbiter, ArbiterHandle, System};
+use actix_web::{App, HttpServer, web};
+use bappy_actors::gateway::{BreakerLimits, GatewayHandle, GatewayLimits, SimPool};
+use bappy_actors::link::{LinkHandle, LinkLimits};
+use bappy_actors::operation::{
+    OperationLimits, Operations, Resolver, ResolverHandle, Services,
+};
+use bappy_actors::ports::{Clock, Ids, Operator, Store};
+use bappy_actors::wallet::{WalletHandle, WalletLimits};
+use secrecy::ExposeSecret;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot};
+
+/// Actors of idle wallets and Links are looked for this often.
+const SWEEP: Duration = Duration::from_secs(10);
+/// What runs may take so long to end when the service stops.
+const STOP_MAX: Duration = Duration::from_secs(30);
+
+/// Why a service does not start: one sentence that names what is wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(String);
+
+impl StartError {
+    fn because(what: &str, error: impl std::fmt::Display) -> Self {
+        Self(format!("{what}: {error}"))
+    }
+}
+
+/// What a service is made of, for the commands that work without listeners.
+pub struct Parts {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids.
+    pub ids: Arc<dyn Ids>,
+    /// The database.
+    pub database: Database,
+    /// The same as the core sees it.
+    pub store: Arc<SqlStore>,
+}
+
+/// Opens the database of a configuration, its schema up to date.
+pub async fn open(config: &Config) -> Result<Parts, StartError> {
+    let url = config.database.url.expose_secret();
+    let connections_max = config.database.max_connections;
+    let database = Database::open(url, connections_max, Handle::current())
+        .await
+        .map_err(|error| StartError::because("database.url", error))?;
+    if config.database.migrate {
+        database
+            .migrate()
+            .await
+            .map_err(|error| StartError::because("the database cannot be migrated", error))?;
+    }
+    match database.schema().await {
+        Ok(Schema::Current) => {}
+        Ok(Schema::Behind) => {
+            let sentence = "the database's schema is not up to date; run `bappy migrate`";
+            return Err(StartError(sentence.to_owned()));
+        }
+        Ok(Schema::Foreign) => {
+            let sentence = "the database's schema belongs to another version of this program";
+            return Err(StartError(sentence.to_owned()));
+        }
+        Err(error) => return Err(StartError::because("the database cannot be read", error)),
+    }
+    let store = Arc::new(SqlStore::start(database.clone()));
+    let (clock, ids) = (Arc::new(SystemClock::default()), Arc::new(SystemIds::default()));
+    Ok(Parts { clock, ids, database, store })
+}
+
+/// A client of the configured operator.
+pub fn operator(required: &Required) -> Result<Arc<dyn Operator>, StartError> {
+    let (url, username) = (required.operator_url.as_str(), required.operator_username.clone());
+    let client = OperatorClient::new(url, username, required.operator_password.clone())
+        .map_err(|error| StartError::because("operator.url", error))?;
+    Ok(Arc::new(client))
+}
+
+/// A service that serves.
+pub struct Running {
+    addr: SocketAddr,
+    server: actix_web::dev::ServerHandle,
+    core: Core,
+    database: Database,
+    thread: JoinHandle<()>,
+    system: System,
+}
+
+/// The actors with what works on them.
+pub struct Core {
+    /// What charges, and changes Links.
+    pub operations: Operations,
+    /// Brings to its end what was left.
+    pub resolver: Resolver,
+    /// The wallets.
+    pub wallets: Arc<WalletHandle>,
+    /// The Links.
+    pub links: Arc<LinkHandle>,
+    /// The way to the operator.
+    pub gateway: Arc<GatewayHandle>,
+    stop: Arc<Notify>,
+}
+
+/// Starts the core's actors on arbiters of the current actix system.
+pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Handle) -> Core {
+    // One thread of actors for each two cores: they decide in microseconds and wait elsewhere.
+    let arbiters: Vec<ArbiterHandle> =
+        (0..config.workers.div_ceil(2)).map(|_| Arbiter::new().handle()).collect();
+    let store: Arc<dyn Store> = Arc::clone(&parts.store) as Arc<dyn Store>;
+    let clock = Arc::clone(&parts.clock);
+    let gateway = GatewayHandle::new(
+        operator,
+        Arc::clone(&clock),
+        arbiters[0].clone(),
+        gateway_limits(config),
+    );
+    let wallets = Arc::new(WalletHandle::new(
+        Arc::clone(&store),
+        Arc::clone(&clock),
+        arbiters.clone(),
+        WalletLimits::default(),
+    ));
+    let links = Arc::new(LinkHandle::new(
+        Arc::clone(&store),
+        Arc::clone(&gateway),
+        Arc::clone(&clock),
+        arbiters,
+        LinkLimits {
+            usage_ttl: config.cache.usage_ttl,
+            usage_entries_max: config.cache.entries_max,
+            ..LinkLimits::default()
+        },
+    ));
+    let sims = SimPool::new(Arc::clone(&store), Arc::clone(&gateway), Arc::clone(&clock));
+    let services = Arc::new(Services {
+        store,
+        offers: Arc::new(CachedOffers::new(parts.database.clone())),
+        clock,
+        ids: Arc::clone(&parts.ids),
+        wallets: Arc::clone(&wallets),
+        gateway: Arc::clone(&gateway),
+        links: Arc::clone(&links),
+        sims,
+        resolver: ResolverHandle::default(),
+        limits: OperationLimits {
+            deadline: config.operator.deadline,
+            horizon: config.operator.horizon,
+            ..OperationLimits::default()
+        },
+    });
+    let resolver = Resolver::new(Arc::clone(&services));
+    let operations = Operations::new(services, io);
+    Core { operations, resolver, wallets, links, gateway, stop: Arc::default() }
+}
+
+fn gateway_limits(config: &Config) -> GatewayLimits {
+    let (operator, breaker) = (&config.operator, &config.operator.breaker);
+    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    GatewayLimits {
+        rate_per_second: operator.rate_per_second,
+        concurrency_max: operator.concurrency_max,
+        call_timeout: operator.call_timeout,
+        breaker: BreakerLimits {
+            window_calls: count(breaker.window_calls),
+            failure_rate_percent: count(breaker.failure_rate_percent),
+            slow_call: breaker.slow_call,
+            slow_rate_percent: count(breaker.slow_rate_percent),
+            calls_min: count(breaker.calls_min),
+            open: breaker.open,
+            half_open_calls: count(breaker.half_open_calls),
+            ..BreakerLimits::default()
+        },
+        ..GatewayLimits::default()
+    }
+}
+
+/// Starts a service. It runs on the current tokio runtime and on threads of its own.
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let required = config.required().map_err(|error| StartError(error.to_string()))?;
+    let operator = operator(&required)?;
+    let parts = open(&config).await?;
+    let clock = Arc::clone(&parts.clock);
+    let identity = Identity::new(
+        IdentityConfig {
+            audience: config.identity.audience.clone(),
+            organization_claim: config.identity.organization_claim.clone(),
+            jwks_url: config.identity.jwks_url.as_ref().map(ToString::to_string),
+            ..IdentityConfig::new(required.issuer.clone())
+        },
+        identity::http_client()
+            .map_err(|error| StartError::because("the HTTP client cannot be set up", error))?,
+        Arc::new(move || clock.now()),
+    );
+    let identity = identity.map_err(|error| StartError(error.to_string()))?;
+    let listener = TcpListener::bind(config.listen)
+        .map_err(|error| StartError::because(&format!("listen = {}", config.listen), error))?;
+    let addr = listener
+        .local_addr()
+        .map_err(|error| StartError::because("the listener has no address", error))?;
+
+    let (database, io) = (parts.database.clone(), Handle::current());
+    let (tell, started) = oneshot::channel();
+    let serve = move || serve(&config, &parts, operator, Arc::new(identity), listener, io, tell);
+    let thread = thread::Builder::new()
+        .name("bappy-system".to_owned())
+        .spawn(serve)
+        .map_err(|error| StartError::because("no thread could be started", error))?;
+    let (server, core, system) = started
+        .await
+        .map_err(|_| StartError("the service ended while it started".to_owned()))?
+        .map_err(|error| StartError::because("the listener cannot be served", error))?;
+    background(&core);
+    Ok(Running { addr, server, core, database, thread, system })
+}
+
+type Started = Result<(actix_web::dev::ServerHandle, Core, System), std::io::Error>;
+
+/// The thread of the actix system: actors and HTTP workers hang on it.
+fn serve(
+    config: &Config,
+    parts: &Parts,
+    operator: Arc<dyn Operator>,
+    identity: Arc<Identity>,
+    listener: TcpListener,
+    io: Handle,
+    tell: oneshot::Sender<Started>,
+) {
+    let runner = System::new();
+    runner.block_on(async {
+        let core = core(config, parts, operator, io.clone());
+        let organizations = Arc::new(StoredOrganizations::new(parts.database.clone()));
+        let api = Arc::new(Api {
+            database: parts.database.clone(),
+            store: Arc::clone(&parts.store) as Arc<dyn Store>,
+            operations: core.operations.clone(),
+            links: Arc::clone(&core.links),
+            clock: Arc::clone(&parts.clock),
+            tenants: Arc::new(Tenants::new(Arc::clone(&identity), organizations)),
+            status: StatusPage::new(
+                parts.database.clone(),
+                Arc::clone(&core.gateway),
+                identity,
+                Arc::clone(&parts.clock),
+                io,
+            ),
+            base_path: config.base_path.clone(),
+        });
+        let (clock, ids) = (Arc::clone(&parts.clock), Arc::clone(&parts.ids));
+        let edge = Edge::new(EdgeSettings {
+            new_id: Arc::new(move || ids.next().to_string()),
+            now: Arc::new(move || clock.now()),
+            limits: RequestLimits::default(),
+        });
+        let server = HttpServer::new(move || {
+            App::new()
+                .wrap(edge.clone())
+                .configure(|routes| api.configure(routes))
+                .default_service(web::to(not_found))
+        })
+        .workers(config.workers)
+        .shutdown_timeout(STOP_MAX.as_secs())
+        .disable_signals();
+        let listening = apply_server_limits!(ServerLimits::default(), server).listen(listener);
+        match listening {
+            Ok(server) => {
+                let server = server.run();
+                let handle = server.handle();
+                actix::spawn(async {
+                    if let Err(error) = server.await {
+                        tracing::error!(%error, "the listener ended");
+                    }
+                });
+                let _ = tell.send(Ok((handle, core, System::current())));
+            }
+            Err(error) => {
+                let _ = tell.send(Err(error));
+                System::current().stop();
+            }
+        }
+    });
+    if let Err(error) = runner.run() {
+        tracing::error!(%error, "the actors' system ended badly");
+    }
+}
+
+/// Starts what runs beside the requests.
+fn background(core: &Core) {
+    tokio::spawn(core.resolver.clone().run(Arc::clone(&core.stop)));
+    let (wallets, links) = (Arc::clone(&core.wallets), Arc::clone(&core.links));
+    let stop = Arc::clone(&core.stop);
+    tokio::spawn(async move {
+        let mut stopped = std::pin::pin!(stop.notified());
+        loop {
+            tokio::select! {
+                () = &mut stopped => return,
+                () = tokio::time::sleep(SWEEP) => {}
+            }
+            wallets.drop_idle();
+            links.drop_idle();
+        }
+    });
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What works on the actors.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Stops: accepts nothing new, lets what runs end, drains the wallets, closes the database.
+    pub async fn stop(self) {
+        self.server.stop(true).await;
+        self.core.stop.notify_waiters();
+        let drained = async {
+            self.core.operations.drain().await;
+            self.core.wallets.drain().await;
+        };
+        if tokio::time::timeout(STOP_MAX, drained).await.is_err() {
+            tracing::warn!("operations still run; the next start brings them to their end");
+        }
+        self.system.stop();
+        let thread = self.thread;
+        // Joining waits for the arbiters' threads, a matter of milliseconds.
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        self.database.close().await;
+    }
+}

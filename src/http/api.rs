@@ -1,0 +1,78 @@
+//! What endpoints work with, and the routes of the service.
+
+use super::edge::{Edge, EdgeSettings};
+use super::tenant::{Authenticate, Tenants};
+use super::{links, operations, organization, plans, service};
+use super::error::ApiError;
+use crate::store::{Database, Tx};
+use actix_web::web;
+use bappy_actors::link::LinkHandle;
+use bappy_actors::operation::Operations;
+use bappy_actors::model::{LinkId, LinkSnapshot, OrgId};
+use bappy_actors::ports::{Clock, Store};
+use std::sync::Arc;
+
+/// What endpoints work with.
+pub struct Api {
+    /// The database, for reads.
+    pub database: Database,
+    /// The same database as the core sees it.
+    pub store: Arc<dyn Store>,
+    /// What changes Links, and charges.
+    pub operations: Operations,
+    /// The Links.
+    pub links: Arc<LinkHandle>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who asks.
+    pub tenants: Arc<Tenants>,
+    /// What `GET /status` looks at.
+    pub status: Arc<service::StatusPage>,
+    /// What stands before `/v1` in paths.
+    pub base_path: String,
+}
+
+impl Api {
+    /// What stands before `/links` in the addresses that answers hold.
+    pub fn base(&self) -> String {
+        format!("{}/v1", self.base_path)
+    }
+
+    /// A connection for reads.
+    pub async fn read(&self) -> Result<Tx, ApiError> {
+        Ok(self.database.read().await?)
+    }
+
+    /// A Link with its activations, as stored.
+    pub async fn snapshot(&self, org: OrgId, id: LinkId) -> Result<Option<LinkSnapshot>, ApiError> {
+        let found = self.store.link_snapshot(org, id).await;
+        found.map_err(|error| ApiError::unavailable(1, error))
+    }
+
+    /// The middleware around everything.
+    pub fn edge(settings: EdgeSettings) -> Edge {
+        Edge::new(settings)
+    }
+
+    /// Declares all routes. Public ones come first: they answer without a token, at the root and
+    /// under the base path.
+    pub fn configure(self: &Arc<Self>, config: &mut web::ServiceConfig) {
+        let authenticate = Authenticate::new(Arc::clone(&self.tenants));
+        config
+            .app_data(web::Data::from(Arc::clone(self)))
+            .configure(service::configure)
+            .service(
+                web::scope(&self.base())
+                    .configure(service::configure)
+                    .service(
+                        web::scope("")
+                            .wrap(authenticate)
+                            .configure(links::configure)
+                            .configure(plans::configure)
+                            .configure(organization::configure)
+                            .configure(operations::configure)
+                            .default_service(web::to(super::fallback::not_found)),
+                    ),
+            );
+    }
+}

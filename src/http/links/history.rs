@@ -1,0 +1,46 @@
+//! `GET /links/{identifier}/history`: what a Link cost and was given back, newest first.
+
+use super::{link_id, unavailable};
+use crate::http::api::Api;
+use crate::http::envelope::Success;
+use crate::http::error::ApiError;
+use crate::http::field_errors::Validate;
+use crate::http::identifier::Identifier;
+use crate::http::page::{Page, PageRequest};
+use crate::http::query::StrictQuery;
+use crate::http::tenant::Tenant;
+use crate::http::transactions::view::TransactionView;
+use crate::store::transactions;
+use actix_web::web;
+use bappy_actors::model::EntryKind;
+use bappy_actors::ports::Store;
+use serde::Deserialize;
+
+/// The filter.
+#[derive(Deserialize)]
+pub struct Filter {
+    r#type: Option<EntryKind>,
+}
+
+impl Validate for Filter {}
+
+pub(super) async fn history(
+    Tenant(organization): Tenant,
+    identifier: Identifier,
+    api: web::Data<Api>,
+    page: PageRequest,
+    StrictQuery(filter): StrictQuery<Filter>,
+) -> Result<Success<Page<TransactionView>>, ApiError> {
+    let id = link_id(&api, organization.id, identifier).await?;
+    let link = api.store.link(organization.id, id).await.map_err(unavailable)?;
+    let link = link.ok_or_else(ApiError::not_found)?;
+    let window = page.window(|key| key.parse::<i64>().ok())?;
+    let mut tx = api.read().await?;
+    let part =
+        transactions::of_link(&mut tx, organization.id, link.id, filter.r#type, &window).await?;
+    let currency = organization.currency;
+    Ok(Success::new(
+        Page::of(&page, part, ToString::to_string)
+            .map(|transaction| TransactionView::new(transaction, currency)),
+    ))
+}

@@ -1,0 +1,38 @@
+//! `GET /links`: the organization's Links, newest first.
+
+use super::view::LinkSummary;
+use crate::http::api::Api;
+use crate::http::envelope::Success;
+use crate::http::error::ApiError;
+use crate::http::field_errors::Validate;
+use crate::http::page::{Page, PageRequest};
+use crate::http::query::StrictQuery;
+use crate::http::tenant::Tenant;
+use crate::store::links_list::{LinkFilter, list as list_links};
+use actix_web::web;
+use bappy_actors::model::{LinkId, LinkStatus, SimKind};
+use serde::Deserialize;
+
+/// The filters.
+#[derive(Deserialize)]
+pub struct Filter {
+    status: Option<LinkStatus>,
+    r#type: Option<SimKind>,
+    search: Option<String>,
+}
+
+impl Validate for Filter {}
+
+pub(super) async fn list(
+    Tenant(organization): Tenant,
+    api: web::Data<Api>,
+    page: PageRequest,
+    StrictQuery(filter): StrictQuery<Filter>,
+) -> Result<Success<Page<LinkSummary>>, ApiError> {
+    let filter =
+        LinkFilter { status: filter.status, kind: filter.r#type, search: filter.search };
+    let window = page.window(|key| key.parse().ok().map(LinkId))?;
+    let mut tx = api.read().await?;
+    let part = list_links(&mut tx, organization.id, &filter, &window).await?;
+    Ok(Success::new(Page::of(&page, part, |id| id.to_string()).map(Into::into)))
+}

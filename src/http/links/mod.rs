@@ -1,0 +1,53 @@
+//! Links: one file an endpoint, named by what it does.
+
+mod change_plans;
+mod create;
+mod get;
+mod history;
+mod list;
+mod topup_plans;
+mod update;
+pub mod view;
+
+use super::api::Api;
+use super::error::ApiError;
+use super::fallback::resource;
+use super::identifier::Identifier;
+use actix_web::web;
+use bappy_actors::link::{Identifier as Named, Usage};
+use bappy_actors::model::{LinkId, LinkSnapshot, OrgId};
+use bappy_actors::ports::StoreError;
+use std::sync::Arc;
+
+/// Declares the routes.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/links").get(list::list).post(create::create))
+        .service(resource("/links/{identifier}").get(get::get).put(update::update))
+        .service(resource("/links/{identifier}/plans").put(change_plans::change_plans))
+        .service(resource("/links/{identifier}/topup-plans").get(topup_plans::topup_plans))
+        .service(resource("/links/{identifier}/history").get(history::history));
+}
+
+/// The id of the Link that a path names.
+async fn link_id(api: &Api, org: OrgId, identifier: Identifier) -> Result<LinkId, ApiError> {
+    let named = match identifier {
+        Identifier::Id(id) => Named::Id(LinkId(id)),
+        Identifier::Iccid(iccid) => Named::Iccid(iccid),
+    };
+    let found = api.links.resolve(org, &named).await.map_err(unavailable)?;
+    found.ok_or_else(ApiError::not_found)
+}
+
+/// A Link as it stands, with what the operator says of its use.
+async fn current(api: &Api, org: OrgId, id: LinkId) -> Result<LinkSnapshot, ApiError> {
+    let snapshot = api.snapshot(org, id).await?.ok_or_else(ApiError::not_found)?;
+    let usage: Option<Arc<Usage>> =
+        api.links.usage(org, &snapshot.link, &snapshot.activations).await;
+    Ok(view::refreshed(snapshot, usage.as_deref(), api.clock.now()))
+}
+
+/// The database could not be asked.
+pub(super) fn unavailable(error: impl Into<StoreError>) -> ApiError {
+    ApiError::unavailable(1, error.into())
+}

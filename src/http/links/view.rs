@@ -1,0 +1,249 @@
+//! Links and activations as partners see them. The operator's ids never leave.
+
+use crate::http::plans::view::CoverageView;
+use crate::http::show;
+use bappy_actors::link::Usage;
+use bappy_actors::model::{
+    Activation, ActivationId, ActivationStatus, Currency, EsimProfile, Link, LinkId, LinkSnapshot,
+    LinkStatus, Money, PlanId, ProfileState, SimKind, Sponsor, Timestamp, Volume,
+};
+use bappy_actors::ports::InstanceState;
+use serde::Serialize;
+
+/// A Link in a list.
+#[derive(Debug, Serialize)]
+pub struct LinkSummary {
+    id: LinkId,
+    name: Option<String>,
+    iccid: String,
+    msisdn: Option<String>,
+    #[serde(rename = "type")]
+    kind: SimKind,
+    status: LinkStatus,
+    sponsor_profile: Sponsor,
+    data_used_mb: Volume,
+    data_remaining_mb: Volume,
+    #[serde(serialize_with = "show::at")]
+    created_at: Timestamp,
+    #[serde(serialize_with = "show::at")]
+    updated_at: Timestamp,
+}
+
+impl From<Link> for LinkSummary {
+    fn from(link: Link) -> Self {
+        Self {
+            id: link.id,
+            name: link.name,
+            iccid: link.iccid,
+            msisdn: link.msisdn,
+            kind: link.kind,
+            status: link.status,
+            sponsor_profile: link.sponsor,
+            data_used_mb: link.data_used,
+            data_remaining_mb: link.data_total.minus(link.data_used),
+            created_at: link.created_at,
+            updated_at: link.updated_at,
+        }
+    }
+}
+
+/// A Link in full.
+#[derive(Debug, Serialize)]
+pub struct LinkView {
+    #[serde(flatten)]
+    summary: LinkSummary,
+    lpa_profile: Option<String>,
+    activation_url: Option<String>,
+    apple_activation_url: Option<String>,
+    android_activation_url: Option<String>,
+    qr_code_url: Option<String>,
+    esim_profile: Option<EsimProfileView>,
+    activations: Vec<ActivationView>,
+    coverage: CoverageView,
+    usage: UsageView,
+}
+
+/// A new Link, with what it cost.
+#[derive(Debug, Serialize)]
+pub struct CreatedLinkView {
+    #[serde(flatten)]
+    link: LinkView,
+    amount_charged: Money,
+    currency: Currency,
+}
+
+#[derive(Debug, Serialize)]
+struct EsimProfileView {
+    state: ProfileState,
+    #[serde(serialize_with = "show::at_or_null")]
+    updated_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct UsageView {
+    data_total_mb: Volume,
+    data_used_mb: Volume,
+    data_remaining_mb: Volume,
+    #[serde(serialize_with = "show::at_or_null")]
+    updated_at: Option<Timestamp>,
+    live: bool,
+}
+
+/// An activation.
+#[derive(Debug, Serialize)]
+pub struct ActivationView {
+    id: ActivationId,
+    plan_id: PlanId,
+    plan_name: String,
+    status: ActivationStatus,
+    #[serde(serialize_with = "show::at")]
+    activation_date: Timestamp,
+    #[serde(serialize_with = "show::at_or_null")]
+    first_used_at: Option<Timestamp>,
+    #[serde(serialize_with = "show::at_or_null")]
+    expiry_date: Option<Timestamp>,
+    data_total_mb: Volume,
+    data_used_mb: Volume,
+    data_remaining_mb: Volume,
+    coverage_countries: Vec<String>,
+    amount_charged: Money,
+    currency: Currency,
+}
+
+impl From<Activation> for ActivationView {
+    fn from(activation: Activation) -> Self {
+        Self {
+            id: activation.id,
+            plan_id: activation.plan_id,
+            plan_name: activation.plan_name,
+            status: activation.status,
+            activation_date: activation.activated_at,
+            first_used_at: activation.first_used_at,
+            expiry_date: activation.expires_at,
+            data_total_mb: activation.data_total,
+            data_used_mb: activation.data_used,
+            data_remaining_mb: activation.data_total.minus(activation.data_used),
+            coverage_countries: activation.countries,
+            amount_charged: activation.amount,
+            currency: activation.currency,
+        }
+    }
+}
+
+/// A Link's snapshot with what the operator last said of it, as it stands at `now`.
+pub fn refreshed(
+    mut snapshot: LinkSnapshot,
+    usage: Option<&Usage>,
+    now: Timestamp,
+) -> LinkSnapshot {
+    for activation in &mut snapshot.activations {
+        let told = usage.and_then(|usage| {
+            usage.endpoint.plans.iter().find(|plan| plan.instance_id == activation.instance_id)
+        });
+        if let Some(told) = told {
+            activation.data_used = told.data_used.min(activation.data_total);
+            activation.first_used_at = told.first_used_at.or(activation.first_used_at);
+            if activation.status == ActivationStatus::Active {
+                activation.status = match told.state {
+                    InstanceState::Active => ActivationStatus::Active,
+                    InstanceState::Depleted => ActivationStatus::Depleted,
+                    InstanceState::Expired => ActivationStatus::Expired,
+                    InstanceState::Removed => ActivationStatus::Cancelled,
+                };
+            }
+        }
+        let is_over = activation.expires_at.is_some_and(|end| end <= now);
+        if is_over && activation.status != ActivationStatus::Cancelled {
+            activation.status = ActivationStatus::Expired;
+        }
+    }
+    if let Some(usage) = usage {
+        snapshot.usage_live = true;
+        snapshot.link.usage_at = Some(usage.at);
+        snapshot.link.profile = usage.profile.clone().or(snapshot.link.profile);
+    } else {
+        snapshot.usage_live = false;
+    }
+    let counted = |a: &&Activation| {
+        matches!(a.status, ActivationStatus::Active | ActivationStatus::Depleted)
+    };
+    let sum = |part: fn(&Activation) -> Volume| {
+        let counted = snapshot.activations.iter().filter(counted);
+        counted.map(part).fold(Volume::ZERO, Volume::plus)
+    };
+    let (total, used) = (sum(|a| a.data_total), sum(|a| a.data_used));
+    (snapshot.link.data_total, snapshot.link.data_used) = (total, used);
+    snapshot
+}
+
+impl LinkView {
+    /// The Link as the snapshot has it. `base` is what stands before `/links` in our addresses.
+    pub fn new(snapshot: LinkSnapshot, base: &str) -> Self {
+        let LinkSnapshot { link, activations, countries, operators_total, usage_live } = snapshot;
+        let lpa = lpa_profile(&link);
+        let universal_link = |host: &str| {
+            let lpa = lpa.as_deref()?;
+            // RFC 3986: everything but the unreserved characters is encoded.
+            let data = percent_encode(lpa);
+            Some(format!("https://{host}/esim_qrcode_provisioning?carddata={data}"))
+        };
+        let apple = universal_link("esimsetup.apple.com");
+        let is_esim = link.kind == SimKind::Esim;
+        Self {
+            activation_url: apple.clone(),
+            apple_activation_url: apple,
+            android_activation_url: universal_link("esimsetup.android.com"),
+            qr_code_url: lpa.is_some().then(|| format!("{base}/links/{}/qr-code", link.id)),
+            lpa_profile: lpa,
+            esim_profile: is_esim.then(|| profile(link.profile.as_ref())),
+            activations: activations.into_iter().map(Into::into).collect(),
+            coverage: CoverageView::new(countries, operators_total),
+            usage: UsageView {
+                data_total_mb: link.data_total,
+                data_used_mb: link.data_used,
+                data_remaining_mb: link.data_total.minus(link.data_used),
+                updated_at: link.usage_at,
+                live: usage_live,
+            },
+            summary: link.into(),
+        }
+    }
+}
+
+impl CreatedLinkView {
+    /// A new Link with what it cost.
+    pub fn new(snapshot: LinkSnapshot, amount: Money, currency: Currency, base: &str) -> Self {
+        Self { link: LinkView::new(snapshot, base), amount_charged: amount, currency }
+    }
+}
+
+fn profile(profile: Option<&EsimProfile>) -> EsimProfileView {
+    EsimProfileView {
+        state: profile.map_or(ProfileState::Unknown, |profile| profile.state),
+        updated_at: profile.and_then(|profile| profile.updated_at),
+    }
+}
+
+/// The activation code of an eSIM (SGP.22 §4.1): `LPA:1$<SM-DP+ address>$<matching id>`.
+fn lpa_profile(link: &Link) -> Option<String> {
+    let (address, matching_id) = (link.smdp_address.as_ref()?, link.matching_id.as_ref()?);
+    (link.kind == SimKind::Esim).then(|| format!("LPA:1${address}${matching_id}"))
+}
+
+fn percent_encode(text: &str) -> String {
+    // A query component that form-encoding would write with `+` for a space has none here.
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_activation_code_is_percent_encoded_in_the_universal_links() {
+        assert_eq!(
+            percent_encode("LPA:1$smdp.example.com$AB-12"),
+            "LPA%3A1%24smdp.example.com%24AB-12"
+        );
+    }
+}

@@ -1,0 +1,49 @@
+//! An operation as partners see it.
+
+use crate::http::keyed_call::failure_kind;
+use crate::http::show;
+use crate::store::attempts::Attempt;
+use bappy_actors::model::{
+    LinkId, Money, OperationId, OperationKind, OperationState, Timestamp,
+};
+use serde::Serialize;
+
+/// An operation.
+#[derive(Debug, Serialize)]
+pub struct OperationView {
+    id: OperationId,
+    kind: OperationKind,
+    state: OperationState,
+    link_id: LinkId,
+    amount: Money,
+    error: Option<OperationError>,
+    #[serde(serialize_with = "show::at")]
+    created_at: Timestamp,
+    #[serde(serialize_with = "show::at_or_null")]
+    settled_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct OperationError {
+    code: &'static str,
+    message: &'static str,
+}
+
+impl From<Attempt> for OperationView {
+    fn from(operation: Attempt) -> Self {
+        let error = operation.failure.map(|failure| {
+            let kind = failure_kind(failure);
+            OperationError { code: kind.code(), message: kind.message() }
+        });
+        Self {
+            id: operation.id,
+            kind: operation.kind,
+            state: operation.state,
+            link_id: operation.link_id,
+            amount: operation.amount,
+            error,
+            created_at: operation.created_at,
+            settled_at: operation.settled_at,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `GET /organization/balance`: read from the database, never behind a change that was told.
+
+use crate::http::api::Api;
+use crate::http::envelope::Success;
+use crate::http::error::ApiError;
+use crate::http::show;
+use crate::http::tenant::AnyTenant;
+use crate::store::balances;
+use actix_web::web;
+use bappy_actors::model::{Currency, Money, Timestamp};
+use serde::Serialize;
+
+/// A balance.
+#[derive(Debug, Serialize)]
+pub struct BalanceView {
+    balance: Money,
+    currency: Currency,
+    #[serde(serialize_with = "show::at")]
+    updated_at: Timestamp,
+}
+
+pub(super) async fn balance(
+    AnyTenant(organization): AnyTenant,
+    api: web::Data<Api>,
+) -> Result<Success<BalanceView>, ApiError> {
+    let mut tx = api.read().await?;
+    let balance = balances::balance(&mut tx, organization.id).await?;
+    let balance = balance.ok_or_else(|| ApiError::internal("an organization without a wallet"))?;
+    Ok(Success::new(BalanceView {
+        balance: balance.amount,
+        currency: balance.currency,
+        updated_at: balance.updated_at,
+    }))
+}

@@ -1,0 +1,79 @@
+//! `GET /plans`: the plans that an organization may buy.
+
+use super::view::PlanView;
+use crate::http::api::Api;
+use crate::http::envelope::Success;
+use crate::http::error::ApiError;
+use crate::http::field_errors::{FieldErrors, Validate};
+use crate::http::page::{Page, PageRequest};
+use crate::http::query::StrictQuery;
+use crate::http::tenant::Tenant;
+use crate::reference::Region;
+use crate::store::catalogue::{self, PlanFilter, PlanKey};
+use actix_web::web;
+use bappy_actors::model::{CoverageType, Organization, PlanId};
+use serde::Deserialize;
+
+/// The filters.
+#[derive(Deserialize)]
+pub struct Filter {
+    region: Option<Region>,
+    coverage_type: Option<CoverageType>,
+    sponsor_profile: Option<String>,
+    country: Option<String>,
+    search: Option<String>,
+}
+
+impl Validate for Filter {
+    fn validate(&self, errors: &mut FieldErrors) {
+        let is_code = |code: &String| {
+            code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic())
+        };
+        if self.country.as_ref().is_some_and(|code| !is_code(code)) {
+            errors.add("country", "country must be an ISO 3166-1 code of two letters.");
+        }
+    }
+}
+
+pub(super) async fn list(
+    Tenant(organization): Tenant,
+    api: web::Data<Api>,
+    page: PageRequest,
+    StrictQuery(filter): StrictQuery<Filter>,
+) -> Result<Success<Page<PlanView>>, ApiError> {
+    plans(&api, &organization, page, filter, None).await
+}
+
+/// A page of plans, if need be only those that run on a sponsor's cards.
+pub(in crate::http) async fn plans(
+    api: &Api,
+    organization: &Organization,
+    page: PageRequest,
+    filter: Filter,
+    card_sponsor_id: Option<String>,
+) -> Result<Success<Page<PlanView>>, ApiError> {
+    let filter = PlanFilter {
+        region: filter.region.map(|region| region.code().to_owned()),
+        coverage_type: filter.coverage_type,
+        sponsor_id: filter.sponsor_profile,
+        card_sponsor_id,
+        country: filter.country.map(|code| code.to_ascii_uppercase()),
+        search: filter.search,
+    };
+    let window = page.window(parse_key)?;
+    let mut tx = api.read().await?;
+    let part = catalogue::sold(&mut tx, organization.id, &filter, &window).await?;
+    let currency = organization.currency;
+    Ok(Success::new(
+        Page::of(&page, part, write_key).map(|plan| PlanView::new(plan, currency)),
+    ))
+}
+
+fn write_key((name, id): &PlanKey) -> String {
+    format!("{id}:{name}")
+}
+
+fn parse_key(key: &str) -> Option<PlanKey> {
+    let (id, name) = key.split_once(':')?;
+    Some((name.to_owned(), PlanId(id.parse().ok()?)))
+}

@@ -1,0 +1,143 @@
+//! What is known about a request while it runs: its id, its start, its span.
+//!
+//! Opened by the [`Edge`](super::edge::Edge) middleware before anything else, read by the
+//! envelope (id, time), by handlers (to name the organization and the operation on the span)
+//! and by whoever passes the id on to another task.
+//!
+//! **Invariant:** the id is 1 to 128 visible ASCII characters; a caller's is kept as it came,
+//! anything else is replaced. **Invariant:** the span carries the route's template, never the
+//! path, which holds ids.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::{Ready, ready};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use chrono::{DateTime, SecondsFormat, Utc};
+use tracing::Span;
+use tracing::field::{Empty, display};
+
+use super::error::ApiError;
+
+/// Carries the request's id, both ways.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Long enough for any trace id in use, short enough for every log line.
+const REQUEST_ID_CHARACTERS_MAX: usize = 128;
+
+/// Makes a request id (a UUID v7 in the service, from the Ids port).
+pub type NewId = Arc<dyn Fn() -> String + Send + Sync>;
+/// Tells the time (from the Clock port).
+pub type Now = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// One request's id, start and span. Cheap to clone; an extractor.
+#[derive(Clone)]
+pub struct RequestContext(Rc<Inner>);
+
+struct Inner {
+    id: Arc<str>,
+    started: Instant,
+    now: Now,
+    span: Span,
+    route: Cell<Option<&'static str>>,
+}
+
+impl RequestContext {
+    /// Takes the caller's id or makes one, and opens the span.
+    pub(super) fn open(request: &ServiceRequest, new_id: &NewId, now: &Now) -> Self {
+        let id: Arc<str> = match accepted_id(request.headers()) {
+            Some(id) => Arc::from(id),
+            None => Arc::from(new_id()),
+        };
+        // At error level: a log filter that hides informational lines must not take the id
+        // from the warnings that remain.
+        let span = tracing::error_span!(
+            "request",
+            request_id = %id,
+            method = %request.method(),
+            route = Empty,
+            organization = Empty,
+            operation_id = Empty,
+        );
+        Self(Rc::new(Inner {
+            id,
+            started: Instant::now(),
+            now: Arc::clone(now),
+            span,
+            route: Cell::new(None),
+        }))
+    }
+
+    /// The request's id.
+    pub fn id(&self) -> &Arc<str> {
+        &self.0.id
+    }
+
+    /// The request's span, to be followed by a spawned task.
+    pub fn span(&self) -> &Span {
+        &self.0.span
+    }
+
+    /// Whole milliseconds since the request's head was read.
+    pub fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The time now, RFC 3339 in UTC with exactly milliseconds.
+    pub fn timestamp(&self) -> String {
+        (self.0.now)().to_rfc3339_opts(SecondsFormat::Millis, true)
+    }
+
+    /// The template of the resource that took the request; none where no path matched.
+    pub fn route(&self) -> Option<&'static str> {
+        self.0.route.get()
+    }
+
+    /// Names the organization on the span, as soon as the token has told it.
+    pub fn record_organization(&self, organization: impl fmt::Display) {
+        self.0.span.record("organization", display(organization));
+    }
+
+    /// Names the recorded operation on the span.
+    pub fn record_operation(&self, operation_id: impl fmt::Display) {
+        self.0.span.record("operation_id", display(operation_id));
+    }
+
+    /// Called by the resource whose path matched.
+    pub(super) fn record_route(&self, template: &'static str) {
+        self.0.route.set(Some(template));
+        self.0.span.record("route", template);
+    }
+
+    /// The context of a request inside the edge.
+    pub(super) fn of(request: &HttpRequest) -> Option<Self> {
+        request.extensions().get::<Self>().cloned()
+    }
+}
+
+/// The caller's id, where there is exactly one and it is fit to be repeated.
+fn accepted_id(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(X_REQUEST_ID);
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let bytes = value.as_bytes();
+    let fits = (1..=REQUEST_ID_CHARACTERS_MAX).contains(&bytes.len());
+    if fits && bytes.iter().all(u8::is_ascii_graphic) {
+        std::str::from_utf8(bytes).ok()
+    } else {
+        None
+    }
+}
+
+impl FromRequest for RequestContext {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(request).ok_or_else(|| ApiError::internal("the edge is not installed")))
+    }
+}

@@ -1,0 +1,216 @@
+//! Whose request it is: checks the bearer token and finds the organization that it leads to.
+//!
+//! [`Authenticate`] is wrapped around everything under the base path that is not public; handlers
+//! take [`Tenant`], or [`AnyTenant`] where a suspended organization may read.
+//!
+//! **Invariants.** The organization comes from the token alone. A request without a good token
+//! reaches no handler. What is known of an organization is at most a second old.
+
+use super::error::ApiError;
+use super::error_kind::{Challenge, ErrorKind};
+use super::request_id::RequestContext;
+use crate::identity::{Identity, TokenError, VerifiedToken};
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
+use async_trait::async_trait;
+use bappy_actors::model::{OrgStatus, Organization};
+use bappy_actors::ports::StoreError;
+use futures_util::future::LocalBoxFuture;
+use moka::future::Cache;
+use std::future::{Ready, ready};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A change of an organization, such as its suspension, shows within this.
+const ORGANIZATION_TTL: Duration = Duration::from_millis(500);
+/// Organizations remembered at a time.
+const ORGANIZATIONS_MAX: u64 = 100_000;
+
+/// Where organizations are looked up.
+#[async_trait]
+pub trait Organizations: Send + Sync + 'static {
+    /// By the value of the organization claim: an id or a slug.
+    async fn by_claim(&self, claim: &str) -> Result<Option<Organization>, StoreError>;
+    /// By a client id registered for it.
+    async fn by_client(&self, client_id: &str) -> Result<Option<Organization>, StoreError>;
+}
+
+/// How a token names an organization.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Named {
+    Claim(String),
+    Client(String),
+}
+
+/// Checks tokens and finds their organizations.
+pub struct Tenants {
+    identity: Arc<Identity>,
+    organizations: Arc<dyn Organizations>,
+    known: Cache<Named, Option<Arc<Organization>>>,
+}
+
+impl Tenants {
+    /// Tokens are checked by `identity`, organizations looked up in `organizations`.
+    pub fn new(identity: Arc<Identity>, organizations: Arc<dyn Organizations>) -> Self {
+        let known = Cache::builder()
+            .max_capacity(ORGANIZATIONS_MAX)
+            .time_to_live(ORGANIZATION_TTL)
+            .build();
+        Self { identity, organizations, known }
+    }
+
+    async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Organization>, ApiError> {
+        let token = bearer(headers)?;
+        let verified = self.identity.verify(token).await.map_err(refused)?;
+        let named = named(&verified).ok_or_else(no_organization)?;
+        let looked_up = self.known.try_get_with(named.clone(), async {
+            let found = match &named {
+                Named::Claim(claim) => self.organizations.by_claim(claim).await?,
+                Named::Client(client_id) => self.organizations.by_client(client_id).await?,
+            };
+            Ok::<_, StoreError>(found.map(Arc::new))
+        });
+        match looked_up.await {
+            Ok(Some(organization)) => Ok(organization),
+            Ok(None) => Err(no_organization()),
+            Err(error) => Err(ApiError::unavailable(1, error)),
+        }
+    }
+}
+
+fn named(token: &VerifiedToken) -> Option<Named> {
+    match (&token.organization, &token.client_id) {
+        (Some(claim), _) => Some(Named::Claim(claim.clone())),
+        (None, Some(client_id)) => Some(Named::Client(client_id.clone())),
+        (None, None) => None,
+    }
+}
+
+fn no_organization() -> ApiError {
+    ApiError::unauthorized(Challenge::InvalidToken("the token leads to no organization"))
+}
+
+fn refused(error: TokenError) -> ApiError {
+    match error {
+        TokenError::Invalid(refusal) => {
+            ApiError::unauthorized(Challenge::InvalidToken(refusal.description()))
+                .with_context(refusal)
+        }
+        TokenError::ProviderUnavailable => {
+            ApiError::unavailable(1, "the identity provider's keys could never be read")
+        }
+    }
+}
+
+/// The token of a request. The scheme's case does not matter (RFC 9110).
+fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let mut values = headers.get_all(header::AUTHORIZATION);
+    let Some(value) = values.next() else {
+        return Err(ApiError::unauthorized(Challenge::NoCredentials));
+    };
+    let malformed = || {
+        let challenge = "exactly one Authorization header with a Bearer token is needed";
+        ApiError::unauthorized(Challenge::InvalidRequest(challenge))
+    };
+    if values.next().is_some() {
+        return Err(malformed());
+    }
+    let (scheme, token) =
+        value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(malformed)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(ApiError::unauthorized(Challenge::NoCredentials));
+    }
+    let token = token.trim_matches(' ');
+    if token.is_empty() { Err(malformed()) } else { Ok(token) }
+}
+
+/// The organization of a request that may do everything.
+#[derive(Clone, Debug)]
+pub struct Tenant(pub Arc<Organization>);
+
+/// The organization of a request, suspended or not.
+#[derive(Clone, Debug)]
+pub struct AnyTenant(pub Arc<Organization>);
+
+impl FromRequest for AnyTenant {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let organization = request.extensions().get::<Arc<Organization>>().cloned();
+        ready(organization.map(Self).ok_or_else(|| ApiError::internal("not authenticated")))
+    }
+}
+
+impl FromRequest for Tenant {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let any = AnyTenant::from_request(request, payload).into_inner();
+        ready(any.and_then(|AnyTenant(organization)| match organization.status {
+            OrgStatus::Active => Ok(Self(organization)),
+            OrgStatus::Suspended => Err(ApiError::new(ErrorKind::OrgSuspended)),
+        }))
+    }
+}
+
+/// The middleware.
+#[derive(Clone)]
+pub struct Authenticate(Arc<Tenants>);
+
+impl Authenticate {
+    /// Lets in who has a good token.
+    pub fn new(tenants: Arc<Tenants>) -> Self {
+        Self(tenants)
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Authenticate
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<B>;
+    type Error = Error;
+    type Transform = AuthenticateService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(AuthenticateService { service: Rc::new(service), tenants: Arc::clone(&self.0) }))
+    }
+}
+
+/// [`Authenticate`] around a service.
+pub struct AuthenticateService<S> {
+    service: Rc<S>,
+    tenants: Arc<Tenants>,
+}
+
+impl<S, B> Service<ServiceRequest> for AuthenticateService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<B>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+
+    forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let (service, tenants) = (Rc::clone(&self.service), Arc::clone(&self.tenants));
+        Box::pin(async move {
+            let organization = tenants.authenticate(request.headers()).await?;
+            if let Some(context) = request.extensions().get::<RequestContext>() {
+                context.record_organization(organization.id);
+            }
+            request.extensions_mut().insert(organization);
+            service.call(request).await
+        })
+    }
+}

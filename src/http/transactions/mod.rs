@@ -1,0 +1,3 @@
+//! Transactions: the ledger as partners see it.
+
+pub mod view;
