@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -31,7 +31,8 @@ cat >/dev/null
 
 struct Cluster {
     port: u16,
-    _alive: ChildStdin,
+    /// Holds the shell's standard input open.
+    _shell: Child,
 }
 
 static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
@@ -79,9 +80,8 @@ fn start() -> Option<Cluster> {
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "ready\n", "PostgreSQL did not start; its log is above");
-    let alive = child.stdin.take().unwrap();
     migrate_template(port);
-    Some(Cluster { port, _alive: alive })
+    Some(Cluster { port, _shell: child })
 }
 
 /// On a runtime of its own: this is called from a test's.
