@@ -18,6 +18,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Makes a cluster, says `ready`, and takes it down when nobody holds its input any more.
 const SCRIPT: &str = r#"
 set -e
+# Nobody may be left to hear `ready`: that is an error to clean up after, not an end.
+trap '' PIPE
 dir=$(mktemp -d "${TMPDIR:-/tmp}/bappy-postgres-XXXXXX")
 finish() { "$BIN/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$dir"; }
 trap finish EXIT
