@@ -140,7 +140,8 @@ pub async fn a_claim_shuts_the_previous_holder_out(world: World) {
     assert_eq!(claimed[0].operation.epoch, 2);
     assert_eq!(world.claim_due(at(39), at(50), 1).await.unwrap(), []);
     let (org, id) = (world.org, operation.id);
-    let request = Request::RemovePlan { endpoint_id: "e".into(), instance_id: "i".into() };
+    let request =
+        Request::CreateLink { name: None, iccid: "8902".into(), operator_plan_id: "op-2".into() };
     assert!(!world.rewrite_request(org, id, 1, request.clone()).await.unwrap());
     assert!(world.rewrite_request(org, id, 2, request.clone()).await.unwrap());
     assert!(!world.reschedule(org, id, 1, Cleanup::None, None).await.unwrap());
