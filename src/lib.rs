@@ -2,6 +2,7 @@
 //! the identity provider, the command line) around the core in `bappy-actors`.
 
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod environment;
 pub mod http;
@@ -10,3 +11,4 @@ pub mod operator;
 pub mod reference;
 pub mod sandbox;
 pub mod store;
+pub mod telemetry;

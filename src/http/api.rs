@@ -1,14 +1,14 @@
 //! What endpoints work with, and the routes of the service.
 
 use super::edge::{Edge, EdgeSettings};
+use super::error::ApiError;
 use super::tenant::{Authenticate, Tenants};
 use super::{links, operations, organization, plans, service};
-use super::error::ApiError;
 use crate::store::{Database, Tx};
 use actix_web::web;
 use bappy_actors::link::LinkHandle;
-use bappy_actors::operation::Operations;
 use bappy_actors::model::{LinkId, LinkSnapshot, OrgId};
+use bappy_actors::operation::Operations;
 use bappy_actors::ports::{Clock, Store};
 use std::sync::Arc;
 
@@ -58,21 +58,16 @@ impl Api {
     /// under the base path.
     pub fn configure(self: &Arc<Self>, config: &mut web::ServiceConfig) {
         let authenticate = Authenticate::new(Arc::clone(&self.tenants));
-        config
-            .app_data(web::Data::from(Arc::clone(self)))
-            .configure(service::configure)
-            .service(
-                web::scope(&self.base())
-                    .configure(service::configure)
-                    .service(
-                        web::scope("")
-                            .wrap(authenticate)
-                            .configure(links::configure)
-                            .configure(plans::configure)
-                            .configure(organization::configure)
-                            .configure(operations::configure)
-                            .default_service(web::to(super::fallback::not_found)),
-                    ),
-            );
+        config.app_data(web::Data::from(Arc::clone(self))).configure(service::configure).service(
+            web::scope(&self.base()).configure(service::configure).service(
+                web::scope("")
+                    .wrap(authenticate)
+                    .configure(links::configure)
+                    .configure(plans::configure)
+                    .configure(organization::configure)
+                    .configure(operations::configure)
+                    .default_service(web::to(super::fallback::not_found)),
+            ),
+        );
     }
 }

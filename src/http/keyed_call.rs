@@ -10,9 +10,7 @@ use super::idempotency_key::{IdempotencyKey, RequestDigest};
 use super::request_id::RequestContext;
 use crate::store::attempts::{KeyedAttempt, latest_for_key};
 use bappy_actors::gateway::NotAdmitted;
-use bappy_actors::model::{
-    Answer, Failure, OperationId, OperationState, Organization, RequestKey,
-};
+use bappy_actors::model::{Answer, Failure, OperationId, OperationState, Organization, RequestKey};
 use bappy_actors::operation::{Caller, Ended, OperationError};
 use bappy_actors::wallet::Refused;
 use std::time::Duration;
@@ -57,10 +55,7 @@ impl<'a> KeyedCall<'a> {
     }
 
     /// Runs the call, unless its key has an answer already.
-    pub async fn run(
-        self,
-        call: impl AsyncFnOnce(Caller) -> Ended,
-    ) -> Result<Told, ApiError> {
+    pub async fn run(self, call: impl AsyncFnOnce(Caller) -> Ended) -> Result<Told, ApiError> {
         if let Some(told) = self.told_before().await? {
             return Ok(told);
         }
@@ -79,7 +74,9 @@ impl<'a> KeyedCall<'a> {
             Err(OperationError::KeyTaken) => {
                 self.told_before().await?.ok_or_else(|| in_progress(None))
             }
-            Err(error) => Err(with_operation(refusal(error, operation_id, self.organization), operation_id)),
+            Err(error) => {
+                Err(with_operation(refusal(error, operation_id, self.organization), operation_id))
+            }
         }
     }
 
@@ -161,8 +158,7 @@ fn refusal(
             }
         }
         OperationError::NotAdmitted(NotAdmitted::CredentialsRefused) => {
-            ApiError::new(ErrorKind::Config)
-                .with_context("the operator refuses our credentials")
+            ApiError::new(ErrorKind::Config).with_context("the operator refuses our credentials")
         }
         OperationError::NotAdmitted(NotAdmitted::BreakerOpen(wait)) => {
             ApiError::new(ErrorKind::ProviderUnavailable(RetryAfter(whole_seconds(wait))))

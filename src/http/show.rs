@@ -17,10 +17,7 @@ pub fn at<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Erro
 
 /// The same, or null.
 #[expect(clippy::ref_option, reason = "the shape that serde asks for")]
-pub fn at_or_null<S: Serializer>(
-    at: &Option<Timestamp>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+pub fn at_or_null<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => serializer.serialize_str(&time(*at)),
         None => serializer.serialize_none(),

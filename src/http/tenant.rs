@@ -55,10 +55,8 @@ pub struct Tenants {
 impl Tenants {
     /// Tokens are checked by `identity`, organizations looked up in `organizations`.
     pub fn new(identity: Arc<Identity>, organizations: Arc<dyn Organizations>) -> Self {
-        let known = Cache::builder()
-            .max_capacity(ORGANIZATIONS_MAX)
-            .time_to_live(ORGANIZATION_TTL)
-            .build();
+        let known =
+            Cache::builder().max_capacity(ORGANIZATIONS_MAX).time_to_live(ORGANIZATION_TTL).build();
         Self { identity, organizations, known }
     }
 

@@ -9,6 +9,7 @@
 
 mod answer;
 mod calls;
+pub mod catalogue;
 mod client;
 mod wire;
 

@@ -31,6 +31,7 @@ mod postgres;
 mod sims;
 mod sql_store;
 mod sqlite;
+pub mod stock;
 mod text;
 mod time;
 pub mod transactions;

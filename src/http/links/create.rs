@@ -2,12 +2,12 @@
 
 use super::view::CreatedLinkView;
 use crate::http::api::Api;
-use crate::http::keyed_call::KeyedCall;
 use crate::http::envelope::Success;
 use crate::http::error::ApiError;
 use crate::http::field_errors::{FieldErrors, Validate};
 use crate::http::idempotency_key::{OptionalKey, RequestDigest};
 use crate::http::json::StrictJson;
+use crate::http::keyed_call::KeyedCall;
 use crate::http::request_id::RequestContext;
 use crate::http::tenant::Tenant;
 use actix_web::{HttpRequest, web};
@@ -55,9 +55,7 @@ pub(super) async fn create(
     let digest = RequestDigest::of(&request, &body.json);
     let create = CreateLink { plan: PlanId(body.value.plan_id), name: body.value.name };
     let call = KeyedCall::new(&api, &context, &organization, key, digest);
-    let told = call
-        .run(async |caller| api.operations.create_link(caller, create).await)
-        .await?;
+    let told = call.run(async |caller| api.operations.create_link(caller, create).await).await?;
     let Answer::LinkCreated { snapshot, amount, currency } = told.answer else {
         return Err(ApiError::internal("a creation that answers something else"));
     };

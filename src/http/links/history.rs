@@ -13,7 +13,6 @@ use crate::http::transactions::view::TransactionView;
 use crate::store::transactions;
 use actix_web::web;
 use bappy_actors::model::EntryKind;
-use bappy_actors::ports::Store;
 use serde::Deserialize;
 
 /// The filter.

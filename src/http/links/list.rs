@@ -8,7 +8,7 @@ use crate::http::field_errors::Validate;
 use crate::http::page::{Page, PageRequest};
 use crate::http::query::StrictQuery;
 use crate::http::tenant::Tenant;
-use crate::store::links_list::{LinkFilter, list as list_links};
+use crate::store::link_summaries::{self, LinkFilter};
 use actix_web::web;
 use bappy_actors::model::{LinkId, LinkStatus, SimKind};
 use serde::Deserialize;
@@ -29,10 +29,9 @@ pub(super) async fn list(
     page: PageRequest,
     StrictQuery(filter): StrictQuery<Filter>,
 ) -> Result<Success<Page<LinkSummary>>, ApiError> {
-    let filter =
-        LinkFilter { status: filter.status, kind: filter.r#type, search: filter.search };
+    let filter = LinkFilter { status: filter.status, kind: filter.r#type, search: filter.search };
     let window = page.window(|key| key.parse().ok().map(LinkId))?;
     let mut tx = api.read().await?;
-    let part = list_links(&mut tx, organization.id, &filter, &window).await?;
+    let part = link_summaries::list(&mut tx, organization.id, &filter, &window).await?;
     Ok(Success::new(Page::of(&page, part, |id| id.to_string()).map(Into::into)))
 }

@@ -11,7 +11,6 @@ use crate::http::plans::view::PlanView;
 use crate::http::query::StrictQuery;
 use crate::http::tenant::Tenant;
 use actix_web::web;
-use bappy_actors::ports::Store;
 
 pub(super) async fn topup_plans(
     Tenant(organization): Tenant,

@@ -4,13 +4,13 @@ use super::create::{told_success, validate_name};
 use super::link_id;
 use super::view::LinkView;
 use crate::http::api::Api;
-use crate::http::keyed_call::KeyedCall;
 use crate::http::envelope::Success;
 use crate::http::error::ApiError;
 use crate::http::field_errors::{FieldErrors, Validate};
 use crate::http::idempotency_key::{OptionalKey, RequestDigest};
 use crate::http::identifier::Identifier;
 use crate::http::json::StrictJson;
+use crate::http::keyed_call::KeyedCall;
 use crate::http::request_id::RequestContext;
 use crate::http::tenant::Tenant;
 use actix_web::{HttpRequest, web};
@@ -49,9 +49,7 @@ pub(super) async fn update(
     let call = KeyedCall::new(&api, &context, &organization, key, digest);
     let link = link_id(&api, organization.id, identifier).await?;
     let update = UpdateLink { link, status, name };
-    let told = call
-        .run(async |caller| api.operations.update_link(caller, update).await)
-        .await?;
+    let told = call.run(async |caller| api.operations.update_link(caller, update).await).await?;
     let Answer::LinkUpdated { snapshot } = told.answer else {
         return Err(ApiError::internal("an update that answers something else"));
     };

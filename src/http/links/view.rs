@@ -2,6 +2,7 @@
 
 use crate::http::plans::view::CoverageView;
 use crate::http::show;
+use crate::store::link_summaries;
 use bappy_actors::link::Usage;
 use bappy_actors::model::{
     Activation, ActivationId, ActivationStatus, Currency, EsimProfile, Link, LinkId, LinkSnapshot,
@@ -31,6 +32,24 @@ pub struct LinkSummary {
 
 impl From<Link> for LinkSummary {
     fn from(link: Link) -> Self {
+        Self {
+            id: link.id,
+            name: link.name,
+            iccid: link.iccid,
+            msisdn: link.msisdn,
+            kind: link.kind,
+            status: link.status,
+            sponsor_profile: link.sponsor,
+            data_used_mb: link.data_used,
+            data_remaining_mb: link.data_total.minus(link.data_used),
+            created_at: link.created_at,
+            updated_at: link.updated_at,
+        }
+    }
+}
+
+impl From<link_summaries::LinkSummary> for LinkSummary {
+    fn from(link: link_summaries::LinkSummary) -> Self {
         Self {
             id: link.id,
             name: link.name,
@@ -164,9 +183,8 @@ pub fn refreshed(
     } else {
         snapshot.usage_live = false;
     }
-    let counted = |a: &&Activation| {
-        matches!(a.status, ActivationStatus::Active | ActivationStatus::Depleted)
-    };
+    let counted =
+        |a: &&Activation| matches!(a.status, ActivationStatus::Active | ActivationStatus::Depleted);
     let sum = |part: fn(&Activation) -> Volume| {
         let counted = snapshot.activations.iter().filter(counted);
         counted.map(part).fold(Volume::ZERO, Volume::plus)

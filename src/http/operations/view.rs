@@ -3,9 +3,7 @@
 use crate::http::keyed_call::failure_kind;
 use crate::http::show;
 use crate::store::attempts::Attempt;
-use bappy_actors::model::{
-    LinkId, Money, OperationId, OperationKind, OperationState, Timestamp,
-};
+use bappy_actors::model::{LinkId, Money, OperationId, OperationKind, OperationState, Timestamp};
 use serde::Serialize;
 
 /// An operation.

@@ -26,9 +26,8 @@ pub struct Filter {
 
 impl Validate for Filter {
     fn validate(&self, errors: &mut FieldErrors) {
-        let is_code = |code: &String| {
-            code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic())
-        };
+        let is_code =
+            |code: &String| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic());
         if self.country.as_ref().is_some_and(|code| !is_code(code)) {
             errors.add("country", "country must be an ISO 3166-1 code of two letters.");
         }
@@ -64,9 +63,7 @@ pub(in crate::http) async fn plans(
     let mut tx = api.read().await?;
     let part = catalogue::sold(&mut tx, organization.id, &filter, &window).await?;
     let currency = organization.currency;
-    Ok(Success::new(
-        Page::of(&page, part, write_key).map(|plan| PlanView::new(plan, currency)),
-    ))
+    Ok(Success::new(Page::of(&page, part, write_key).map(|plan| PlanView::new(plan, currency))))
 }
 
 fn write_key((name, id): &PlanKey) -> String {

@@ -3,8 +3,7 @@
 use crate::http::show;
 use crate::store::transactions::Transaction;
 use bappy_actors::model::{
-    ActivationId, Currency, EntryId, EntryKind, LinkId, Money, OperationId, PlanId,
-    Timestamp,
+    ActivationId, Currency, EntryId, EntryKind, LinkId, Money, OperationId, PlanId, Timestamp,
 };
 use serde::Serialize;
 

@@ -1,0 +1,27 @@
+//! `bappy serve`: the service.
+
+use super::{ConfigArgs, Outcome, shutdown};
+use crate::{app, telemetry};
+use clap::Args;
+use std::process::ExitCode;
+
+/// Arguments of `serve`.
+#[derive(Args)]
+pub struct Serve {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> Outcome {
+        let config = self.config.load()?;
+        telemetry::log(&config.log)?;
+        let running = app::start(config).await?;
+        tracing::info!(addr = %running.addr(), "serving");
+        shutdown::requested().await?;
+        tracing::info!("stopping");
+        running.stop().await;
+        tracing::info!("stopped");
+        Ok(ExitCode::SUCCESS)
+    }
+}
