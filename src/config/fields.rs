@@ -108,7 +108,7 @@ fn operator(sandbox: bool, s: &mut Source) -> Result<OperatorConfig, ConfigError
             slow_rate_percent: percent(s, "operator.breaker.slow_rate_percent", 80)?,
             calls_min: whole(s, "operator.breaker.calls_min", 1..=COUNT_MAX, 20)?,
             open: millis(s, "operator.breaker.open_ms", 5_000)?,
-            half_open_calls: whole(s, "operator.breaker.half_open_calls", 1..=COUNT_MAX, 5)?,
+            half_open_calls: whole(s, "operator.breaker.half_open_calls", 1..=COUNT_MAX, 3)?,
         },
     })
 }

@@ -108,6 +108,11 @@ pub async fn list(
 ) -> Result<Part<Attempt, OperationId>, DbError> {
     let parts = [
         (filter.state.is_some(), " AND state = $2"),
+        // In words of its own, so that the index of open operations serves it.
+        (
+            filter.state == Some(OperationState::Pending),
+            " AND (state = 'pending' OR cleanup IN ('watching', 'manual'))",
+        ),
         (filter.kind.is_some(), " AND kind = $3"),
         (filter.idempotency_key.is_some(), " AND idempotency_key = $4"),
     ];

@@ -103,12 +103,7 @@ impl TryFrom<Row> for Plan {
                 color: row.sponsor_color,
             },
             coverage: Coverage::default(),
-            countries: row
-                .countries
-                .split(',')
-                .filter(|code| !code.is_empty())
-                .map(str::to_owned)
-                .collect(),
+            countries: text::codes_from_text(&row.countries),
             operators_total: row.operators_total,
         })
     }
@@ -231,7 +226,7 @@ pub async fn all(tx: &mut Tx) -> Result<Vec<CataloguePlan>, DbError> {
     struct Wholesale {
         #[sqlx(flatten)]
         plan: Row,
-        wholesale_currency: String,
+        currency: String,
         offered: bool,
         updated_at: Time,
     }
@@ -241,7 +236,7 @@ pub async fn all(tx: &mut Tx) -> Result<Vec<CataloguePlan>, DbError> {
         concat!(
             "SELECT ",
             columns!(),
-            ", p.wholesale_price AS price, p.wholesale_currency, p.offered, p.updated_at
+            ", p.wholesale_price AS price, p.wholesale_currency AS currency, p.offered, p.updated_at
              FROM plans p JOIN sponsors s ON s.id = p.sponsor_id ORDER BY p.operator_plan_id"
         )
     )?;
@@ -250,7 +245,7 @@ pub async fn all(tx: &mut Tx) -> Result<Vec<CataloguePlan>, DbError> {
         Ok(CataloguePlan {
             wholesale_price: std::mem::take(&mut plan.price),
             plan,
-            wholesale_currency: text::currency(&row.wholesale_currency)?,
+            wholesale_currency: text::currency(&row.currency)?,
             offered: row.offered,
             updated_at: row.updated_at.into(),
         })
