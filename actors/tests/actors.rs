@@ -1,0 +1,6 @@
+//! The core over an in-memory database and operator, in time that stands still.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod operations;
+mod support;

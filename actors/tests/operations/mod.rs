@@ -1,0 +1,6 @@
+//! The life of operations: the three saga tests (any step can fail and unwinds, unwinding twice
+//! is harmless, repeating a step is harmless), crashes, and the facts about each operation.
+
+mod good;
+mod saga;
+mod unwinding;
