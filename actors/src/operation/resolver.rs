@@ -58,10 +58,13 @@ impl Resolver {
         let mut stopped = std::pin::pin!(stop.notified());
         loop {
             // A full claim means that more may be due.
-            match self.round().await {
-                Ok(claimed) if claimed >= usize::try_from(CLAIM_MAX).unwrap_or(0) => continue,
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "due operations could not be looked up"),
+            let resolver = self.clone();
+            // In a task of its own: a panic ends one round, not the resolver.
+            match tokio::spawn(async move { resolver.round().await }).await {
+                Ok(Ok(claimed)) if claimed >= usize::try_from(CLAIM_MAX).unwrap_or(0) => continue,
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "due operations could not be looked up"),
+                Err(error) => tracing::error!(%error, "a round of the resolver failed"),
             }
             tokio::select! {
                 () = &mut stopped => return,
@@ -128,6 +131,10 @@ impl Resolver {
         let services = &*self.services;
         let mut group = services.store.operation_group(head.org_id, head.group_id).await?;
         group.retain(|operation| operation.state == OperationState::Pending);
+        // Under the epoch that was claimed: if it was taken over since, nothing is written.
+        for operation in group.iter_mut().filter(|operation| operation.id == head.id) {
+            operation.epoch = head.epoch;
+        }
         let mut landed = Vec::with_capacity(group.len());
         let mut seen = Seen::Found;
         for operation in &group {
@@ -244,6 +251,8 @@ impl Resolver {
     async fn tidy(&self, operation: Operation) -> Result<(), OperationError> {
         let services = &*self.services;
         let (seen, landed) = self.look(&operation).await;
+        // What landed is undone whether or not it is whole.
+        let seen = if landed.is_some() { Seen::Found } else { seen };
         let now = services.clock.now();
         let watch_until = watch_until(&operation, services.limits.horizon);
         let give_up_at = watch_until + services.limits.give_up;

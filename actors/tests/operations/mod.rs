@@ -1,6 +1,9 @@
 //! The life of operations: the three saga tests (any step can fail and unwinds, unwinding twice
 //! is harmless, repeating a step is harmless), crashes, and the facts about each operation.
 
+mod chaos;
+mod crashing;
 mod good;
+mod repeating;
 mod saga;
 mod unwinding;

@@ -94,6 +94,8 @@ impl Fault {
     }
 }
 
+type Storm = Box<dyn FnMut(&'static str) -> Option<Fault> + Send>;
+
 #[derive(Default)]
 struct Inner {
     calls: Vec<&'static str>,
@@ -101,6 +103,7 @@ struct Inner {
     by_name: Vec<(&'static str, usize, Fault)>,
     always: HashMap<&'static str, Fault>,
     last: Option<Fault>,
+    storm: Option<Storm>,
 }
 
 /// The script of one test, shared by the database and the operator.
@@ -132,8 +135,14 @@ impl Script {
         self.lock().always.insert(method, fault);
     }
 
+    /// Each call fails as `storm` says.
+    pub fn storm(&self, storm: impl FnMut(&'static str) -> Option<Fault> + Send + 'static) {
+        self.lock().storm = Some(Box::new(storm));
+    }
+
     pub fn mend(&self) {
         let mut inner = self.lock();
+        inner.storm = None;
         inner.always.clear();
         inner.by_name.clear();
         inner.by_index.clear();
@@ -168,6 +177,9 @@ impl Script {
         let mut inner = self.lock();
         let index = inner.calls.len();
         inner.calls.push(method);
+        if let Some(storm) = &mut inner.storm {
+            return storm(method);
+        }
         if let Some(fault) = inner.by_index.remove(&index) {
             return Some(fault);
         }

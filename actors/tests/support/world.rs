@@ -153,7 +153,9 @@ impl World {
     pub async fn resolve(&self, secs: u64) {
         let until = self.clock.elapsed() + Duration::from_secs(secs);
         while self.outside.has_open() && self.clock.elapsed() < until {
-            let _ = self.resolver.round().await;
+            let resolver = self.resolver.clone();
+            // A round may die, as a process does.
+            let _ = tokio::spawn(async move { resolver.round().await }).await;
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
