@@ -306,6 +306,8 @@ impl Resolver {
     async fn carry_on(&self, operation: Operation) -> Result<(), OperationError> {
         let services = &*self.services;
         let until = services.clock.elapsed() + CALL_TIMEOUT;
+        // What the runner has sent may land until then.
+        let in_doubt = services.clock.now() < operation.horizon_at;
         let mut permit = match services.gateway.admit(NonZeroU32::MIN, PATIENCE).await {
             Ok(permit) => permit,
             Err(_) => return self.later_or_manual(&operation).await,
@@ -316,7 +318,7 @@ impl Resolver {
                 let driven = match status {
                     Some(status) => {
                         let wanted = Wanted::Status(endpoint_id, *status);
-                        change::drive(services, &mut permit, wanted, until).await
+                        change::drive(services, &mut permit, wanted, until, in_doubt).await
                     }
                     None => Driven::Done,
                 };
@@ -328,7 +330,7 @@ impl Resolver {
                 for (place, (activation, instance)) in items.iter().enumerate() {
                     let until = services.clock.elapsed() + CALL_TIMEOUT;
                     let wanted = Wanted::PlanGone(endpoint_id, instance);
-                    let driven = change::drive(services, &mut permit, wanted, until).await;
+                    let driven = change::drive(services, &mut permit, wanted, until, in_doubt).await;
                     let change = LinkChange::Cancel(*activation);
                     let last = place + 1 == items.len();
                     ended = self.ended(&operation, driven, change, last).await;

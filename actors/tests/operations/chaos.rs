@@ -30,11 +30,11 @@ fn storm(script: &Script, seed: u64, odds: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_fails_everything_comes_to_a_good_end(
-        kind in 0..ALL.len(), seed in any::<u64>(), odds in 2u64..8, storm_s in 0u64..700,
+        kind in 0..ALL.len(), seed in any::<u64>(), odds in 2u64..12, storm_s in 0u64..540,
     ) {
         let saga = ALL[kind];
         let (outside, link) = saga.prepare();
