@@ -4,3 +4,4 @@
 
 mod operations;
 mod support;
+mod wallet;

@@ -201,7 +201,7 @@ async fn open(services: &Services, items: &[Item], deadline: Deadline) -> Result
     let refused = match finish::submit(services, first.org_id, debits, until).await {
         // Recorded already: by ourselves, in a commit whose answer was lost.
         Some(Ok(_) | Err(CommandError::Guarded(Guard::AlreadyOpen))) => return Ok(permit),
-        None => {
+        None | Some(Err(CommandError::Lost)) => {
             let result = Err(OperationError::Unsettled);
             return Err(Ended { operation_id: Some(first.id), result });
         }
@@ -213,6 +213,7 @@ async fn open(services: &Services, items: &[Item], deadline: Deadline) -> Result
         CommandError::Overloaded => OperationError::Overloaded,
         CommandError::NoWallet => OperationError::Database("no such wallet".to_owned()),
         CommandError::Unavailable(why) => OperationError::Database(why),
+        CommandError::Lost => OperationError::Unsettled,
     }))
 }
 

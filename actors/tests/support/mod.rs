@@ -1,6 +1,7 @@
 //! What the tests stand on: an in-memory database and operator with scripted failures, time that
 //! the test owns, and the whole core put together over them on one thread.
 
+pub mod commands;
 pub mod environment;
 pub mod fixtures;
 pub mod invariant;
