@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod gateway;
+mod link;
 mod operations;
 mod support;
 mod wallet;

@@ -4,7 +4,7 @@
 
 use super::finish::{self, Commit};
 use super::operator_calls::{self, Landed};
-use super::step::{self, CallKind, Event, Next, Progress, Seen};
+use super::step::{self, CallKind, Event, Next, Phase, Progress, Seen};
 use super::{AddPlans, Caller, CreateLink, Ended, OperationError, Services, left};
 use crate::gateway::{NotAdmitted, Permit, SimPoolError};
 use crate::link::Mode;
@@ -280,6 +280,14 @@ async fn perform(
                 }
             }
         };
+        // In use by somebody else: it goes to nobody again, whatever comes next.
+        if progress.phase == Phase::ReadingBackSim
+            && event == Event::Absent
+            && let Some(sim) = &sim
+            && let Err(error) = services.store.retire_sim(&sim.iccid).await
+        {
+            tracing::warn!(%error, "a card in use could not be marked");
+        }
         let time_left = deadline.left(services) > CALL_TIME_MIN;
         (progress, next) = step::step(progress, &event, time_left);
         if let Event::Failed(error) = &event {
@@ -311,9 +319,6 @@ async fn other_sim(
     deadline: Deadline,
 ) -> Option<()> {
     let operation = &mut item.debit.operation;
-    if let Err(error) = services.store.retire_sim(&sim.iccid).await {
-        tracing::warn!(%error, "a card in use could not be marked");
-    }
     let patience = services.limits.patience.min(deadline.left(services));
     let other = services.sims.claim(&sim.sponsor_id, operation.id, patience).await;
     let other = other.inspect_err(|error| tracing::warn!(%error, "no other card")).ok()?;

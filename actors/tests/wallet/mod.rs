@@ -64,7 +64,8 @@ impl Bench {
 
 /// Lets everything that can go on do so, without time going on.
 async fn settle_down() {
-    for _ in 0..50 {
+    // A tick polls some sixty tasks.
+    for _ in 0..300 {
         tokio::task::yield_now().await;
     }
 }
