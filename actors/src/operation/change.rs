@@ -181,7 +181,10 @@ async fn removable(
 ) -> Result<Vec<Activation>, OperationError> {
     let now = services.clock.now();
     let mut activations = Vec::with_capacity(remove.activations.len());
-    for &id in &remove.activations {
+    for (place, &id) in remove.activations.iter().enumerate() {
+        if remove.activations[..place].contains(&id) {
+            continue;
+        }
         let found = services.store.activation(caller.org, remove.link, id).await?;
         let activation = found.ok_or(OperationError::NoActivation)?;
         let over = match activation.status {

@@ -139,6 +139,7 @@ pub(super) async fn add_plans(services: &Services, caller: Caller, add: AddPlans
         }
     };
     services.links.changed(caller.org, link.id).await;
+    services.links.usage_changed(caller.org, link.id).await;
     Ended { operation_id: Some(group), result }
 }
 

@@ -54,11 +54,7 @@ pub(super) async fn send(
             if instance.reference.as_deref().is_some_and(|told| told != reference) {
                 return Err(unreadable("a plan under another reference"));
             }
-            Ok(Landed {
-                endpoint_id: endpoint_id.clone(),
-                msisdn: None,
-                instance: Some(instance),
-            })
+            Ok(Landed { endpoint_id: endpoint_id.clone(), msisdn: None, instance: Some(instance) })
         }
         Request::RemovePlans { .. } | Request::UpdateLink { .. } => {
             Err(CallError::Refused(Refusal::Other("not a charged operation".to_owned())))

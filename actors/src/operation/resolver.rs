@@ -241,6 +241,7 @@ impl Resolver {
         match finish::commit(services, first.org_id, end, until).await {
             Commit::Done => {
                 services.links.changed(first.org_id, first.link_id).await;
+                services.links.usage_changed(first.org_id, first.link_id).await;
                 Ok(())
             }
             Commit::TakenOver | Commit::Lost => Err(OperationError::Unsettled),
@@ -330,7 +331,8 @@ impl Resolver {
                 for (place, (activation, instance)) in items.iter().enumerate() {
                     let until = services.clock.elapsed() + CALL_TIMEOUT;
                     let wanted = Wanted::PlanGone(endpoint_id, instance);
-                    let driven = change::drive(services, &mut permit, wanted, until, in_doubt).await;
+                    let driven =
+                        change::drive(services, &mut permit, wanted, until, in_doubt).await;
                     let change = LinkChange::Cancel(*activation);
                     let last = place + 1 == items.len();
                     ended = self.ended(&operation, driven, change, last).await;

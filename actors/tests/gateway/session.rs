@@ -9,9 +9,7 @@ use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
 
-async fn calls(
-    gateway: &Arc<GatewayHandle>,
-) -> Vec<Result<Result<(), CallError>, NotAdmitted>> {
+async fn calls(gateway: &Arc<GatewayHandle>) -> Vec<Result<Result<(), CallError>, NotAdmitted>> {
     join_all((0..64).map(|_| call(gateway))).await
 }
 

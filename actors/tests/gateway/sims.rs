@@ -93,7 +93,12 @@ fn a_card_that_somebody_else_uses_is_replaced_and_never_given_out_again() {
     run(async {
         let (world, _) = world(limits());
         for n in 0..3 {
-            world.outside.operator.state().create(&sim(n).iccid, "p", &format!("other-{n}")).unwrap();
+            world
+                .outside
+                .operator
+                .state()
+                .create(&sim(n).iccid, "p", &format!("other-{n}"))
+                .unwrap();
         }
         world.link().await;
         world.outside.assert_drained();
@@ -111,7 +116,12 @@ fn a_link_that_finds_only_used_cards_is_refunded_and_leaves_them_out_of_the_pool
     run(async {
         let (world, _) = world(limits());
         for n in 0..5 {
-            world.outside.operator.state().create(&sim(n).iccid, "p", &format!("other-{n}")).unwrap();
+            world
+                .outside
+                .operator
+                .state()
+                .create(&sim(n).iccid, "p", &format!("other-{n}"))
+                .unwrap();
         }
         let create = CreateLink { plan: plan(1, "10"), name: None };
         let ended = world.operations.create_link(caller(org(1)), create).await;

@@ -3,9 +3,9 @@
 mod entering;
 mod usage;
 
+use crate::support::fixtures::org;
 use crate::support::world::World;
 use bappy_actors::link::{Entered, LinkHandle, Mode};
-use crate::support::fixtures::org;
 use bappy_actors::model::LinkId;
 use std::sync::Arc;
 use tokio::task::JoinHandle;

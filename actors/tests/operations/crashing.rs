@@ -34,7 +34,10 @@ fn each_crash(sagas: &[Saga], mut then: impl FnMut(Saga, &Outside)) {
     for &saga in sagas {
         for (index, method) in saga.calls().into_iter().enumerate() {
             for after in [false, true] {
-                println!("{saga:?}: dies {} {method} ({index})", ["before", "after"][usize::from(after)]);
+                println!(
+                    "{saga:?}: dies {} {method} ({index})",
+                    ["before", "after"][usize::from(after)]
+                );
                 let (outside, link) = saga.prepare();
                 crash(saga, &outside, link, index, after);
                 then(saga, &outside);

@@ -1,9 +1,9 @@
 //! What happens when nothing fails.
 
+use crate::support::fixtures::plan;
 use crate::support::fixtures::{caller, keyed, org};
 use crate::support::world::{World, run};
 use bappy_actors::operation::{CreateLink, OperationError};
-use crate::support::fixtures::plan;
 
 #[test]
 fn a_link_is_created_and_charged_once() {

@@ -20,8 +20,7 @@ pub enum Saga {
 }
 
 pub const CHARGED: [Saga; 3] = [Saga::Create, Saga::Add(1), Saga::Add(3)];
-pub const ALL: [Saga; 5] =
-    [Saga::Create, Saga::Add(1), Saga::Add(3), Saga::Remove, Saga::Suspend];
+pub const ALL: [Saga; 5] = [Saga::Create, Saga::Add(1), Saga::Add(3), Saga::Remove, Saga::Suspend];
 
 /// An answer waits for the operator no longer than 18 s, and for the database 2 s more.
 pub const ANSWER_MAX: Duration = Duration::from_millis(20_100);

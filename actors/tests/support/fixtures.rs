@@ -30,7 +30,11 @@ pub fn plan(n: u128, price: &str) -> Plan {
         validity_days: 30,
         coverage_type: CoverageType::Country,
         region: Some("EU".to_owned()),
-        sponsor: Sponsor { id: SPONSOR.to_owned(), name: "One".to_owned(), color: "#0a7".to_owned() },
+        sponsor: Sponsor {
+            id: SPONSOR.to_owned(),
+            name: "One".to_owned(),
+            color: "#0a7".to_owned(),
+        },
         coverage: Coverage(Vec::new()),
         countries: vec!["FR".to_owned()],
         operators_total: 1,

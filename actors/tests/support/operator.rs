@@ -191,13 +191,17 @@ impl State {
     }
 
     /// Puts a card into use, as a customer of somebody else would.
-    pub fn create(&mut self, iccid: &str, plan: &str, reference: &str) -> Result<Endpoint, CallError> {
+    pub fn create(
+        &mut self,
+        iccid: &str,
+        plan: &str,
+        reference: &str,
+    ) -> Result<Endpoint, CallError> {
         let in_use = |e: &Endpoint| e.iccid == iccid && e.status != EndpointStatus::Terminated;
         if self.endpoints.iter().any(in_use) {
             return refused(Refusal::SimInUse);
         }
-        let plans =
-            if self.half { Vec::new() } else { vec![self.instance(plan, reference)] };
+        let plans = if self.half { Vec::new() } else { vec![self.instance(plan, reference)] };
         let endpoint = Endpoint {
             endpoint_id: self.fresh("E"),
             iccid: iccid.to_owned(),
@@ -227,9 +231,8 @@ impl State {
 
     fn remove(&mut self, id: &str, instance: &str) -> Result<Removal, CallError> {
         let plans = &mut self.live(id)?.plans;
-        let standing = |p: &&mut PlanInstance| {
-            p.instance_id == instance && p.state != InstanceState::Removed
-        };
+        let standing =
+            |p: &&mut PlanInstance| p.instance_id == instance && p.state != InstanceState::Removed;
         let Some(plan) = plans.iter_mut().find(standing) else {
             return refused(Refusal::NoInstance);
         };

@@ -139,8 +139,7 @@ impl World {
             resolver: ResolverHandle::default(),
             limits: OperationLimits::default(),
         });
-        let operations =
-            Operations::new(Arc::clone(&services), tokio::runtime::Handle::current());
+        let operations = Operations::new(Arc::clone(&services), tokio::runtime::Handle::current());
         let resolver = Resolver::new(Arc::clone(&services));
         Self { outside, clock, services, operations, resolver }
     }

@@ -69,7 +69,8 @@ fn a_refusal_beside_a_debit_waits_for_its_commit() {
         bench.script.fail_next("commit", Fault::Hold(gate.clone()));
         let first = bench.send(debit(bench.org, 2, "1"));
         gate.arrived().await;
-        let (small, large) = (bench.send(debit(bench.org, 3, "1")), bench.send(debit(bench.org, 4, "40")));
+        let (small, large) =
+            (bench.send(debit(bench.org, 3, "1")), bench.send(debit(bench.org, 4, "40")));
         settle_down().await;
         bench.store.data().credit_elsewhere(bench.org, money("50"));
         gate.open(1);

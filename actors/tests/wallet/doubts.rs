@@ -56,7 +56,8 @@ fn commands_in_doubt_wait_until_the_database_is_back() {
             bench.script.fail_next("fence_wallet", Fault::Unavailable);
             bench.script.fail_next("operation", Fault::Unavailable);
         }
-        let (one, two) = (bench.send(debit(bench.org, 1, "10")), bench.send(debit(bench.org, 2, "10")));
+        let (one, two) =
+            (bench.send(debit(bench.org, 1, "10")), bench.send(debit(bench.org, 2, "10")));
         one.await.unwrap().unwrap();
         two.await.unwrap().unwrap();
         assert_eq!((bench.debits(), bench.balance()), (2, "80.00".to_owned()));

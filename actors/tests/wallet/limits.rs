@@ -26,7 +26,8 @@ fn past_the_bound_debits_are_refused_at_once_and_ends_still_pass() {
         settle_down().await;
         let refused = bench.submit(debit(bench.org, 3, "0.01")).await;
         assert_eq!(refused, Err(CommandError::Overloaded));
-        let ends = [bench.send(settle(bench.org, 1, "0.01")), bench.send(refund(bench.org, 2, "0.01"))];
+        let ends =
+            [bench.send(settle(bench.org, 1, "0.01")), bench.send(refund(bench.org, 2, "0.01"))];
         settle_down().await;
         gate.open(1);
         for task in waiting.into_iter().chain(ends) {

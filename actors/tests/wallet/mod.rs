@@ -58,7 +58,11 @@ impl Bench {
     }
 
     fn debits(&self) -> usize {
-        self.store.data().wallets[&self.org].ledger.iter().filter(|e| e.amount.is_negative()).count()
+        self.store.data().wallets[&self.org]
+            .ledger
+            .iter()
+            .filter(|e| e.amount.is_negative())
+            .count()
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a wallet decides, on random commands.
 
 use crate::support::commands::{credit, debit_of, refund_of};
-use crate::support::fixtures::{money, org};
 use crate::support::environment::epoch;
+use crate::support::fixtures::{money, org};
 use bappy_actors::model::{EntryId, EntryKind, Money};
 use bappy_actors::ports::WalletRow;
 use bappy_actors::wallet::state::decide;
@@ -98,10 +98,8 @@ proptest! {
 #[test]
 fn an_amount_out_of_range_is_refused_whole() {
     let before = WalletRow { balance: Money::from_micros(i64::MAX - 5), version: 0, fence: 0 };
-    let command = Command::Refund(vec![
-        refund_of(org(1), 1, "0.000003"),
-        refund_of(org(1), 2, "0.000003"),
-    ]);
+    let command =
+        Command::Refund(vec![refund_of(org(1), 1, "0.000003"), refund_of(org(1), 2, "0.000003")]);
     let decided = decide(org(1), before, [&command], epoch());
     assert_eq!(decided.verdicts, [Err(Refused::OutOfRange)]);
     assert!(decided.batch.items.is_empty());

@@ -124,8 +124,8 @@ impl Data {
             let wallet = self.wallets.get_mut(&batch.org_id).unwrap();
             wallet.ledger.extend(item.entries);
             for operation in item.opened {
-                let lease_until =
-                    (operation.position == 0).then(|| operation.deadline_at + TimeDelta::seconds(2));
+                let lease_until = (operation.position == 0)
+                    .then(|| operation.deadline_at + TimeDelta::seconds(2));
                 let stored = StoredOperation { operation, lease_until, answer: None };
                 self.operations.insert(stored.operation.id, stored);
             }

@@ -24,8 +24,7 @@ impl Data {
         if busy {
             return OpenOutcome::LinkBusy;
         }
-        let stored =
-            StoredOperation { operation, lease_until: Some(lease_until), answer: None };
+        let stored = StoredOperation { operation, lease_until: Some(lease_until), answer: None };
         self.operations.insert(stored.operation.id, stored);
         OpenOutcome::Opened
     }
@@ -102,8 +101,8 @@ impl Data {
 
     pub fn claim_one(&mut self, org: OrgId, id: OperationId, until: Timestamp) -> Option<Claimed> {
         let operation = &self.operations.get(&id)?.operation;
-        let open = operation.state == OperationState::Pending
-            || operation.cleanup == Cleanup::Watching;
+        let open =
+            operation.state == OperationState::Pending || operation.cleanup == Cleanup::Watching;
         (operation.org_id == org && open).then(|| self.take_over(id, until))
     }
 

@@ -206,9 +206,8 @@ impl Store for MemoryStore {
     ) -> Done<Option<(EntryId, LedgerEntry)>> {
         self.call("debit_of", |data| {
             let ledger = &data.wallets[&org].ledger;
-            let debit = ledger
-                .iter()
-                .find(|e| e.operation_id == Some(operation) && e.refund_of.is_none());
+            let debit =
+                ledger.iter().find(|e| e.operation_id == Some(operation) && e.refund_of.is_none());
             Ok(debit.map(|entry| (entry.id, entry.clone())))
         })
         .await
