@@ -28,7 +28,7 @@ const REFILL_CARDS: u32 = 200;
 const REFILL_PAGES_MAX: usize = 50;
 /// A claim whose operation was never recorded is freed after this; a claim is followed by its
 /// debit within the time of an admission, some seconds.
-const STALE_CLAIM: Duration = Duration::from_secs(120);
+const STALE_CLAIM: Duration = Duration::from_mins(2);
 
 /// Why no card could be had. Nothing was charged.
 #[derive(Debug, thiserror::Error)]

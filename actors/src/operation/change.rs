@@ -330,11 +330,8 @@ async fn finish_update(
     update: UpdateLink,
 ) -> Result<Answer, OperationError> {
     let found = services.store.link_snapshot(caller.org, operation.link_id).await;
-    let mut snapshot = match found {
-        Ok(Some(snapshot)) => snapshot,
-        // Done at the operator: the resolver will store it.
-        Ok(None) | Err(_) => return Err(OperationError::Unsettled),
-    };
+    // Done at the operator: the resolver will store it.
+    let Ok(Some(mut snapshot)) = found else { return Err(OperationError::Unsettled) };
     let now = services.clock.now();
     apply(&mut snapshot, &update, now);
     let answer = Answer::LinkUpdated { snapshot: Box::new(snapshot) };

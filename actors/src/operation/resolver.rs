@@ -28,7 +28,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 const LOOK_AGAIN_MIN_S: i64 = 1;
 const LOOK_AGAIN_MAX_S: i64 = 30;
 /// An operation refunded after a crash is watched for at most this long: its horizon is over.
-const WATCH_AFTER_HORIZON: Duration = Duration::from_secs(60);
+const WATCH_AFTER_HORIZON: Duration = Duration::from_mins(1);
 
 /// Wakes the resolver.
 #[derive(Clone, Default)]
@@ -309,9 +309,8 @@ impl Resolver {
         let until = services.clock.elapsed() + CALL_TIMEOUT;
         // What the runner has sent may land until then.
         let in_doubt = services.clock.now() < operation.horizon_at;
-        let mut permit = match services.gateway.admit(NonZeroU32::MIN, PATIENCE).await {
-            Ok(permit) => permit,
-            Err(_) => return self.later_or_manual(&operation).await,
+        let Ok(mut permit) = services.gateway.admit(NonZeroU32::MIN, PATIENCE).await else {
+            return self.later_or_manual(&operation).await;
         };
         let (org, link) = (operation.org_id, operation.link_id);
         let ended = match &operation.request {

@@ -35,7 +35,7 @@ pub struct WalletLimits {
 
 impl Default for WalletLimits {
     fn default() -> Self {
-        Self { debits_waiting_max: 4096, idle: Duration::from_secs(60) }
+        Self { debits_waiting_max: 4096, idle: Duration::from_mins(1) }
     }
 }
 
@@ -86,15 +86,14 @@ impl WalletHandle {
         for attempt in 0..ACTOR_DEATHS_MAX {
             let (addr, permits) = self.actor(org);
             // A command that was let in is not turned away later: it may have been carried out.
-            let permit = match is_debit && attempt == 0 {
-                true => match permits.try_acquire_owned() {
-                    Ok(permit) => Some(permit),
-                    Err(_) => {
-                        metrics::counter!("bappy_wallet_rejections_total").increment(1);
-                        return Err(CommandError::Overloaded);
-                    }
-                },
-                false => None,
+            let permit = if is_debit && attempt == 0 {
+                let Ok(permit) = permits.try_acquire_owned() else {
+                    metrics::counter!("bappy_wallet_rejections_total").increment(1);
+                    return Err(CommandError::Overloaded);
+                };
+                Some(permit)
+            } else {
+                None
             };
             let (reply, answered) = oneshot::channel();
             let submit =

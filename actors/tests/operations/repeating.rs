@@ -1,6 +1,6 @@
 //! Repeating a step is harmless: what is delivered twice, or answered and not heard, counts once.
 
-use super::saga::{ALL, CHARGED, Saga};
+use super::saga::{ALL, CHARGED};
 use crate::support::environment::epoch;
 use crate::support::script::Fault;
 use crate::support::world::{World, run};

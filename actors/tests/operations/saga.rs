@@ -98,7 +98,7 @@ pub fn faults_of(method: &str) -> Vec<Fault> {
             Fault::Unreachable,
             Fault::Unauthorized,
             Fault::Throttled(None),
-            Fault::Throttled(Some(Duration::from_secs(60))),
+            Fault::Throttled(Some(Duration::from_mins(1))),
             Fault::HangNothing,
             Fault::HangDone,
             Fault::HangLate,

@@ -38,7 +38,7 @@ fn fail(saga: Saga, index: usize, method: &str, fault: &Fault, lands: Lands) {
         world.resolve(900).await;
         outside.assert_drained();
         assert_told(saga, &outside, &before, &ended);
-        let round = tokio::time::timeout(Duration::from_secs(60), world.resolver.round());
+        let round = tokio::time::timeout(Duration::from_mins(1), world.resolver.round());
         assert_eq!(round.await.unwrap().unwrap(), 0, "nothing is left to do");
     });
 }

@@ -53,7 +53,9 @@ impl ScriptedOperator {
     pub fn land_late(&self) -> usize {
         let mut state = self.state();
         let late = std::mem::take(&mut state.late);
-        late.iter().for_each(|effect| effect(&mut state));
+        for effect in &late {
+            effect(&mut state);
+        }
         late.len()
     }
 
@@ -266,7 +268,7 @@ impl Operator for ScriptedOperator {
             state.logins += 1;
             state.session = state.logins;
             let secret = Arc::from(session(state.session));
-            Ok(AccessToken { secret, expires_in: Duration::from_secs(3600) })
+            Ok(AccessToken { secret, expires_in: Duration::from_hours(1) })
         })
         .await
     }

@@ -6,7 +6,7 @@ use crate::support::fixtures::money;
 use crate::support::script::{Fault, Gate};
 use crate::support::world::run;
 use bappy_actors::ports::Guard;
-use bappy_actors::wallet::{CommandError, Refused};
+use bappy_actors::wallet::{CommandError, Refused, WalletLimits};
 
 #[test]
 fn what_waits_while_a_commit_is_under_way_goes_down_together() {
@@ -97,7 +97,7 @@ fn a_wallet_that_changed_elsewhere_is_read_and_decided_again() {
 fn two_processes_on_one_wallet_lose_and_double_nothing() {
     run(async {
         let bench = Bench::new();
-        let other = Bench::wallets(&bench.store, Default::default());
+        let other = Bench::wallets(&bench.store, WalletLimits::default());
         let mut tasks = Vec::new();
         for n in 0..100 {
             tasks.push(bench.send(debit(bench.org, 2 * n, "0.25")));

@@ -5,7 +5,7 @@ use bappy_actors::model::{
     ActivationStatus, Cleanup, LinkId, Operation, OperationId, OperationKind, OperationState,
     OrgId, Request, Timestamp,
 };
-use bappy_actors::ports::{Claimed, Closing, LinkChange, OpenOutcome, StoreError};
+use bappy_actors::ports::{Claimed, Closing, LinkChange, OpenOutcome};
 
 fn is_exclusive(operation: &Operation) -> bool {
     matches!(operation.kind, OperationKind::RemovePlan | OperationKind::UpdateLink)
@@ -115,7 +115,7 @@ impl Data {
         Claimed { operation: stored.operation.clone(), due_at }
     }
 
-    pub fn group(&self, org: OrgId, group: OperationId) -> Result<Vec<Operation>, StoreError> {
+    pub fn group(&self, org: OrgId, group: OperationId) -> Vec<Operation> {
         let mut group: Vec<_> = self
             .operations
             .values()
@@ -124,6 +124,6 @@ impl Data {
             .cloned()
             .collect();
         group.sort_by_key(|operation| operation.position);
-        Ok(group)
+        group
     }
 }

@@ -53,7 +53,7 @@ impl Store for MemoryStore {
     }
 
     async fn operation_group(&self, org: OrgId, group: OperationId) -> Done<Vec<Operation>> {
-        self.call("operation_group", |data| data.group(org, group)).await
+        self.call("operation_group", |data| Ok(data.group(org, group))).await
     }
 
     async fn open_operation(&self, operation: Operation, until: Timestamp) -> Done<OpenOutcome> {
