@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// What services log where an outcome was unknown, and how it ended.
 const MARKS: [(&str, &str); 6] = [
-    ("unknown outcomes", "error=Unknown("),
+    ("unknown outcomes", r#""error":"Unknown("#),
     ("read-backs failed", "read-back failed"),
     ("took effect after a crash", "an interrupted operation took effect"),
     ("took none", "an interrupted operation took no effect"),

@@ -159,6 +159,15 @@ impl World {
     }
 }
 
+impl World {
+    /// What the services logged beside the requests.
+    pub fn warnings(&self) -> String {
+        let logs = self.logs();
+        let lines = logs.lines().filter(|line| !line.contains(r#""message":"request done""#));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
 impl Service {
     /// Starts it, for the first time or again on its address.
     pub async fn start(&mut self, client: &reqwest::Client) {
