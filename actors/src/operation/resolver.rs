@@ -259,8 +259,9 @@ impl Resolver {
     /// A refunded operation that is watched: what landed is undone.
     async fn tidy(&self, operation: Operation) -> Result<(), OperationError> {
         let services = &*self.services;
-        let (seen, landed) = self.look(&operation).await;
+        // Before the look: only what was read at or past `watch_until` proves absence.
         let now = services.clock.now();
+        let (seen, landed) = self.look(&operation).await;
         let watch_until = watch_until(&operation, services.limits.horizon);
         let give_up_at = watch_until + services.limits.give_up;
         match (step::tidy(seen, now, watch_until, give_up_at), landed) {
