@@ -129,6 +129,10 @@ impl Resolver {
     async fn resume(&self, head: Operation) -> Result<(), OperationError> {
         let services = &*self.services;
         let mut group = services.store.operation_group(head.org_id, head.group_id).await?;
+        // Another instance took it over since: its epoch is not ours to write under.
+        if group.iter().any(|operation| operation.id == head.id && operation.epoch != head.epoch) {
+            return Ok(());
+        }
         group.retain(|operation| operation.state == OperationState::Pending);
         let mut landed = Vec::with_capacity(group.len());
         let mut seen = Seen::Found;
