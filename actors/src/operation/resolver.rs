@@ -5,7 +5,7 @@
 use super::change::{self, Driven, Wanted};
 use super::finish::{self, Commit};
 use super::operator_calls::{self, Landed};
-use super::step::{self, Resume, Seen, Tidy};
+use super::step::{self, READ_BACKS_MAX, Resume, Seen, Tidy};
 use super::{OperationError, Services};
 use crate::model::{
     Answer, Cleanup, Failure, Operation, OperationId, OperationKind, OperationState, OrgId,
@@ -24,6 +24,8 @@ const CLAIM_MAX: i64 = 32;
 /// Waits for room at the operator, and for one answer, so that both fit into a lease of 10 s.
 const PATIENCE: Duration = Duration::from_secs(2);
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+/// Pause before a read-back that failed is made again.
+const READ_BACK_PAUSE: Duration = Duration::from_millis(100);
 /// The first look and the longest pause between looks.
 const LOOK_AGAIN_MIN_S: i64 = 1;
 const LOOK_AGAIN_MAX_S: i64 = 30;
@@ -154,14 +156,28 @@ impl Resolver {
     }
 
     async fn look(&self, operation: &Operation) -> (Seen, Option<Landed>) {
-        let admitted = self.services.gateway.admit(NonZeroU32::MIN, PATIENCE).await;
-        match admitted {
-            Ok(mut permit) => operator_calls::read_back(&mut permit, operation, CALL_TIMEOUT).await,
+        let services = &*self.services;
+        let mut permit = match services.gateway.admit(NonZeroU32::MIN, PATIENCE).await {
+            Ok(permit) => permit,
             Err(error) => {
                 tracing::debug!(operation = %operation.id, %error, "not read back now");
-                (Seen::Unreadable, None)
+                return (Seen::Unreadable, None);
             }
+        };
+        let until = services.clock.elapsed() + CALL_TIMEOUT;
+        let mut looked = operator_calls::read_back(&mut permit, operation, CALL_TIMEOUT).await;
+        // A lost answer costs another read here, and half a minute if it had to wait for the
+        // next look.
+        for _ in 1..READ_BACKS_MAX {
+            let left = super::left(until, services.clock.elapsed());
+            if looked.0 != Seen::Unreadable || left <= READ_BACK_PAUSE {
+                break;
+            }
+            tokio::time::sleep(READ_BACK_PAUSE).await;
+            let left = left.saturating_sub(READ_BACK_PAUSE);
+            looked = operator_calls::read_back(&mut permit, operation, left).await;
         }
+        looked
     }
 
     async fn settle(&self, group: &[Operation], landed: &[Landed]) -> Result<(), OperationError> {
@@ -251,10 +267,11 @@ impl Resolver {
     /// A refunded operation that is watched: what landed is undone.
     async fn tidy(&self, operation: Operation) -> Result<(), OperationError> {
         let services = &*self.services;
+        // Before the look: only what was read at or past `watch_until` proves absence.
+        let now = services.clock.now();
         let (seen, landed) = self.look(&operation).await;
         // What landed is undone whether or not it is whole.
         let seen = if landed.is_some() { Seen::Found } else { seen };
-        let now = services.clock.now();
         let watch_until = watch_until(&operation, services.limits.horizon);
         let give_up_at = watch_until + services.limits.give_up;
         match (step::tidy(seen, now, watch_until, give_up_at), landed) {
