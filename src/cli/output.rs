@@ -69,11 +69,12 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         let line = |cells: [&str; COLUMNS]| {
             let mut line = String::new();
             for ((cell, width), name) in cells.iter().zip(widths).zip(self.header) {
-                if name.ends_with(' ') {
-                    line.push_str(&format!("{cell:>width$}  "));
+                let cell = if name.ends_with(' ') {
+                    format!("{cell:>width$}  ")
                 } else {
-                    line.push_str(&format!("{cell:<width$}  "));
-                }
+                    format!("{cell:<width$}  ")
+                };
+                line.push_str(&cell);
             }
             format!("{}\n", line.trim_end())
         };

@@ -1,5 +1,6 @@
 //! What an audit prints.
 
+use crate::cli::output::counted;
 use crate::store::audit::{Audit, Violation};
 use bappy_actors::model::OrgId;
 use serde::Serialize;
@@ -62,7 +63,16 @@ impl Report {
     pub(super) fn lines(&self) -> String {
         let mut lines = String::new();
         for ViolationView { organization, rule, subject, detail } in &self.violations {
-            lines.push_str(&format!("{organization}  {rule}  {subject}  {detail}\n"));
+            lines.extend([
+                organization,
+                "  ",
+                rule,
+                "  ",
+                &subject.to_string(),
+                "  ",
+                detail,
+                "\n",
+            ]);
         }
         let verdict = if self.clean { "Clean" } else { "Not clean" };
         let operator = match self.operator {
@@ -71,11 +81,11 @@ impl Report {
             OperatorCheck::NotReachable => "not reachable",
         };
         let (in_flight, watched, manual) = (self.in_flight, self.watched, self.manual);
-        let violations = self.violations.len();
-        lines.push_str(&format!(
-            "{verdict}: {violations} violations; {in_flight} in flight, {watched} watched, \
-             {manual} manual; operator {operator}"
-        ));
+        let violations = counted(self.violations.len() as u64, "violation");
         lines
+            + &format!(
+                "{verdict}: {violations}; {in_flight} in flight, {watched} watched, \
+                 {manual} manual; operator {operator}"
+            )
     }
 }

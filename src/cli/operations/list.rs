@@ -52,7 +52,7 @@ async fn open(session: &Session, org: Option<OrgId>) -> Result<Vec<OperationView
         let part = attempts::open(&mut tx, org, after, PART).await?;
         let Some(last) = part.last() else { return Ok(views) };
         after = Some((last.org_id, last.id));
-        views.extend(part.into_iter().map(|attempt| {
+        views.extend(part.iter().map(|attempt| {
             let slug = slugs.get(&attempt.org_id).cloned().unwrap_or_default();
             OperationView::new(attempt, slug)
         }));

@@ -46,7 +46,7 @@ impl Resolve {
             let mut tx = database.read().await?;
             let attempt = attempts::get(&mut tx, org, self.id).await?.ok_or_else(unknown)?;
             let organization = organizations::by_id(&mut tx, org).await?;
-            OperationView::new(attempt, organization.map(|o| o.slug).unwrap_or_default())
+            OperationView::new(&attempt, organization.map(|o| o.slug).unwrap_or_default())
         };
         self.format.print(&view, OperationView::line)?;
         Ok(ExitCode::SUCCESS)

@@ -51,7 +51,7 @@ pub(super) struct OperationView {
 }
 
 impl OperationView {
-    pub(super) fn new(attempt: Attempt, organization: String) -> Self {
+    pub(super) fn new(attempt: &Attempt, organization: String) -> Self {
         let open = match (attempt.state, attempt.cleanup) {
             (_, Cleanup::Manual) => Some(Open::Manual),
             (OperationState::Pending, _) => Some(Open::Pending),

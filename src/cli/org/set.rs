@@ -46,10 +46,10 @@ impl Set {
         let changes = Changes { name, price_per_sms, price_per_link };
         let at = session.parts.clock.now();
         let slug = self.slug.clone();
-        let changed = session.parts.database.write(move |tx| {
+        let written = session.parts.database.write(move |tx| {
             Box::pin(async move { organizations::set(tx, &slug, &changes, at).await })
         });
-        changed.await??;
+        written.await??;
         print_changed(&session, &self.slug, self.format, OrganizationView::lines).await?;
         Ok(ExitCode::SUCCESS)
     }

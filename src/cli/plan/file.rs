@@ -130,7 +130,7 @@ fn raw_items(text: &str) -> Result<Vec<&RawValue>, String> {
 fn line_of(text: &str, raw: &RawValue) -> u64 {
     let offset = (raw.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
     let before = text.as_bytes().get(..offset).unwrap_or_default();
-    1 + before.iter().filter(|byte| **byte == b'\n').count() as u64
+    1 + before.split(|byte| *byte == b'\n').skip(1).count() as u64
 }
 
 /// serde names a field that is missing in its sentence only, and a place that is not the file's.

@@ -14,6 +14,24 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// What a file holds, for the command's help.
+pub(super) const FIELDS: &str = "\
+A file ending in .json holds a list of plans as the operator's catalogue writes them, or that list
+in a field `items`:
+  {plan_id, name, data_mb, validity_days, wholesale_price, currency,
+   sponsor: {id, name, color}, coverage_type, region,
+   coverage: [{country, networks: [{name, mcc, mnc, technologies}]}]}
+
+A file ending in .csv has the same in columns, in any order:
+  plan_id,name,data_mb,validity_days,wholesale_price,currency,sponsor_id,coverage_type,coverage
+and, where wanted, sponsor_name, sponsor_color and region.
+
+coverage_type is country, regional or global; region is AF, AS, EU, LA, NA or OC. In CSV, coverage
+is a list of countries (ISO 3166-1 alpha-2) with spaces between them, such as `DE FR`, or the JSON
+list above where networks are to be named.
+
+A bad row names its line and field, and nothing is imported.";
+
 /// Arguments of `plan import`.
 #[derive(Args)]
 pub struct Import {

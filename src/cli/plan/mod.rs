@@ -35,19 +35,7 @@ pub enum Plan {
     ///
     /// Plans that are in the file are added or changed, others stay as they are; prices follow as
     /// after `bappy plan sync`. A later `bappy plan sync` offers only what the operator sells.
-    ///
-    /// A file ending in .json holds a list of plans as the operator's catalogue writes them, or
-    /// that list in a field `items`: {plan_id, name, data_mb, validity_days, wholesale_price,
-    /// currency, sponsor: {id, name, color}, coverage_type, region, coverage: [{country,
-    /// networks: [{name, mcc, mnc, technologies}]}]}.
-    ///
-    /// A file ending in .csv has the same in columns: plan_id, name, data_mb, validity_days,
-    /// wholesale_price, currency, sponsor_id, coverage_type (country, regional or global) and
-    /// coverage are required; sponsor_name, sponsor_color and region (AF, AS, EU, LA, NA or OC)
-    /// may be left out. Coverage is a list of countries (ISO 3166-1 alpha-2) with spaces
-    /// between them, or the JSON list above where networks are to be named.
-    ///
-    /// A bad row names its line and field, and nothing is imported.
+    #[command(after_long_help = import::FIELDS)]
     Import(import::Import),
     /// Lists the catalogue at wholesale prices, or what has a price for one organization
     List(list::List),

@@ -68,9 +68,8 @@ impl TakenOverView {
             self.markup_percent.map_or_else(|| "none".to_owned(), |percent| format!("{percent}%"))
         );
         for RateView { wholesale_currency, wallet_currency, rate } in &self.rates {
-            lines.push_str(&format!(
-                "\nRate      1 {wholesale_currency} = {rate} {wallet_currency}"
-            ));
+            let line = format!("\nRate      1 {wholesale_currency} = {rate} {wallet_currency}");
+            lines.push_str(&line);
         }
         lines
     }

@@ -129,7 +129,7 @@ pub async fn enable(
             return Ok(Err(OfferError::NotOffered(row.operator_plan_id.clone())));
         }
         match priced(row, wallet, terms, &in_force)? {
-            Ok(priced) => prices.push((row.id, priced)),
+            Ok(price) => prices.push((row.id, price)),
             Err(error) => return Ok(Err(error)),
         }
     }
