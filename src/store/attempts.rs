@@ -166,6 +166,20 @@ pub async fn get(tx: &mut Tx, org: OrgId, id: OperationId) -> Result<Option<Atte
     row.map(TryInto::try_into).transpose()
 }
 
+/// The operation with an id, whosever it is. Asks organization by organization, because operations
+/// are indexed so and are too many to scan.
+pub async fn find(tx: &mut Tx, id: OperationId) -> Result<Option<Attempt>, DbError> {
+    let row = opt!(
+        tx,
+        Row,
+        "SELECT o.org_id, o.id, o.kind, o.state, o.link_id, o.amount, o.failure, o.cleanup,
+             o.created_at, o.settled_at
+         FROM organizations g JOIN operations o ON o.org_id = g.id AND o.id = $1",
+        id.0
+    )?;
+    row.map(TryInto::try_into).transpose()
+}
+
 /// The latest attempt under a key: the one that runs or succeeded, if there is one, since a key
 /// is free for another only once its attempt was refunded or rejected.
 pub async fn latest_for_key(

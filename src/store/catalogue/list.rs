@@ -51,6 +51,8 @@ pub struct CataloguePlan {
 pub struct PricedPlan {
     /// The plan, at the organization's price and without its coverage's networks.
     pub plan: Plan,
+    /// Whether its price was set by hand.
+    pub by_hand: bool,
     /// Whether the organization may buy it, as long as the operator offers it.
     pub enabled: bool,
     /// Whether the operator still sells it.
@@ -259,6 +261,7 @@ pub async fn priced(tx: &mut Tx, org: OrgId) -> Result<Vec<PricedPlan>, DbError>
     struct Priced {
         #[sqlx(flatten)]
         plan: Row,
+        by_hand: bool,
         enabled: bool,
         offered: bool,
     }
@@ -268,7 +271,7 @@ pub async fn priced(tx: &mut Tx, org: OrgId) -> Result<Vec<PricedPlan>, DbError>
         concat!(
             "SELECT ",
             columns!(),
-            ", op.price, op.enabled, p.offered
+            ", op.price, op.by_hand, op.enabled, p.offered
              FROM organization_plans op JOIN plans p ON p.id = op.plan_id
              JOIN sponsors s ON s.id = p.sponsor_id
              WHERE op.org_id = $1 ORDER BY p.operator_plan_id"
@@ -276,7 +279,8 @@ pub async fn priced(tx: &mut Tx, org: OrgId) -> Result<Vec<PricedPlan>, DbError>
         org.0
     )?;
     let plan = |row: Priced| {
-        Ok(PricedPlan { plan: row.plan.try_into()?, enabled: row.enabled, offered: row.offered })
+        let Priced { plan, by_hand, enabled, offered } = row;
+        Ok(PricedPlan { plan: plan.try_into()?, by_hand, enabled, offered })
     };
     rows.into_iter().map(plan).collect()
 }
