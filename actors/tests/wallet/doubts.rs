@@ -48,6 +48,20 @@ fn a_commit_that_lands_after_its_answer_was_lost_is_shut_out() {
 }
 
 #[test]
+fn what_was_told_as_not_done_does_not_land_later() {
+    run(async {
+        let bench = Bench::new();
+        bench.script.fail_next("commit", Fault::UnknownLate);
+        bench.script.fail_nth("commit", 1, Fault::Unavailable);
+        let told = bench.submit(debit(bench.org, 1, "10")).await;
+        assert!(matches!(told, Err(CommandError::Unavailable(_))), "{told:?}");
+        // Nothing was written since: only the fence keeps it out.
+        assert_eq!(bench.store.land_late(), [CommitOutcome::Stale]);
+        assert_eq!((bench.debits(), bench.balance()), (0, "100.00".to_owned()));
+    });
+}
+
+#[test]
 fn commands_in_doubt_wait_until_the_database_is_back() {
     run(async {
         let bench = Bench::new();
