@@ -1,6 +1,9 @@
 //! The commands, as a person at a terminal has them: the real binary against a database and the
 //! sandbox operator. Each fact is a test on SQLite and on PostgreSQL.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
+#[expect(unused_macros, reason = "the tests only write past the checks; they read by commands")]
 #[macro_use]
 #[path = "../../src/store/sql.rs"]
 mod sql;

@@ -7,7 +7,6 @@ use bappy::sandbox::operator::{OperatorSimConfig, RunningOperatorSim, start};
 use bappy::store::Database;
 use serde_json::Value;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::{Command, Output};
 use tokio::runtime::Handle;
 
@@ -91,10 +90,6 @@ impl World {
         name.to_owned()
     }
 
-    pub fn folder(&self) -> PathBuf {
-        self.folder.path().to_owned()
-    }
-
     pub async fn database(&self) -> Database {
         Database::open(&self.url, 2, Handle::current()).await.unwrap()
     }
@@ -153,13 +148,6 @@ impl Ran {
     pub fn failed(self, words: &[&str]) {
         assert_eq!(self.code, 1, "{self:?}");
         assert!(self.err.starts_with("bappy: ") && self.err.lines().count() == 1, "{self:?}");
-        self.says(words);
-    }
-
-    /// It was used wrongly, and says so with these words.
-    #[track_caller]
-    pub fn misused(self, words: &[&str]) {
-        assert_eq!(self.code, 2, "{self:?}");
         self.says(words);
     }
 
