@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const PLAN: &str = "meridian-global-1gb-15d";
 
 /// What a violated audit printed.
-fn violated(ran: Ran) -> Value {
+fn violated(ran: &Ran) -> Value {
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.err.contains("bappy: the audit found"), "{ran:?}");
     let report: Value = serde_json::from_str(&ran.out).unwrap();
@@ -33,7 +33,7 @@ pub async fn credits_are_clean_and_a_tampered_balance_is_not(world: World) {
     assert_eq!(clean, expected);
     assert!(world.bappy(&["audit"]).done().starts_with("Clean: 0 violations"));
     world.tamper("UPDATE wallets SET balance = balance + 1 WHERE version = 3").await;
-    let report = violated(world.bappy(&["audit", "--json"]));
+    let report = violated(&world.bappy(&["audit", "--json"]));
     assert_eq!(rules(&report), ["balance"]);
     assert_eq!(report["violations"][0]["organization"], "acme");
     world.bappy(&["audit", "--org", "other"]).done();
@@ -148,7 +148,7 @@ pub async fn what_stands_at_the_operator_is_compared(world: World) {
     operator(&world, "POST", &plans, &add("somebody".into())).await;
     audit().done();
     let twice = operator(&world, "POST", &plans, &add(sold.link_operation.to_string())).await;
-    let report = violated(audit());
+    let report = violated(&audit());
     assert_eq!(rules(&report), ["instance"]);
     assert!(report["violations"][0]["detail"].as_str().unwrap().contains("2 plans"));
     let twice = format!("{plans}/{}", twice["instance_id"].as_str().unwrap());
@@ -157,7 +157,7 @@ pub async fn what_stands_at_the_operator_is_compared(world: World) {
 
     // What was refunded stands: unless it is still watched.
     let landed = operator(&world, "POST", &plans, &add(sold.refunded.to_string())).await;
-    assert_eq!(rules(&violated(audit())), ["refunded"]);
+    assert_eq!(rules(&violated(&audit())), ["refunded"]);
     world.tamper("UPDATE operations SET cleanup = 'watching' WHERE state = 'refunded'").await;
     audit().done();
     world.tamper("UPDATE operations SET cleanup = 'done' WHERE state = 'refunded'").await;
@@ -174,7 +174,7 @@ pub async fn what_stands_at_the_operator_is_compared(world: World) {
     let body = json!({"iccid": refunded[0].iccid, "plan_id": PLAN, "name": "n",
         "reference": sold.refunded.to_string()});
     let stands = operator(&world, "POST", "/api/endpoints", &body).await;
-    assert_eq!(rules(&violated(audit())), ["refunded"]);
+    assert_eq!(rules(&violated(&audit())), ["refunded"]);
     let stands = format!("/api/endpoints/{}", stands["endpoint_id"].as_str().unwrap());
     operator(&world, "PATCH", &stands, &json!({"status": "terminated"})).await;
     audit().done();
@@ -183,9 +183,9 @@ pub async fn what_stands_at_the_operator_is_compared(world: World) {
     let before = operator(&world, "GET", &endpoint, &json!({})).await;
     let first = format!("{plans}/{}", before["plans"][0]["instance_id"].as_str().unwrap());
     operator(&world, "DELETE", &first, &json!({})).await;
-    assert_eq!(rules(&violated(audit())), ["instance"]);
+    assert_eq!(rules(&violated(&audit())), ["instance"]);
     operator(&world, "PATCH", &endpoint, &json!({"status": "terminated"})).await;
-    assert_eq!(rules(&violated(audit())), ["endpoint"]);
+    assert_eq!(rules(&violated(&audit())), ["endpoint"]);
     world.tamper("UPDATE links SET status = 'inactive'").await;
     audit().done();
 }

@@ -18,8 +18,9 @@ pub async fn a_watched_operation_is_listed_and_resolved(world: World) {
     // The operator holds nothing of it, and the time in which something could appear is over.
     world
         .tamper(
-            "UPDATE operations SET cleanup = 'watching', horizon_at = created_at,
-                 settled_at = created_at WHERE state = 'refunded'",
+            "UPDATE operations SET cleanup = 'watching',
+                 horizon_at = '2020-01-01T00:00:00.000000Z',
+                 settled_at = '2020-01-01T00:00:00.000000Z' WHERE state = 'refunded'",
         )
         .await;
     let listed = world.bappy(&["operations", "list", "--org", "acme", "--json"]).json();
@@ -31,7 +32,8 @@ pub async fn a_watched_operation_is_listed_and_resolved(world: World) {
     let id = listed[0]["id"].as_str().unwrap();
     assert_eq!(id, sold.refunded.to_string());
     let resolved = world.bappy(&["operations", "resolve", id, "--json"]).json();
-    assert_eq!(resolved["state"], "refunded");
+    assert_eq!((&resolved["state"], &resolved["cleanup"]), (&json!("refunded"), &json!("done")));
+    assert_eq!(resolved["open"], json!(null));
     let again = world.bappy(&["operations", "resolve", id]).done();
     assert!(again.contains(id) && again.contains("create_link"), "{again}");
 }
