@@ -8,6 +8,8 @@ mod app;
 mod postgres_server;
 
 mod access;
+mod lists;
 mod main_flow;
 mod new_links;
 mod organization;
+mod plans;
