@@ -8,8 +8,11 @@ mod app;
 mod postgres_server;
 
 mod access;
+mod change_plans;
 mod lists;
 mod main_flow;
 mod new_links;
 mod organization;
 mod plans;
+mod update_link;
+mod usage;
