@@ -9,6 +9,7 @@ mod postgres_server;
 
 mod access;
 mod change_plans;
+mod idempotency;
 mod lists;
 mod main_flow;
 mod new_links;
