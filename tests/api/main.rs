@@ -14,6 +14,7 @@ mod lists;
 mod main_flow;
 mod new_links;
 mod organization;
+mod partial;
 mod plans;
 mod update_link;
 mod usage;
