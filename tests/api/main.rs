@@ -8,13 +8,18 @@ mod app;
 mod postgres_server;
 
 mod access;
+mod breaker;
 mod change_plans;
+mod credentials;
+mod faults;
 mod idempotency;
+mod instances;
 mod lists;
 mod main_flow;
 mod new_links;
 mod organization;
 mod partial;
 mod plans;
+mod status;
 mod update_link;
 mod usage;
