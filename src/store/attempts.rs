@@ -108,6 +108,11 @@ pub async fn list(
 ) -> Result<Part<Attempt, OperationId>, DbError> {
     let parts = [
         (filter.state.is_some(), " AND state = $2"),
+        // In words of its own, so that the index of open operations serves it.
+        (
+            filter.state == Some(OperationState::Pending),
+            " AND (state = 'pending' OR cleanup IN ('watching', 'manual'))",
+        ),
         (filter.kind.is_some(), " AND kind = $3"),
         (filter.idempotency_key.is_some(), " AND idempotency_key = $4"),
     ];
@@ -156,6 +161,20 @@ pub async fn get(tx: &mut Tx, org: OrgId, id: OperationId) -> Result<Option<Atte
         Row,
         concat!("SELECT ", columns!(), " FROM operations WHERE org_id = $1 AND id = $2"),
         org.0,
+        id.0
+    )?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The operation with an id, whosever it is. Asks organization by organization, because operations
+/// are indexed so and are too many to scan.
+pub async fn find(tx: &mut Tx, id: OperationId) -> Result<Option<Attempt>, DbError> {
+    let row = opt!(
+        tx,
+        Row,
+        "SELECT o.org_id, o.id, o.kind, o.state, o.link_id, o.amount, o.failure, o.cleanup,
+             o.created_at, o.settled_at
+         FROM organizations g JOIN operations o ON o.org_id = g.id AND o.id = $1",
         id.0
     )?;
     row.map(TryInto::try_into).transpose()

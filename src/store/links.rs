@@ -143,7 +143,7 @@ pub async fn plans_coverage(
     Ok((countries.into_iter().map(str::to_owned).collect(), operators_total))
 }
 
-/// Changes the status and the name, where given.
+/// Changes the status and the name, where given. A Link that was terminated stays `inactive`.
 pub async fn change(
     tx: &mut Tx,
     org: OrgId,
@@ -154,7 +154,8 @@ pub async fn change(
 ) -> Result<(), DbError> {
     exec!(
         tx,
-        "UPDATE links SET status = COALESCE($3, status), name = COALESCE($4, name), updated_at = $5
+        "UPDATE links SET name = COALESCE($4, name), updated_at = $5,
+             status = CASE WHEN status = 'inactive' THEN status ELSE COALESCE($3, status) END
          WHERE org_id = $1 AND id = $2",
         org.0,
         id.0,

@@ -66,7 +66,7 @@ pub(super) async fn update_link(services: &Services, caller: Caller, update: Upd
     let driven = match (&mut permit, update.status) {
         (Some(permit), Some(status)) => {
             let wanted = Wanted::Status(&link.endpoint_id, status);
-            drive(services, permit, wanted, until).await
+            drive(services, permit, wanted, until, false).await
         }
         _ => Driven::Done,
     };
@@ -129,7 +129,7 @@ pub(super) async fn remove_plans(
     for (place, mut activation) in activations.into_iter().enumerate() {
         let instance = activation.instance_id.clone();
         let wanted = Wanted::PlanGone(&link.endpoint_id, &instance);
-        let driven = drive(services, &mut permit, wanted, until).await;
+        let driven = drive(services, &mut permit, wanted, until, false).await;
         match driven {
             Driven::Done => {
                 activation.status = ActivationStatus::Cancelled;
@@ -181,7 +181,10 @@ async fn removable(
 ) -> Result<Vec<Activation>, OperationError> {
     let now = services.clock.now();
     let mut activations = Vec::with_capacity(remove.activations.len());
-    for &id in &remove.activations {
+    for (place, &id) in remove.activations.iter().enumerate() {
+        if remove.activations[..place].contains(&id) {
+            continue;
+        }
         let found = services.store.activation(caller.org, remove.link, id).await?;
         let activation = found.ok_or(OperationError::NoActivation)?;
         let over = match activation.status {
@@ -279,22 +282,24 @@ impl Wanted<'_> {
     }
 }
 
-/// Sends what is wanted until it is so, cannot be, or the time is over.
+/// Sends what is wanted until it is so, cannot be, or the time is over. `in_doubt`: whether what
+/// was sent before may still take effect; then a no is not the end, for it may yet turn out so.
 pub(super) async fn drive(
     services: &Services,
     permit: &mut Permit,
     wanted: Wanted<'_>,
     until: Duration,
+    mut in_doubt: bool,
 ) -> Driven {
-    let mut in_doubt = false;
     loop {
         let time = left(until, services.clock.elapsed());
         let mut wait = REPEAT_PAUSE;
         match wanted.send(permit, time).await {
             Ok(()) => return Driven::Done,
             Err(CallError::Refused(refusal)) => {
-                tracing::warn!(?refusal, "the operator refuses a change");
-                return Driven::Refused(Failure::ProviderError);
+                tracing::warn!(?refusal, in_doubt, "the operator refuses a change");
+                let refused = Driven::Refused(Failure::ProviderError);
+                return if in_doubt { Driven::Open } else { refused };
             }
             // Nothing was sent, unless an earlier attempt was.
             Err(CallError::Unreachable) if !in_doubt => {
@@ -311,7 +316,7 @@ pub(super) async fn drive(
             }
         }
         if left(until, services.clock.elapsed()) <= wait {
-            let nothing_sent = Driven::Refused(Failure::ProviderError);
+            let nothing_sent = Driven::Refused(Failure::ProviderUnavailable);
             return if in_doubt { Driven::Open } else { nothing_sent };
         }
         tokio::time::sleep(wait).await;
@@ -325,11 +330,8 @@ async fn finish_update(
     update: UpdateLink,
 ) -> Result<Answer, OperationError> {
     let found = services.store.link_snapshot(caller.org, operation.link_id).await;
-    let mut snapshot = match found {
-        Ok(Some(snapshot)) => snapshot,
-        // Done at the operator: the resolver will store it.
-        Ok(None) | Err(_) => return Err(OperationError::Unsettled),
-    };
+    // Done at the operator: the resolver will store it.
+    let Ok(Some(mut snapshot)) = found else { return Err(OperationError::Unsettled) };
     let now = services.clock.now();
     apply(&mut snapshot, &update, now);
     let answer = Answer::LinkUpdated { snapshot: Box::new(snapshot) };
@@ -374,13 +376,16 @@ pub(super) async fn close(
     change: LinkChange,
 ) -> Result<(), OperationError> {
     let pending = state == OperationState::Pending;
+    // The runner's lease; or the resolver's, which begins when that one is over.
+    let lease = (operation.deadline_at + services.limits.commit_margin)
+        .max(services.clock.now() + services.limits.lease);
     let closing = Closing {
         operation_id: operation.id,
         epoch: operation.epoch,
         state,
         failure,
         cleanup: Cleanup::None,
-        lease_until: pending.then_some(operation.deadline_at + services.limits.commit_margin),
+        lease_until: pending.then_some(lease),
         answer,
     };
     let (org, link, now) = (operation.org_id, operation.link_id, services.clock.now());

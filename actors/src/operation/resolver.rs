@@ -5,7 +5,7 @@
 use super::change::{self, Driven, Wanted};
 use super::finish::{self, Commit};
 use super::operator_calls::{self, Landed};
-use super::step::{self, Resume, Seen, Tidy};
+use super::step::{self, READ_BACKS_MAX, Resume, Seen, Tidy};
 use super::{OperationError, Services};
 use crate::model::{
     Answer, Cleanup, Failure, Operation, OperationId, OperationKind, OperationState, OrgId,
@@ -24,11 +24,13 @@ const CLAIM_MAX: i64 = 32;
 /// Waits for room at the operator, and for one answer, so that both fit into a lease of 10 s.
 const PATIENCE: Duration = Duration::from_secs(2);
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+/// Pause before a read-back that failed is made again.
+const READ_BACK_PAUSE: Duration = Duration::from_millis(100);
 /// The first look and the longest pause between looks.
 const LOOK_AGAIN_MIN_S: i64 = 1;
 const LOOK_AGAIN_MAX_S: i64 = 30;
 /// An operation refunded after a crash is watched for at most this long: its horizon is over.
-const WATCH_AFTER_HORIZON: Duration = Duration::from_secs(60);
+const WATCH_AFTER_HORIZON: Duration = Duration::from_mins(1);
 
 /// Wakes the resolver.
 #[derive(Clone, Default)]
@@ -58,10 +60,13 @@ impl Resolver {
         let mut stopped = std::pin::pin!(stop.notified());
         loop {
             // A full claim means that more may be due.
-            match self.round().await {
-                Ok(claimed) if claimed >= usize::try_from(CLAIM_MAX).unwrap_or(0) => continue,
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "due operations could not be looked up"),
+            let resolver = self.clone();
+            // In a task of its own: a panic ends one round, not the resolver.
+            match tokio::spawn(async move { resolver.round().await }).await {
+                Ok(Ok(claimed)) if claimed >= usize::try_from(CLAIM_MAX).unwrap_or(0) => continue,
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "due operations could not be looked up"),
+                Err(error) => tracing::error!(%error, "a round of the resolver failed"),
             }
             tokio::select! {
                 () = &mut stopped => return,
@@ -128,6 +133,10 @@ impl Resolver {
         let services = &*self.services;
         let mut group = services.store.operation_group(head.org_id, head.group_id).await?;
         group.retain(|operation| operation.state == OperationState::Pending);
+        // Under the epoch that was claimed: if it was taken over since, nothing is written.
+        for operation in group.iter_mut().filter(|operation| operation.id == head.id) {
+            operation.epoch = head.epoch;
+        }
         let mut landed = Vec::with_capacity(group.len());
         let mut seen = Seen::Found;
         for operation in &group {
@@ -147,14 +156,28 @@ impl Resolver {
     }
 
     async fn look(&self, operation: &Operation) -> (Seen, Option<Landed>) {
-        let admitted = self.services.gateway.admit(NonZeroU32::MIN, PATIENCE).await;
-        match admitted {
-            Ok(mut permit) => operator_calls::read_back(&mut permit, operation, CALL_TIMEOUT).await,
+        let services = &*self.services;
+        let mut permit = match services.gateway.admit(NonZeroU32::MIN, PATIENCE).await {
+            Ok(permit) => permit,
             Err(error) => {
                 tracing::debug!(operation = %operation.id, %error, "not read back now");
-                (Seen::Unreadable, None)
+                return (Seen::Unreadable, None);
             }
+        };
+        let until = services.clock.elapsed() + CALL_TIMEOUT;
+        let mut looked = operator_calls::read_back(&mut permit, operation, CALL_TIMEOUT).await;
+        // A lost answer costs another read here, and half a minute if it had to wait for the
+        // next look.
+        for _ in 1..READ_BACKS_MAX {
+            let left = super::left(until, services.clock.elapsed());
+            if looked.0 != Seen::Unreadable || left <= READ_BACK_PAUSE {
+                break;
+            }
+            tokio::time::sleep(READ_BACK_PAUSE).await;
+            let left = left.saturating_sub(READ_BACK_PAUSE);
+            looked = operator_calls::read_back(&mut permit, operation, left).await;
         }
+        looked
     }
 
     async fn settle(&self, group: &[Operation], landed: &[Landed]) -> Result<(), OperationError> {
@@ -234,6 +257,7 @@ impl Resolver {
         match finish::commit(services, first.org_id, end, until).await {
             Commit::Done => {
                 services.links.changed(first.org_id, first.link_id).await;
+                services.links.usage_changed(first.org_id, first.link_id).await;
                 Ok(())
             }
             Commit::TakenOver | Commit::Lost => Err(OperationError::Unsettled),
@@ -243,8 +267,11 @@ impl Resolver {
     /// A refunded operation that is watched: what landed is undone.
     async fn tidy(&self, operation: Operation) -> Result<(), OperationError> {
         let services = &*self.services;
-        let (seen, landed) = self.look(&operation).await;
+        // Before the look: only what was read at or past `watch_until` proves absence.
         let now = services.clock.now();
+        let (seen, landed) = self.look(&operation).await;
+        // What landed is undone whether or not it is whole.
+        let seen = if landed.is_some() { Seen::Found } else { seen };
         let watch_until = watch_until(&operation, services.limits.horizon);
         let give_up_at = watch_until + services.limits.give_up;
         match (step::tidy(seen, now, watch_until, give_up_at), landed) {
@@ -297,9 +324,10 @@ impl Resolver {
     async fn carry_on(&self, operation: Operation) -> Result<(), OperationError> {
         let services = &*self.services;
         let until = services.clock.elapsed() + CALL_TIMEOUT;
-        let mut permit = match services.gateway.admit(NonZeroU32::MIN, PATIENCE).await {
-            Ok(permit) => permit,
-            Err(_) => return self.later_or_manual(&operation).await,
+        // What the runner has sent may land until then.
+        let in_doubt = services.clock.now() < operation.horizon_at;
+        let Ok(mut permit) = services.gateway.admit(NonZeroU32::MIN, PATIENCE).await else {
+            return self.later_or_manual(&operation).await;
         };
         let (org, link) = (operation.org_id, operation.link_id);
         let ended = match &operation.request {
@@ -307,7 +335,7 @@ impl Resolver {
                 let driven = match status {
                     Some(status) => {
                         let wanted = Wanted::Status(endpoint_id, *status);
-                        change::drive(services, &mut permit, wanted, until).await
+                        change::drive(services, &mut permit, wanted, until, in_doubt).await
                     }
                     None => Driven::Done,
                 };
@@ -319,7 +347,8 @@ impl Resolver {
                 for (place, (activation, instance)) in items.iter().enumerate() {
                     let until = services.clock.elapsed() + CALL_TIMEOUT;
                     let wanted = Wanted::PlanGone(endpoint_id, instance);
-                    let driven = change::drive(services, &mut permit, wanted, until).await;
+                    let driven =
+                        change::drive(services, &mut permit, wanted, until, in_doubt).await;
                     let change = LinkChange::Cancel(*activation);
                     let last = place + 1 == items.len();
                     ended = self.ended(&operation, driven, change, last).await;

@@ -1,0 +1,182 @@
+//! The clients: each call under a key of its own, a bounded number in flight, every answer kept.
+
+use crate::world::World;
+use bappy_actors::model::Money;
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// A patient client comes back this often, and gives up after this long: every operation is final
+/// by then, however often its service was killed.
+const COME_BACK: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What a client wants.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    Create,
+    /// So many plans, all or none, on a Link.
+    Topup(String, usize),
+}
+
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub key: String,
+    pub wish: Wish,
+}
+
+/// The answer that a client took as final.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub key: String,
+    pub status: u16,
+    /// The error's code; `OK` of a success.
+    pub code: String,
+    pub charged: Money,
+    pub operation: Option<String>,
+    /// Connections that broke before there was an answer.
+    pub cut: usize,
+    pub took: Duration,
+    pub body: Value,
+}
+
+impl Told {
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// What a client does when it does not know how a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// Takes whatever it is told for the end.
+    Trusting,
+    /// Comes back with the same key after a cut connection, a 409 that says that it is running,
+    /// and a 503 of our own, as the contract says.
+    Patient,
+}
+
+/// Clients that run now, and how far they are.
+pub struct Load<'a> {
+    world: &'a World,
+    services: Vec<SocketAddr>,
+    client: Client,
+    in_flight: Semaphore,
+    answered: AtomicUsize,
+}
+
+impl<'a> Load<'a> {
+    pub fn new(
+        world: &'a World,
+        services: Vec<SocketAddr>,
+        client: Client,
+        in_flight: usize,
+    ) -> Self {
+        let in_flight = Semaphore::new(in_flight);
+        Self { world, services, client, in_flight, answered: AtomicUsize::new(0) }
+    }
+
+    /// Makes all calls; the services take turns.
+    pub async fn run(&self, calls: Vec<Call>) -> Vec<Told> {
+        let calls = calls.into_iter().enumerate().map(|(index, call)| async move {
+            let told = self.make(self.services[index % self.services.len()], call).await;
+            self.answered.fetch_add(1, Ordering::Relaxed);
+            told
+        });
+        join_all(calls).await
+    }
+
+    /// Returns when so many calls have their final answer.
+    pub async fn reaches(&self, answered: usize) {
+        while self.answered.load(Ordering::Relaxed) < answered {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    async fn make(&self, service: SocketAddr, call: Call) -> Told {
+        let (started, mut cut) = (Instant::now(), 0);
+        loop {
+            let sent = {
+                let _place = self.in_flight.acquire().await.unwrap();
+                self.send(service, &call).await
+            };
+            let again = match &sent {
+                Ok(told) => matches!(&*told.code, "OPERATION_IN_PROGRESS" | "SERVICE_UNAVAILABLE"),
+                Err(_) => {
+                    cut += 1;
+                    true
+                }
+            };
+            if !(again && self.client == Client::Patient) {
+                let mut told = sent.unwrap_or_else(|error| panic!("{call:?}: {error:?}"));
+                (told.cut, told.took) = (cut, started.elapsed());
+                return told;
+            }
+            assert!(started.elapsed() < PATIENCE, "{call:?} has no end: {sent:?}");
+            tokio::time::sleep(COME_BACK).await;
+        }
+    }
+
+    async fn send(&self, service: SocketAddr, call: &Call) -> reqwest::Result<Told> {
+        let plan = &self.world.plan;
+        let (method, path, body) = match &call.wish {
+            Wish::Create => (Method::POST, "/v1/links".to_owned(), json!({ "plan_id": plan })),
+            Wish::Topup(link, plans) => {
+                let body = json!({ "add": vec![plan; *plans] });
+                (Method::PUT, format!("/v1/links/{link}/plans"), body)
+            }
+        };
+        let request = self.world.client.request(method, format!("http://{service}{path}"));
+        let request = request.bearer_auth(&self.world.token).header("Idempotency-Key", &call.key);
+        let answer = request.json(&body).send().await?;
+        let status = answer.status().as_u16();
+        let operation = answer.headers().get("Operation-Id");
+        let operation = operation.map(|id| id.to_str().unwrap().to_owned());
+        let body: Value = answer.json().await?;
+        let code = body["error"]["code"].as_str().unwrap_or("OK").to_owned();
+        let charged = body["data"]["amount_charged"].as_str();
+        let charged = charged.map_or(Money::ZERO, |amount| amount.parse().unwrap());
+        let (key, took) = (call.key.clone(), Duration::ZERO);
+        Ok(Told { key, status, code, charged, operation, cut: 0, took, body })
+    }
+}
+
+/// New Links with nothing going wrong, paid for by themselves: their ids.
+pub async fn links(world: &World, service: SocketAddr, count: usize) -> Vec<String> {
+    world.pay_in(world.times(count)).await;
+    let load = Load::new(world, vec![service], Client::Trusting, 8);
+    let call = |n| Call { key: format!("link-{n}"), wish: Wish::Create };
+    let told = load.run((0..count).map(call).collect()).await;
+    let id = |told: &Told| told.body["data"]["id"].as_str().map(str::to_owned);
+    told.iter().map(|told| id(told).unwrap_or_else(|| panic!("{told:?}"))).collect()
+}
+
+/// Top-ups on Links in turn, every eighth of two plans, with new Links in between.
+pub fn mixed(links: &[String], topups: usize, creates: usize) -> Vec<Call> {
+    let every = (topups + creates) / creates.max(1);
+    let mut calls = Vec::with_capacity(topups + creates);
+    let (mut added, mut created) = (0, 0);
+    while added + created < topups + creates {
+        let n = added + created;
+        let create = (n % every.max(1) == 0 && created < creates) || added == topups;
+        let wish = if create {
+            created += 1;
+            Wish::Create
+        } else {
+            added += 1;
+            Wish::Topup(links[n % links.len()].clone(), if n % 8 == 0 { 2 } else { 1 })
+        };
+        calls.push(Call { key: format!("call-{n}"), wish });
+    }
+    calls
+}
+
+/// What all of [`mixed`] costs at most, in plans.
+pub fn plans(calls: &[Call]) -> usize {
+    let plans = |call: &Call| if let Wish::Topup(_, plans) = call.wish { plans } else { 1 };
+    calls.iter().map(plans).sum()
+}

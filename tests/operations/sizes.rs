@@ -1,0 +1,35 @@
+//! How much each test does: small by default, full with `BAPPY_FULL=1`, and each size by itself
+//! in the variable of its name.
+
+/// The size `name`: `BAPPY_TEST_<name>`, else `full` or `small`.
+pub fn size(name: &str, small: usize, full: usize) -> usize {
+    let variable = format!("BAPPY_TEST_{name}");
+    if let Ok(text) = std::env::var(&variable) {
+        return text.parse().unwrap_or_else(|_| panic!("{variable} is not a number: {text}"));
+    }
+    if is_full() { full } else { small }
+}
+
+fn is_full() -> bool {
+    std::env::var_os("BAPPY_FULL").is_some_and(|value| value == "1")
+}
+
+/// Calls in flight at a time.
+pub fn in_flight() -> usize {
+    size("IN_FLIGHT", 32, 32)
+}
+
+/// Top-ups of a run under load.
+pub fn topups() -> usize {
+    size("TOPUPS", 150, 2_000)
+}
+
+/// New Links of a run under load.
+pub fn creates() -> usize {
+    size("CREATES", 40, 500)
+}
+
+/// Kills of the service, or of the operator.
+pub fn kills() -> usize {
+    size("KILLS", 3, 20)
+}

@@ -1,0 +1,263 @@
+//! What a test stands on: a database with one organization, the operator, an identity provider,
+//! and services on demand.
+
+use crate::postgres_server;
+use crate::process::{Process, free_port};
+use bappy::app::{self, Parts};
+use bappy::config::{Config, Profile};
+use bappy::operator::catalogue;
+use bappy::store::DbError;
+use bappy::store::catalogue::{self as offers, Selection, Terms};
+use bappy::store::organizations::{self, NewOrganization};
+use bappy_actors::model::{Currency, EntryId, EntryKind, Money, OrgId};
+use bappy_actors::wallet::{Command, Credit};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// So long after its deadline a call may still appear at the operator of these tests.
+pub const HORIZON: Duration = Duration::from_secs(6);
+/// No answer waits for the operator longer.
+pub const DEADLINE: Duration = Duration::from_secs(3);
+/// One call to the operator; a hang costs this much.
+const CALL_TIMEOUT: Duration = Duration::from_secs(1);
+/// An answer that takes longer than any deadline is a lost one.
+const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+pub struct World {
+    pub parts: Parts,
+    pub org: OrgId,
+    pub plan: String,
+    pub price: Money,
+    pub client: reqwest::Client,
+    pub token: String,
+    pub operator_url: String,
+    operator: Option<Process>,
+    operator_at: SocketAddr,
+    _identity: Process,
+    issuer: String,
+    database_url: String,
+    folder: TempDir,
+}
+
+/// A service in a process of its own.
+pub struct Service {
+    process: Option<Process>,
+    pub at: SocketAddr,
+    environment: Vec<(&'static str, String)>,
+    log: std::path::PathBuf,
+}
+
+impl World {
+    pub async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/bappy.db", folder.path().display());
+        Self::furnish(folder, url).await
+    }
+
+    pub async fn postgres() -> Option<Self> {
+        let url = postgres_server::fresh_database().await?;
+        Some(Self::furnish(tempfile::tempdir().unwrap(), url).await)
+    }
+
+    async fn furnish(folder: TempDir, database_url: String) -> Self {
+        let client = reqwest::Client::builder().timeout(ANSWER_MAX).build().unwrap();
+        let (operator_at, identity_at) = (free_port(), free_port());
+        let operator = start_operator(&client, operator_at, &folder).await;
+        let issuer = format!("http://{identity_at}/realms/platform");
+        let listen = identity_at.to_string();
+        let arguments = ["identity-sim", "--listen", &listen, "--client", "acme:secret:acme"];
+        let identity = Process::start(&arguments, &[], &folder.path().join("identity.log"));
+        let discovery = format!("{issuer}/.well-known/openid-configuration");
+        let identity = identity.ready(&client, &discovery).await;
+        let operator_url = format!("http://{operator_at}");
+        let config = configuration(&database_url, &issuer, &operator_url, free_port());
+        let (parts, org, plan, price) = seed(config).await;
+        let token = token(&client, &issuer).await;
+        let operator = Some(operator);
+        Self {
+            parts,
+            org,
+            plan,
+            price,
+            client,
+            token,
+            operator_url,
+            operator,
+            operator_at,
+            _identity: identity,
+            issuer,
+            database_url,
+            folder,
+        }
+    }
+
+    /// Starts a service and waits until it serves.
+    pub async fn serve(&self, name: &str) -> Service {
+        let at = free_port();
+        let environment = configuration(&self.database_url, &self.issuer, &self.operator_url, at);
+        let log = self.folder.path().join(format!("{name}.log"));
+        let mut service = Service { process: None, at, environment, log };
+        service.start(&self.client).await;
+        service
+    }
+
+    /// Sets the operator's faults; `{}` is none.
+    pub async fn faults(&self, faults: Value) {
+        let url = format!("{}/_control/faults", self.operator_url);
+        let answer = self.client.put(url).json(&faults).send().await.unwrap();
+        assert!(answer.status().is_success(), "{faults}: {answer:?}");
+    }
+
+    /// Hands over the operator's process.
+    pub fn take_operator(&mut self) -> Process {
+        self.operator.take().unwrap()
+    }
+
+    /// Kills the operator in the middle of whatever it does, and starts it again on its state.
+    pub async fn restart_operator(&self, operator: Process) -> Process {
+        operator.kill9();
+        start_operator(&self.client, self.operator_at, &self.folder).await
+    }
+
+    /// Pays into the wallet.
+    pub async fn pay_in(&self, amount: Money) {
+        let credit = Command::Credit(Credit {
+            entry_id: EntryId(self.parts.ids.next()),
+            kind: EntryKind::Credit,
+            amount,
+            reference: None,
+            description: "Credit".to_owned(),
+        });
+        app::credit(&self.parts, self.org, credit).await.unwrap();
+    }
+
+    /// So many times the plan's price.
+    pub fn times(&self, count: usize) -> Money {
+        Money::checked_sum(std::iter::repeat_n(self.price, count)).unwrap()
+    }
+
+    pub async fn balance(&self) -> Money {
+        let mut tx = self.parts.database.read().await.unwrap();
+        let sql = "SELECT balance FROM wallets WHERE org_id = $1";
+        let (balance,) = one!(tx, (i64,), sql, self.org.0).unwrap();
+        Money::from_micros(balance)
+    }
+
+    /// What all services logged.
+    pub fn logs(&self) -> String {
+        let mut text = String::new();
+        for entry in std::fs::read_dir(self.folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().unwrap().to_string_lossy().starts_with("serve") {
+                text.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+        text
+    }
+}
+
+impl World {
+    /// What the services logged beside the requests.
+    pub fn warnings(&self) -> String {
+        let logs = self.logs();
+        let lines = logs.lines().filter(|line| !line.contains(r#""message":"request done""#));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Service {
+    /// Starts it, for the first time or again on its address.
+    pub async fn start(&mut self, client: &reqwest::Client) {
+        let process = Process::start(&["serve"], &self.environment, &self.log);
+        let health = format!("http://{}/health", self.at);
+        self.process = Some(process.ready(client, &health).await);
+    }
+
+    pub fn kill9(&mut self) {
+        self.process.take().unwrap().kill9();
+    }
+
+    pub async fn terminate(&mut self) -> std::process::ExitStatus {
+        self.process.take().unwrap().terminate().await
+    }
+
+    pub fn process(&self) -> &Process {
+        self.process.as_ref().unwrap()
+    }
+}
+
+fn configuration(
+    database: &str,
+    issuer: &str,
+    operator: &str,
+    listen: SocketAddr,
+) -> Vec<(&'static str, String)> {
+    vec![
+        ("BAPPY_LISTEN", listen.to_string()),
+        ("BAPPY_DATABASE__URL", database.to_owned()),
+        ("BAPPY_IDENTITY__ISSUER", issuer.to_owned()),
+        ("BAPPY_OPERATOR__URL", operator.to_owned()),
+        ("BAPPY_OPERATOR__USERNAME", "bappy".to_owned()),
+        ("BAPPY_OPERATOR__PASSWORD", "secret".to_owned()),
+        ("BAPPY_OPERATOR__RATE_PER_SECOND", "100000".to_owned()),
+        ("BAPPY_OPERATOR__HORIZON_S", HORIZON.as_secs().to_string()),
+        ("BAPPY_OPERATOR__DEADLINE_MS", DEADLINE.as_millis().to_string()),
+        ("BAPPY_OPERATOR__CALL_TIMEOUT_MS", CALL_TIMEOUT.as_millis().to_string()),
+        ("BAPPY_METRICS__LISTEN", "127.0.0.1:0".to_owned()),
+        ("BAPPY_RATE_LIMIT__ENABLED", "false".to_owned()),
+    ]
+}
+
+async fn start_operator(client: &reqwest::Client, at: SocketAddr, folder: &TempDir) -> Process {
+    let (listen, state) = (at.to_string(), folder.path().join("operator.jsonl"));
+    let state = state.to_str().unwrap();
+    let arguments = ["operator-sim", "--listen", &listen, "--state", state];
+    let process = Process::start(&arguments, &[], &folder.path().join("operator.log"));
+    // The journal is a control: it is there whatever faults are set, and needs no session.
+    process.ready(client, &format!("http://{at}/_control/journal?reference=none")).await
+}
+
+/// One organization with everything in the operator's catalogue, and its cheapest plan.
+async fn seed(environment: Vec<(&'static str, String)>) -> (Parts, OrgId, String, Money) {
+    let environment = environment.into_iter().map(|(key, value)| (key.to_owned(), value));
+    let config = Config::load(&Profile::Service, None, environment).unwrap();
+    let parts = app::open(&config).await.unwrap();
+    let operator = app::operator(&config.required().unwrap()).unwrap();
+    let items = catalogue::fetch(&*operator, CALL_TIMEOUT * 10).await.unwrap();
+    let (at, ids, org) = (parts.clock.now(), parts.ids.clone(), OrgId(parts.ids.next()));
+    let new = NewOrganization {
+        id: org,
+        slug: "acme".to_owned(),
+        name: "Acme Travel".to_owned(),
+        currency: "USD".parse::<Currency>().unwrap(),
+        price_per_sms: "0.05".parse().unwrap(),
+        price_per_link: "0.50".parse().unwrap(),
+        clients: vec!["acme".to_owned()],
+    };
+    let seeded = parts.database.write(move |tx| {
+        Box::pin(async move {
+            offers::sync(tx, &items, true, &*ids, at).await?;
+            organizations::create(tx, &new, at).await?.unwrap();
+            let terms = Terms { markup_percent: None, rates: BTreeMap::new() };
+            offers::enable(tx, org, &Selection::All, &terms, at).await?.unwrap();
+            let sql = "SELECT plan_id, price FROM organization_plans
+                       WHERE org_id = $1 AND price > 0 ORDER BY price, plan_id LIMIT 1";
+            let plan = one!(tx, (uuid::Uuid, i64), sql, org.0)?;
+            Ok::<_, DbError>(plan)
+        })
+    });
+    let (plan, price) = seeded.await.unwrap();
+    (parts, org, plan.to_string(), Money::from_micros(price))
+}
+
+async fn token(client: &reqwest::Client, issuer: &str) -> String {
+    let form = json!({
+        "grant_type": "client_credentials", "client_id": "acme", "client_secret": "secret",
+    });
+    let url = format!("{issuer}/protocol/openid-connect/token");
+    let answer: Value = client.post(url).form(&form).send().await.unwrap().json().await.unwrap();
+    answer["access_token"].as_str().unwrap().to_owned()
+}

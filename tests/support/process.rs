@@ -1,0 +1,129 @@
+//! The real program as processes of its own: the service and the two simulators, on free ports,
+//! their logs in files.
+//!
+//! **Invariants.** A signal goes only to a process that was started here; what still runs is
+//! killed when its [`Process`] is dropped.
+
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+/// A process that is not ready by then will not be.
+const READY_MAX: Duration = Duration::from_secs(30);
+/// `serve` gives what runs 30 s to end, and then some to close.
+const EXIT_MAX: Duration = Duration::from_secs(45);
+const POLL: Duration = Duration::from_millis(20);
+/// Below what Linux gives to outgoing connections, so that nobody takes the port of a process
+/// between its death and its restart.
+const PORTS: std::ops::Range<u16> = 18_000..32_000;
+
+/// A port that is free now and that this process hands out once.
+pub fn free_port() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let span = PORTS.end - PORTS.start;
+    let start = u16::try_from(std::process::id() * 61 % u32::from(span)).unwrap();
+    for _ in 0..span {
+        let offset = (start + NEXT.fetch_add(1, Ordering::Relaxed) % span) % span;
+        let addr = SocketAddr::from(([127, 0, 0, 1], PORTS.start + offset));
+        if TcpListener::bind(addr).is_ok() {
+            return addr;
+        }
+    }
+    panic!("there is no free port");
+}
+
+/// A running program.
+pub struct Process {
+    child: Child,
+    /// What it wrote to stdout and stderr, over all of its starts.
+    pub log: PathBuf,
+}
+
+impl Process {
+    /// Starts `bappy` with its arguments and configuration; nothing else of `BAPPY_…` reaches it.
+    pub fn start(arguments: &[&str], environment: &[(&str, String)], log: &Path) -> Self {
+        let file = File::options().create(true).append(true).open(log).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bappy"));
+        for (key, _) in std::env::vars_os() {
+            if key.to_string_lossy().starts_with("BAPPY_") {
+                command.env_remove(key);
+            }
+        }
+        command
+            .args(arguments)
+            .envs(environment.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file);
+        Self { child: command.spawn().unwrap(), log: log.to_owned() }
+    }
+
+    /// Waits until `GET url` is answered with a success.
+    pub async fn ready(mut self, client: &reqwest::Client, url: &str) -> Self {
+        let until = Instant::now() + READY_MAX;
+        loop {
+            if let Ok(answer) = client.get(url).send().await
+                && answer.status().is_success()
+            {
+                return self;
+            }
+            let ended = self.child.try_wait().unwrap();
+            let late = Instant::now() > until;
+            assert!(ended.is_none() && !late, "not ready ({ended:?}):\n{}", self.log());
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Ends it without a word, as the kernel does when memory runs out.
+    pub fn kill9(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub async fn terminate(mut self) -> ExitStatus {
+        self.signal("TERM");
+        let until = Instant::now() + EXIT_MAX;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < until, "it does not stop:\n{}", self.log());
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Stops its time: nothing in it runs, its connections stay open.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on as if nothing had been.
+    pub fn go_on(&self) {
+        self.signal("CONT");
+    }
+
+    /// What it logged; the end of it, if it is long.
+    pub fn log(&self) -> String {
+        const SHOWN: usize = 4_000;
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let start =
+            (0..=text.len().saturating_sub(SHOWN)).rev().find(|&i| text.is_char_boundary(i));
+        text[start.unwrap_or(0)..].to_owned()
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
