@@ -180,8 +180,9 @@ pub async fn find(tx: &mut Tx, id: OperationId) -> Result<Option<Attempt>, DbErr
     row.map(TryInto::try_into).transpose()
 }
 
-/// The latest attempt under a key: the one that runs or succeeded, if there is one, since a key
-/// is free for another only once its attempt was refunded or rejected.
+/// The attempt that a key stands for: the one that runs or succeeded, if there is one, else the
+/// latest. Ids are given before attempts are recorded, so the one that counts may have a smaller
+/// id than one that was refunded before it began.
 pub async fn latest_for_key(
     tx: &mut Tx,
     org: OrgId,
@@ -201,7 +202,9 @@ pub async fn latest_for_key(
             "SELECT ",
             columns!(),
             ", request_hash, answer FROM operations
-             WHERE org_id = $1 AND idempotency_key = $2 ORDER BY id DESC LIMIT 1"
+             WHERE org_id = $1 AND idempotency_key = $2
+             ORDER BY CASE WHEN state IN ('pending', 'succeeded') THEN 0 ELSE 1 END, id DESC
+             LIMIT 1"
         ),
         org.0,
         key
