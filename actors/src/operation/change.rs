@@ -66,7 +66,7 @@ pub(super) async fn update_link(services: &Services, caller: Caller, update: Upd
     let driven = match (&mut permit, update.status) {
         (Some(permit), Some(status)) => {
             let wanted = Wanted::Status(&link.endpoint_id, status);
-            drive(services, permit, wanted, until).await
+            drive(services, permit, wanted, false, until).await
         }
         _ => Driven::Done,
     };
@@ -129,7 +129,7 @@ pub(super) async fn remove_plans(
     for (place, mut activation) in activations.into_iter().enumerate() {
         let instance = activation.instance_id.clone();
         let wanted = Wanted::PlanGone(&link.endpoint_id, &instance);
-        let driven = drive(services, &mut permit, wanted, until).await;
+        let driven = drive(services, &mut permit, wanted, false, until).await;
         match driven {
             Driven::Done => {
                 activation.status = ActivationStatus::Cancelled;
@@ -279,14 +279,15 @@ impl Wanted<'_> {
     }
 }
 
-/// Sends what is wanted until it is so, cannot be, or the time is over.
+/// Sends what is wanted until it is so, cannot be, or the time is over. `in_doubt`: whether it
+/// may have been sent before, by a runner that is gone.
 pub(super) async fn drive(
     services: &Services,
     permit: &mut Permit,
     wanted: Wanted<'_>,
+    mut in_doubt: bool,
     until: Duration,
 ) -> Driven {
-    let mut in_doubt = false;
     loop {
         let time = left(until, services.clock.elapsed());
         let mut wait = REPEAT_PAUSE;

@@ -328,7 +328,7 @@ impl Resolver {
                 let driven = match status {
                     Some(status) => {
                         let wanted = Wanted::Status(endpoint_id, *status);
-                        change::drive(services, &mut permit, wanted, until).await
+                        change::drive(services, &mut permit, wanted, true, until).await
                     }
                     None => Driven::Done,
                 };
@@ -340,7 +340,7 @@ impl Resolver {
                 for (place, (activation, instance)) in items.iter().enumerate() {
                     let until = services.clock.elapsed() + CALL_TIMEOUT;
                     let wanted = Wanted::PlanGone(endpoint_id, instance);
-                    let driven = change::drive(services, &mut permit, wanted, until).await;
+                    let driven = change::drive(services, &mut permit, wanted, true, until).await;
                     let change = LinkChange::Cancel(*activation);
                     let last = place + 1 == items.len();
                     ended = self.ended(&operation, driven, change, last).await;
