@@ -48,7 +48,7 @@ pub async fn settled(world: &World, told: &[Told], before: Money) -> Settled {
     assert!(found.is_clean(), "{found:#?}");
     let operations = operations(world).await;
     world.faults(json!({})).await;
-    let journal = journal(world).await;
+    let journal = world.journal().await;
     let standing = standing(world, &journal).await;
     final_in_time(&operations);
     operator_agrees(&operations, &journal, &standing);
@@ -57,7 +57,8 @@ pub async fn settled(world: &World, told: &[Told], before: Money) -> Settled {
     Settled { operations, journal, after, balance }
 }
 
-async fn drained(world: &World) -> Duration {
+/// Waits until nothing is pending and nothing is watched; says how long that took.
+pub async fn drained(world: &World) -> Duration {
     let started = Instant::now();
     // A read-back that fails three times waits half a minute for the next.
     let patience = HORIZON * 4 + Duration::from_secs(120);
@@ -81,28 +82,15 @@ async fn operations(world: &World) -> Vec<Operation> {
     all!(tx, Operation, sql, world.org.0).unwrap()
 }
 
-/// Every mutation at the operator.
-async fn journal(world: &World) -> Vec<Value> {
-    let url = format!("{}/_control/journal", world.operator_url);
-    let all: Value = world.client.get(url).send().await.unwrap().json().await.unwrap();
-    all["items"].as_array().unwrap().clone()
-}
-
 /// The plan instances that stand at the operator, by reference: neither removed nor expired, on
 /// endpoints that are not terminated.
 async fn standing(world: &World, journal: &[Value]) -> HashMap<String, Vec<String>> {
-    let login = json!({ "username": "audit", "password": "audit" });
-    let url = format!("{}/api/login", world.operator_url);
-    let session: Value =
-        world.client.post(url).json(&login).send().await.unwrap().json().await.unwrap();
-    let token = session["access_token"].as_str().unwrap();
+    let session = world.operator_session().await;
     let endpoints: BTreeSet<_> =
         journal.iter().map(|entry| entry["endpoint_id"].as_str().unwrap()).collect();
     let mut standing: HashMap<String, Vec<String>> = HashMap::new();
     for id in endpoints {
-        let url = format!("{}/api/endpoints/{id}", world.operator_url);
-        let get = world.client.get(url).bearer_auth(token);
-        let endpoint: Value = get.send().await.unwrap().json().await.unwrap();
+        let endpoint = world.endpoint(&session, id).await;
         if endpoint["status"] == "terminated" {
             continue;
         }

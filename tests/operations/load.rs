@@ -21,6 +21,10 @@ pub enum Wish {
     Create,
     /// So many plans, all or none, on a Link.
     Topup(String, usize),
+    /// An activation taken off a Link.
+    Remove(String, String),
+    /// A Link's status.
+    Status(String, &'static str),
 }
 
 #[derive(Clone, Debug)]
@@ -90,6 +94,19 @@ impl<'a> Load<'a> {
         join_all(calls).await
     }
 
+    /// Makes the calls of each list one after the other, all lists side by side.
+    pub async fn run_in_turns(&self, lists: Vec<Vec<Call>>) -> Vec<Told> {
+        let lists = lists.into_iter().map(|list| async {
+            let mut told = Vec::with_capacity(list.len());
+            for call in list {
+                told.push(self.make(self.services[0], call).await);
+                self.answered.fetch_add(1, Ordering::Relaxed);
+            }
+            told
+        });
+        join_all(lists).await.concat()
+    }
+
     /// Returns when so many calls have their final answer.
     pub async fn reaches(&self, answered: usize) {
         while self.answered.load(Ordering::Relaxed) < answered {
@@ -128,6 +145,13 @@ impl<'a> Load<'a> {
             Wish::Topup(link, plans) => {
                 let body = json!({ "add": vec![plan; *plans] });
                 (Method::PUT, format!("/v1/links/{link}/plans"), body)
+            }
+            Wish::Remove(link, activation) => {
+                let body = json!({ "remove": [activation] });
+                (Method::PUT, format!("/v1/links/{link}/plans"), body)
+            }
+            Wish::Status(link, status) => {
+                (Method::PUT, format!("/v1/links/{link}"), json!({ "status": status }))
             }
         };
         let request = self.world.client.request(method, format!("http://{service}{path}"));

@@ -25,7 +25,9 @@ mod load;
 mod sizes;
 mod world;
 
+mod changes;
 mod crash;
+mod database_cut;
 mod graceful_stop;
 mod late;
 mod lossy;
@@ -61,6 +63,10 @@ on_both! {
     lossy { a_lossy_operator_costs_nobody_anything }
     late { what_lands_after_its_refund_is_undone }
     crash { kills_lose_nothing_and_charge_nothing_twice }
+    changes {
+        statuses_and_removals_agree_with_the_operator_after_kills,
+        a_change_left_in_doubt_by_a_crash_is_not_given_up_for_a_throttle,
+    }
     graceful_stop { a_stop_under_load_leaves_nothing_pending }
     operator_restart { a_restart_of_the_operator_costs_nobody_anything }
 }
@@ -78,6 +84,13 @@ mod postgres_only {
     async fn a_paused_service_does_no_harm_when_it_goes_on() {
         if let Some(world) = crate::world::World::postgres().await {
             crate::paused::a_paused_service_does_no_harm_when_it_goes_on(world).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn lost_connections_to_the_database_cost_nobody_anything() {
+        if let Some(world) = crate::world::World::postgres().await {
+            crate::database_cut::lost_connections_to_the_database_cost_nobody_anything(world).await;
         }
     }
 }

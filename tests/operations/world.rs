@@ -38,7 +38,7 @@ pub struct World {
     operator_at: SocketAddr,
     _identity: Process,
     issuer: String,
-    database_url: String,
+    pub database_url: String,
     folder: TempDir,
 }
 
@@ -145,7 +145,47 @@ impl World {
         let (balance,) = one!(tx, (i64,), sql, self.org.0).unwrap();
         Money::from_micros(balance)
     }
+}
 
+/// The operator, asked behind the service's back.
+impl World {
+    /// Every mutation there.
+    pub async fn journal(&self) -> Vec<Value> {
+        let url = format!("{}/_control/journal", self.operator_url);
+        let all: Value = self.client.get(url).send().await.unwrap().json().await.unwrap();
+        all["items"].as_array().unwrap().clone()
+    }
+
+    /// Returns when the operator has done something of a kind.
+    pub async fn until_the_operator_did(&self, operation: &str) {
+        while !self.journal().await.iter().any(|entry| entry["operation"] == operation) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub async fn operator_session(&self) -> String {
+        let login = json!({ "username": "audit", "password": "audit" });
+        let post = self.client.post(format!("{}/api/login", self.operator_url));
+        let session: Value = post.json(&login).send().await.unwrap().json().await.unwrap();
+        session["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// A call that does nothing but count.
+    pub async fn ask_for_a_status_of_nothing(&self) {
+        let session = self.operator_session().await;
+        let patch = self.client.patch(format!("{}/api/endpoints/none", self.operator_url));
+        let patch = patch.bearer_auth(session).json(&json!({ "status": "active" }));
+        let answer = patch.send().await.unwrap();
+        assert!(answer.status().is_client_error(), "{answer:?}");
+    }
+
+    pub async fn endpoint(&self, session: &str, id: &str) -> Value {
+        let get = self.client.get(format!("{}/api/endpoints/{id}", self.operator_url));
+        get.bearer_auth(session).send().await.unwrap().json().await.unwrap()
+    }
+}
+
+impl World {
     /// What all services logged.
     pub fn logs(&self) -> String {
         let mut text = String::new();
@@ -157,9 +197,7 @@ impl World {
         }
         text
     }
-}
 
-impl World {
     /// What the services logged beside the requests.
     pub fn warnings(&self) -> String {
         let logs = self.logs();
