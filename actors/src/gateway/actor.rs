@@ -3,7 +3,7 @@
 //! It decides in synchronous code; who has to wait (for the rate, for room, for a login) waits in
 //! a future of its own, each bounded by the time it was given.
 
-use super::breaker::{Breaker, BreakerLimits, CallReport};
+use super::breaker::{Breaker, BreakerLimits, CallReport, Generation};
 use super::{BreakerState, NotAdmitted};
 use crate::ports::{AccessToken, CallError, Clock, Operator};
 use actix::{
@@ -49,7 +49,7 @@ impl Default for GatewayLimits {
 }
 
 /// The token bucket of calls, on the core's own clock.
-struct Rate {
+pub(super) struct Rate {
     bucket: RateLimiter<NotKeyed, InMemoryState, PortClock, NoOpMiddleware<Duration>>,
     /// More calls at once than the bucket ever holds wait for as many as it can give.
     burst: NonZeroU32,
@@ -76,7 +76,7 @@ impl Rate {
     }
 
     /// Takes room for calls; or says how long to wait before asking again.
-    fn take(&self, calls: NonZeroU32) -> Result<(), Duration> {
+    pub(super) fn take(&self, calls: NonZeroU32) -> Result<(), Duration> {
         match self.bucket.check_n(calls.min(self.burst)) {
             Ok(Err(not_until)) => Err(not_until.wait_time_from(self.clock.now())),
             Ok(Ok(())) | Err(_) => Ok(()),
@@ -88,6 +88,32 @@ impl Rate {
 pub(super) struct Admission {
     pub slot: OwnedSemaphorePermit,
     pub token: AccessToken,
+    pub ticket: Ticket,
+    pub rate: Arc<Rate>,
+}
+
+/// A report of a caller that was let through.
+pub(super) type Report = (Generation, CallReport);
+
+/// The breaker's leave to call. Wherever it is dropped, its end is reported.
+pub(super) struct Ticket {
+    generation: Generation,
+    reports: mpsc::UnboundedSender<Report>,
+    called: bool,
+}
+
+impl Ticket {
+    /// Reports a call.
+    pub(super) fn report(&mut self, report: CallReport) {
+        self.called = true;
+        let _ = self.reports.send((self.generation, report));
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let _ = self.reports.send((self.generation, CallReport::Ended { called: self.called }));
+    }
 }
 
 /// Asks to be let through for a number of calls within a time.
@@ -124,7 +150,9 @@ pub(super) struct GatewayActor {
     login_failed: Option<(NotAdmitted, Duration)>,
     logging_in: bool,
     want_session: Vec<oneshot::Sender<Result<AccessToken, NotAdmitted>>>,
-    reports: Option<mpsc::UnboundedReceiver<CallReport>>,
+    reports: Option<mpsc::UnboundedReceiver<Report>>,
+    /// Makes tickets report; weak, so that the actor does not keep itself alive.
+    tickets: mpsc::WeakUnboundedSender<Report>,
 }
 
 impl GatewayActor {
@@ -132,7 +160,8 @@ impl GatewayActor {
         operator: Arc<dyn Operator>,
         clock: Arc<dyn Clock>,
         limits: GatewayLimits,
-        reports: mpsc::UnboundedReceiver<CallReport>,
+        reports: mpsc::UnboundedReceiver<Report>,
+        tickets: mpsc::WeakUnboundedSender<Report>,
     ) -> Self {
         let rate = Arc::new(Rate::new(limits.rate_per_second, Arc::clone(&clock)));
         Self {
@@ -148,6 +177,7 @@ impl GatewayActor {
             logging_in: false,
             want_session: Vec::new(),
             reports: Some(reports),
+            tickets,
         }
     }
 
@@ -210,9 +240,8 @@ impl GatewayActor {
     }
 
     /// The rest of an admission that has to wait for something.
-    fn admit_later(&mut self, admit: Admit, ctx: &mut Context<Self>) {
+    fn admit_later(&mut self, admit: Admit, ticket: Ticket, ctx: &mut Context<Self>) {
         let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
-            self.breaker.report(CallReport::NotMade, self.clock.elapsed());
             let _ = admit.reply.send(Err(NotAdmitted::NoRoom));
             return;
         };
@@ -230,39 +259,36 @@ impl GatewayActor {
             while let Err(wait) = rate.take(calls) {
                 tokio::time::sleep(wait).await;
             }
-            Ok(Admission { slot, token })
+            Ok(Admission { slot, token, ticket, rate })
         };
         let bounded = async move {
             let admission = tokio::time::timeout(patience, wait).await;
-            let admission = admission.unwrap_or(Err(NotAdmitted::NoRoom));
-            let refused = admission.is_err();
-            // Who has gone away meanwhile does not call.
-            let gone = reply.send(admission).is_err();
-            refused || gone
+            // Who has gone away meanwhile does not call: the ticket is dropped with the answer.
+            let _ = reply.send(admission.unwrap_or(Err(NotAdmitted::NoRoom)));
         };
-        ctx.spawn(bounded.into_actor(self).map(|not_made, actor, _| {
-            if not_made {
-                actor.breaker.report(CallReport::NotMade, actor.clock.elapsed());
-            }
-        }));
+        ctx.spawn(bounded.into_actor(self));
     }
 
     fn admit(&mut self, admit: Admit, ctx: &mut Context<Self>) {
-        let now = self.clock.elapsed();
-        if let Err(wait) = self.breaker.admit(now) {
-            let _ = admit.reply.send(Err(NotAdmitted::BreakerOpen(wait)));
-            return;
-        }
+        let generation = match self.breaker.admit(self.clock.elapsed()) {
+            Ok(generation) => generation,
+            Err(wait) => {
+                let _ = admit.reply.send(Err(NotAdmitted::BreakerOpen(wait)));
+                return;
+            }
+        };
+        // Gone only with the handle, and nobody asks then.
+        let Some(reports) = self.tickets.upgrade() else { return };
+        let ticket = Ticket { generation, reports, called: false };
         if let Some(token) = self.session()
             && let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned()
             && self.rate.take(admit.calls).is_ok()
         {
-            if admit.reply.send(Ok(Admission { slot, token })).is_err() {
-                self.breaker.report(CallReport::NotMade, now);
-            }
+            let rate = Arc::clone(&self.rate);
+            let _ = admit.reply.send(Ok(Admission { slot, token, ticket, rate }));
             return;
         }
-        self.admit_later(admit, ctx);
+        self.admit_later(admit, ticket, ctx);
     }
 }
 
@@ -280,10 +306,10 @@ impl Actor for GatewayActor {
 
 impl Supervised for GatewayActor {}
 
-impl StreamHandler<CallReport> for GatewayActor {
-    fn handle(&mut self, report: CallReport, _: &mut Context<Self>) {
+impl StreamHandler<Report> for GatewayActor {
+    fn handle(&mut self, (generation, report): Report, _: &mut Context<Self>) {
         let before = self.breaker.state();
-        self.breaker.report(report, self.clock.elapsed());
+        self.breaker.report(generation, report, self.clock.elapsed());
         let after = self.breaker.state();
         if before != after {
             tracing::warn!(?before, ?after, "the circuit breaker changed");

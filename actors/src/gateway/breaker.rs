@@ -5,6 +5,9 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+/// A trial that has not told its end in this time is given up: longer than any deadline.
+const TRIAL_MAX: Duration = Duration::from_secs(60);
+
 /// When the breaker opens and closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerLimits {
@@ -52,21 +55,30 @@ pub enum BreakerState {
     HalfOpen,
 }
 
-/// How a call that was let through went.
+/// A trial's place in the breaker's life: what was let through before it last changed its mind
+/// says nothing about what it does now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Generation(u64);
+
+/// What became of a caller that was let through: each of its calls, and then its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallReport {
     /// The operator answered, if only with a definite no.
     Answered(Duration),
-    /// It failed: no answer, an error, or no connection.
+    /// A call failed: no answer, an error, or no connection.
     Failed(Duration),
-    /// It was let through and not made.
-    NotMade,
+    /// The caller makes no more calls; whether it made one.
+    Ended {
+        /// At least one call was made.
+        called: bool,
+    },
 }
 
 /// The breaker.
 #[derive(Debug)]
 pub struct Breaker {
     limits: BreakerLimits,
+    generation: u64,
     phase: Phase,
 }
 
@@ -74,7 +86,7 @@ pub struct Breaker {
 enum Phase {
     Closed(VecDeque<Sample>),
     Open { until: Duration },
-    HalfOpen { trying: usize, succeeded: usize },
+    HalfOpen { since: Duration, trying: usize, succeeded: usize },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +99,7 @@ struct Sample {
 impl Breaker {
     /// A closed breaker.
     pub fn new(limits: BreakerLimits) -> Self {
-        Self { limits, phase: Phase::Closed(VecDeque::with_capacity(limits.window_calls)) }
+        Self { limits, generation: 0, phase: closed(&limits) }
     }
 
     /// What it does with the next call.
@@ -99,63 +111,70 @@ impl Breaker {
         }
     }
 
-    /// Lets a call through, which must be reported; else says how long to wait.
-    pub fn admit(&mut self, now: Duration) -> Result<(), Duration> {
+    fn enter(&mut self, phase: Phase) {
+        self.generation += 1;
+        self.phase = phase;
+    }
+
+    /// Lets a caller through, whose end must be reported; else says how long to wait.
+    pub fn admit(&mut self, now: Duration) -> Result<Generation, Duration> {
         if let Phase::Open { until } = self.phase {
             if now < until {
                 return Err(until.saturating_sub(now));
             }
-            self.phase = Phase::HalfOpen { trying: 0, succeeded: 0 };
+            self.enter(Phase::HalfOpen { since: now, trying: 0, succeeded: 0 });
         }
-        if let Phase::HalfOpen { trying, succeeded } = &mut self.phase {
+        if let Phase::HalfOpen { since, trying, succeeded } = &mut self.phase {
             if *trying + *succeeded >= self.limits.half_open_calls {
-                // Those that try will tell soon.
-                return Err(self.limits.open / 5);
+                // Those that try will tell soon. Should one never tell, others try.
+                if now.saturating_sub(*since) < TRIAL_MAX {
+                    return Err(self.limits.open / 5);
+                }
+                (*since, *trying) = (now, 0);
             }
             *trying += 1;
         }
-        Ok(())
+        Ok(Generation(self.generation))
     }
 
-    /// Takes note of how a call went that was let through.
-    pub fn report(&mut self, report: CallReport, now: Duration) {
+    /// Takes note of a call, or of the end, of a caller that was let through.
+    pub fn report(&mut self, generation: Generation, report: CallReport, now: Duration) {
+        if generation != Generation(self.generation) {
+            return;
+        }
         let (failed, took) = match report {
-            CallReport::Answered(took) => (false, Some(took)),
-            CallReport::Failed(took) => (true, Some(took)),
-            CallReport::NotMade => (false, None),
+            CallReport::Answered(took) => (false, took),
+            CallReport::Failed(took) => (true, took),
+            CallReport::Ended { called } => return self.ended(called),
         };
-        let slow = took.is_some_and(|took| took > self.limits.slow_call);
+        let slow = took > self.limits.slow_call;
         match &mut self.phase {
             Phase::Closed(samples) => {
-                if took.is_none() {
-                    return;
-                }
                 if samples.len() >= self.limits.window_calls {
                     samples.pop_front();
                 }
                 samples.push_back(Sample { at: now, failed, slow });
                 if (failed || slow) && self.must_open(now) {
-                    self.phase = Phase::Open { until: now + self.limits.open };
+                    self.enter(Phase::Open { until: now + self.limits.open });
                 }
             }
-            // Let through before it opened.
             Phase::Open { .. } => {}
-            Phase::HalfOpen { trying, succeeded } => {
-                *trying = trying.saturating_sub(1);
-                match took {
-                    None => {}
-                    Some(_) if failed || slow => {
-                        self.phase = Phase::Open { until: now + self.limits.open };
-                    }
-                    Some(_) => {
-                        *succeeded += 1;
-                        if *succeeded >= self.limits.half_open_calls {
-                            self.phase =
-                                Phase::Closed(VecDeque::with_capacity(self.limits.window_calls));
-                        }
-                    }
+            Phase::HalfOpen { .. } => {
+                if failed || slow {
+                    self.enter(Phase::Open { until: now + self.limits.open });
                 }
             }
+        }
+    }
+
+    /// The end of a trial that did not fail: it counts once, however many calls it made.
+    fn ended(&mut self, called: bool) {
+        let Phase::HalfOpen { trying, succeeded, .. } = &mut self.phase else { return };
+        *trying = trying.saturating_sub(1);
+        *succeeded += usize::from(called);
+        if *succeeded >= self.limits.half_open_calls {
+            let phase = closed(&self.limits);
+            self.enter(phase);
         }
     }
 
@@ -172,6 +191,10 @@ impl Breaker {
     }
 }
 
+fn closed(limits: &BreakerLimits) -> Phase {
+    Phase::Closed(VecDeque::with_capacity(limits.window_calls))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,11 +205,17 @@ mod tests {
         Duration::from_secs(s)
     }
 
+    /// One caller with one call.
+    fn call(breaker: &mut Breaker, report: CallReport, now: Duration) {
+        let generation = breaker.admit(now).unwrap();
+        breaker.report(generation, report, now);
+        breaker.report(generation, CallReport::Ended { called: true }, now);
+    }
+
     fn opened_at(now: Duration) -> Breaker {
         let mut breaker = Breaker::new(BreakerLimits::default());
         for _ in 0..20 {
-            breaker.admit(now).unwrap();
-            breaker.report(CallReport::Failed(QUICK), now);
+            call(&mut breaker, CallReport::Failed(QUICK), now);
         }
         assert_eq!(breaker.state(), BreakerState::Open);
         breaker
@@ -196,10 +225,9 @@ mod tests {
     fn it_stays_closed_while_half_of_the_calls_or_more_are_answered() {
         let mut breaker = Breaker::new(BreakerLimits::default());
         for i in 0..1000 {
-            breaker.admit(secs(1)).unwrap();
             let report =
                 if i % 5 < 2 { CallReport::Failed(QUICK) } else { CallReport::Answered(QUICK) };
-            breaker.report(report, secs(1));
+            call(&mut breaker, report, secs(1));
         }
         assert_eq!(breaker.state(), BreakerState::Closed);
     }
@@ -214,8 +242,7 @@ mod tests {
     fn it_opens_on_slow_calls() {
         let mut breaker = Breaker::new(BreakerLimits::default());
         for _ in 0..20 {
-            breaker.admit(secs(1)).unwrap();
-            breaker.report(CallReport::Answered(secs(9)), secs(1));
+            call(&mut breaker, CallReport::Answered(secs(9)), secs(1));
         }
         assert_eq!(breaker.state(), BreakerState::Open);
     }
@@ -223,13 +250,15 @@ mod tests {
     #[test]
     fn half_open_lets_a_few_try_and_closes_when_all_succeed() {
         let mut breaker = opened_at(secs(10));
-        for _ in 0..3 {
-            breaker.admit(secs(15)).unwrap();
-        }
+        let trials: Vec<_> = (0..3).map(|_| breaker.admit(secs(15)).unwrap()).collect();
         assert!(breaker.admit(secs(15)).is_err(), "no fourth call while three try");
-        for _ in 0..3 {
+        for trial in trials {
             assert_eq!(breaker.state(), BreakerState::HalfOpen);
-            breaker.report(CallReport::Answered(QUICK), secs(15));
+            // Several calls of one trial prove no more than one.
+            for _ in 0..3 {
+                breaker.report(trial, CallReport::Answered(QUICK), secs(15));
+            }
+            breaker.report(trial, CallReport::Ended { called: true }, secs(15));
         }
         assert_eq!(breaker.state(), BreakerState::Closed);
     }
@@ -237,18 +266,43 @@ mod tests {
     #[test]
     fn half_open_opens_again_at_the_first_failure() {
         let mut breaker = opened_at(secs(10));
-        breaker.admit(secs(15)).unwrap();
-        breaker.report(CallReport::Failed(QUICK), secs(16));
+        let trial = breaker.admit(secs(15)).unwrap();
+        breaker.report(trial, CallReport::Failed(QUICK), secs(16));
         assert_eq!(breaker.admit(secs(17)), Err(secs(4)));
     }
 
     #[test]
-    fn a_call_that_was_not_made_leaves_its_place_to_another() {
+    fn a_caller_that_did_not_call_leaves_its_place_to_another() {
         let mut breaker = opened_at(secs(10));
         for _ in 0..10 {
-            breaker.admit(secs(15)).unwrap();
-            breaker.report(CallReport::NotMade, secs(15));
+            let trial = breaker.admit(secs(15)).unwrap();
+            breaker.report(trial, CallReport::Ended { called: false }, secs(15));
         }
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+    }
+
+    #[test]
+    fn trials_that_never_tell_do_not_keep_it_half_open_for_ever() {
+        let mut breaker = opened_at(secs(10));
+        for _ in 0..3 {
+            breaker.admit(secs(15)).unwrap();
+        }
+        assert!(breaker.admit(secs(60)).is_err());
+        assert!(breaker.admit(secs(80)).is_ok());
+    }
+
+    #[test]
+    fn what_was_let_through_before_it_opened_says_nothing_about_a_trial() {
+        let mut breaker = Breaker::new(BreakerLimits::default());
+        let old = breaker.admit(secs(9)).unwrap();
+        for _ in 0..20 {
+            call(&mut breaker, CallReport::Failed(QUICK), secs(10));
+            if breaker.state() == BreakerState::Open {
+                break;
+            }
+        }
+        breaker.admit(secs(15)).unwrap();
+        breaker.report(old, CallReport::Failed(secs(6)), secs(15));
         assert_eq!(breaker.state(), BreakerState::HalfOpen);
     }
 
@@ -256,9 +310,9 @@ mod tests {
     fn failures_of_long_ago_do_not_count() {
         let mut breaker = Breaker::new(BreakerLimits::default());
         for _ in 0..19 {
-            breaker.report(CallReport::Failed(QUICK), secs(1));
+            call(&mut breaker, CallReport::Failed(QUICK), secs(1));
         }
-        breaker.report(CallReport::Failed(QUICK), secs(100));
+        call(&mut breaker, CallReport::Failed(QUICK), secs(100));
         assert_eq!(breaker.state(), BreakerState::Closed);
     }
 }

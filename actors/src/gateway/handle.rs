@@ -4,7 +4,9 @@
 //! once for each call, or as not made when it is dropped unused.
 
 use super::NotAdmitted;
-use super::actor::{Admission, Admit, AskState, GatewayActor, GatewayLimits, Renew};
+use super::actor::{
+    Admission, Admit, AskState, GatewayActor, GatewayLimits, Rate, Renew, Report, Ticket,
+};
 use super::breaker::{BreakerState, CallReport};
 use crate::ports::{AccessToken, CallError, Clock, Operator};
 use actix::{Addr, ArbiterHandle, Message, Supervisor, dev::ToEnvelope};
@@ -20,7 +22,8 @@ const CALL_TIMEOUT_MIN: Duration = Duration::from_millis(5);
 
 struct Live {
     addr: Addr<GatewayActor>,
-    reports: mpsc::UnboundedSender<CallReport>,
+    /// Keeps the actor's reports open: it holds only a weak sender of its own.
+    _reports: mpsc::UnboundedSender<Report>,
 }
 
 /// The way to the operator.
@@ -51,9 +54,11 @@ impl GatewayHandle {
         patience: Duration,
     ) -> Result<Permit, NotAdmitted> {
         let (reply, admitted) = oneshot::channel();
-        let reports = self.send(Admit { calls, patience, reply }).await;
-        let Admission { slot, token } = admitted.await.unwrap_or(Err(NotAdmitted::NoRoom))?;
-        Ok(Permit { gateway: Arc::clone(self), _slot: slot, token, reports, used: false })
+        self.send(Admit { calls, patience, reply }).await;
+        let Admission { slot, token, ticket, rate } =
+            admitted.await.unwrap_or(Err(NotAdmitted::NoRoom))?;
+        let gateway = Arc::clone(self);
+        Ok(Permit { gateway, _slot: slot, token, ticket, rate, paid: calls.get() })
     }
 
     /// What the breaker does now.
@@ -69,24 +74,23 @@ impl GatewayHandle {
     }
 
     /// Sends to the actor, starting it again if it died.
-    async fn send<M>(&self, message: M) -> mpsc::UnboundedSender<CallReport>
+    async fn send<M>(&self, message: M)
     where
         M: Message<Result = ()> + Send + 'static,
         GatewayActor: actix::Handler<M>,
         actix::Context<GatewayActor>: ToEnvelope<GatewayActor, M>,
     {
-        let (addr, reports) = {
+        let addr = {
             let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
             if !live.addr.connected() {
                 tracing::error!("the gateway actor died; starting it again");
                 *live = start(&self.operator, &self.clock, &self.arbiter, self.limits);
             }
-            (live.addr.clone(), live.reports.clone())
+            live.addr.clone()
         };
         // A message that is lost with the actor is answered by its dropped reply channel.
         #[expect(clippy::disallowed_methods, reason = "this handle owns admission and respawn")]
         let _ = addr.send(message).await;
-        reports
     }
 }
 
@@ -97,8 +101,9 @@ fn start(
     limits: GatewayLimits,
 ) -> Live {
     let (reports, received) = mpsc::unbounded_channel();
-    let actor = GatewayActor::new(Arc::clone(operator), Arc::clone(clock), limits, received);
-    Live { addr: Supervisor::start_in_arbiter(arbiter, |_| actor), reports }
+    let (operator, clock, tickets) = (Arc::clone(operator), Arc::clone(clock), reports.downgrade());
+    let actor = GatewayActor::new(operator, clock, limits, received, tickets);
+    Live { addr: Supervisor::start_in_arbiter(arbiter, |_| actor), _reports: reports }
 }
 
 /// Room at the operator for calls one after the other.
@@ -106,8 +111,10 @@ pub struct Permit {
     gateway: Arc<GatewayHandle>,
     _slot: OwnedSemaphorePermit,
     token: AccessToken,
-    reports: mpsc::UnboundedSender<CallReport>,
-    used: bool,
+    ticket: Ticket,
+    rate: Arc<Rate>,
+    /// Calls that the rate has already let through; read-backs and repetitions come behind them.
+    paid: u32,
 }
 
 impl Permit {
@@ -120,55 +127,70 @@ impl Permit {
         Fut: Future<Output = Result<T, CallError>>,
     {
         let operator = Arc::clone(&self.gateway.operator);
+        let asked = self.gateway.clock.elapsed();
+        let left = |now: Duration| left.saturating_sub(now.saturating_sub(asked));
+        if !self.pay(left(asked)).await {
+            return Err(CallError::Unreachable);
+        }
         let started = self.gateway.clock.elapsed();
-        let timeout = left.min(self.gateway.limits.call_timeout);
+        let timeout = left(started).min(self.gateway.limits.call_timeout);
         if timeout < CALL_TIMEOUT_MIN {
             return Err(CallError::Unreachable);
         }
         let mut answer = call(Arc::clone(&operator), self.token.clone(), timeout).await;
         if matches!(answer, Err(CallError::Unauthorized)) {
-            let spent = self.gateway.clock.elapsed().saturating_sub(started);
-            let rest = left.saturating_sub(spent).min(self.gateway.limits.call_timeout);
-            if rest >= CALL_TIMEOUT_MIN && self.renew(rest).await {
-                answer = call(operator, self.token.clone(), rest).await;
-            }
+            let rest = left(self.gateway.clock.elapsed()).min(self.gateway.limits.call_timeout);
+            answer = match self.renew(rest).await {
+                Ok(()) => {
+                    let rest =
+                        left(self.gateway.clock.elapsed()).min(self.gateway.limits.call_timeout);
+                    if rest < CALL_TIMEOUT_MIN {
+                        Err(CallError::Unreachable)
+                    } else {
+                        call(operator, self.token.clone(), rest).await
+                    }
+                }
+                Err(NotAdmitted::CredentialsRefused) => Err(CallError::Unauthorized),
+                Err(_) => Err(CallError::Unreachable),
+            };
         }
         let took = self.gateway.clock.elapsed().saturating_sub(started);
         self.report(&answer, took);
         answer
     }
 
-    async fn renew(&mut self, patience: Duration) -> bool {
+    /// Waits until the rate lets another call through; `false` where that takes too long.
+    async fn pay(&mut self, left: Duration) -> bool {
+        if let Some(paid) = self.paid.checked_sub(1) {
+            self.paid = paid;
+            return true;
+        }
+        let wait = async {
+            while let Err(wait) = self.rate.take(NonZeroU32::MIN) {
+                tokio::time::sleep(wait).await;
+            }
+        };
+        tokio::time::timeout(left, wait).await.is_ok()
+    }
+
+    async fn renew(&mut self, patience: Duration) -> Result<(), NotAdmitted> {
         let (reply, renewed) = oneshot::channel();
         self.gateway.send(Renew { refused: self.token.clone(), reply }).await;
-        match tokio::time::timeout(patience, renewed).await {
-            Ok(Ok(Ok(token))) => {
-                self.token = token;
-                true
-            }
-            _ => false,
-        }
+        let renewed = tokio::time::timeout(patience, renewed).await;
+        self.token =
+            renewed.map_err(|_| NotAdmitted::NoSession)?.unwrap_or(Err(NotAdmitted::NoSession))?;
+        Ok(())
     }
 
     fn report<T>(&mut self, answer: &Result<T, CallError>, took: Duration) {
-        let report = match answer {
+        metrics::histogram!("bappy_operator_call_seconds").record(took.as_secs_f64());
+        self.ticket.report(match answer {
             Ok(_) | Err(CallError::Refused(_) | CallError::Throttled(_)) => {
                 CallReport::Answered(took)
             }
             Err(CallError::Unauthorized | CallError::Unreachable | CallError::Unknown(_)) => {
                 CallReport::Failed(took)
             }
-        };
-        metrics::histogram!("bappy_operator_call_seconds").record(took.as_secs_f64());
-        self.used = true;
-        let _ = self.reports.send(report);
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if !self.used {
-            let _ = self.reports.send(CallReport::NotMade);
-        }
+        });
     }
 }

@@ -6,7 +6,7 @@
 use super::operator_calls;
 use super::{Caller, Ended, OperationError, RemovePlans, Services, UpdateLink, left};
 use crate::gateway::Permit;
-use crate::link::{Entered, Mode};
+use crate::link::Mode;
 use crate::model::{
     Activation, ActivationId, ActivationStatus, Answer, Cleanup, Failure, Link, LinkId,
     LinkSnapshot, LinkStatus, Money, Operation, OperationId, OperationKind, OperationState,
@@ -19,8 +19,12 @@ use std::{num::NonZeroU32, time::Duration};
 /// is for a few calls, not for a storm.
 const REPEAT_PAUSE_MIN: Duration = Duration::from_millis(100);
 const REPEAT_PAUSE_MAX: Duration = Duration::from_secs(2);
-/// Pause before looking again whether another instance has finished with the Link.
-const BUSY_PAUSE: Duration = Duration::from_millis(50);
+/// Pause before an end that the database could not take is stored again.
+const STORE_PAUSE: Duration = Duration::from_millis(100);
+/// Pause before looking again whether another operation has finished with the Link, doubled each
+/// time.
+const BUSY_PAUSE_MIN: Duration = Duration::from_millis(50);
+const BUSY_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// How driving the operator to a wanted value ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,24 +37,57 @@ pub(super) enum Driven {
     Open,
 }
 
+/// Another operation has to end before this one may begin.
+struct LinkBusy;
+
+/// Waits a while for another operation on the same Link; `false` when there is no time left.
+async fn wait_for_turn(services: &Services, pause: &mut Duration, until: Duration) -> bool {
+    let time = left(until, services.clock.elapsed());
+    if time <= *pause {
+        return false;
+    }
+    tokio::time::sleep(*pause).await;
+    *pause = (*pause * 2).min(BUSY_PAUSE_MAX);
+    true
+}
+
 pub(super) async fn update_link(services: &Services, caller: Caller, update: UpdateLink) -> Ended {
     let until = services.clock.elapsed() + services.limits.deadline;
-    let entered = match enter(services, &caller, update.link).await {
+    let mut pause = BUSY_PAUSE_MIN;
+    loop {
+        match try_update(services, &caller, &update, until).await {
+            Ok(ended) => return ended,
+            // Nothing is held meanwhile, and everything is looked at anew.
+            Err(LinkBusy) if wait_for_turn(services, &mut pause, until).await => {}
+            Err(LinkBusy) => return Ended::before_record(OperationError::Overloaded),
+        }
+    }
+}
+
+async fn try_update(
+    services: &Services,
+    caller: &Caller,
+    update: &UpdateLink,
+    until: Duration,
+) -> Result<Ended, LinkBusy> {
+    let patience = left(until, services.clock.elapsed());
+    let mode = Mode::Exclusive;
+    let entered = match super::enter(services, caller.org, update.link, mode, patience).await {
         Ok(entered) => entered,
-        Err(error) => return Ended::before_record(error),
+        Err(error) => return Ok(Ended::before_record(error)),
     };
     let link = &entered.link;
     if let Some(to) = update.status
         && (link.status == LinkStatus::Inactive || to == LinkStatus::Inactive || to == link.status)
     {
         let error = OperationError::StatusChange { from: link.status, to };
-        return Ended::before_record(error);
+        return Ok(Ended::before_record(error));
     }
     let mut permit = None;
     if update.status.is_some() {
         match services.gateway.admit(NonZeroU32::MIN, services.limits.patience).await {
             Ok(admitted) => permit = Some(admitted),
-            Err(error) => return Ended::before_record(error.into()),
+            Err(error) => return Ok(Ended::before_record(error.into())),
         }
     }
     let request = Request::UpdateLink {
@@ -58,13 +95,11 @@ pub(super) async fn update_link(services: &Services, caller: Caller, update: Upd
         status: update.status,
         name: update.name.clone(),
     };
-    let operation =
-        match open(services, &caller, link.id, OperationKind::UpdateLink, None, request, until)
-            .await
-        {
-            Ok(operation) => operation,
-            Err(ended) => return ended,
-        };
+    let kind = OperationKind::UpdateLink;
+    let operation = match open(services, caller, link.id, kind, None, request, until).await? {
+        Ok(operation) => operation,
+        Err(ended) => return Ok(ended),
+    };
     let driven = match (&mut permit, update.status) {
         (Some(permit), Some(status)) => {
             let wanted = Wanted::Status(&link.endpoint_id, status);
@@ -74,14 +109,14 @@ pub(super) async fn update_link(services: &Services, caller: Caller, update: Upd
     };
     drop(permit);
     let result = match driven {
-        Driven::Done => finish_update(services, &caller, &operation, update).await,
+        Driven::Done => finish_update(services, caller, &operation, update).await,
         Driven::Refused(failure) => reject(services, &operation, failure, Vec::new()).await,
-        Driven::Open => leave_open(services, Vec::new()),
+        Driven::Open => leave_open(services, &operation, Vec::new()).await,
     };
     services.links.changed(caller.org, operation.link_id).await;
     services.links.usage_changed(caller.org, operation.link_id).await;
     drop(entered);
-    Ended { operation_id: Some(operation.id), result }
+    Ok(Ended { operation_id: Some(operation.id), result })
 }
 
 pub(super) async fn remove_plans(
@@ -90,32 +125,50 @@ pub(super) async fn remove_plans(
     remove: RemovePlans,
 ) -> Ended {
     let until = services.clock.elapsed() + services.limits.deadline;
-    let entered = match enter(services, &caller, remove.link).await {
+    let mut pause = BUSY_PAUSE_MIN;
+    loop {
+        match try_remove(services, &caller, &remove, until).await {
+            Ok(ended) => return ended,
+            Err(LinkBusy) if wait_for_turn(services, &mut pause, until).await => {}
+            Err(LinkBusy) => return Ended::before_record(OperationError::Overloaded),
+        }
+    }
+}
+
+async fn try_remove(
+    services: &Services,
+    caller: &Caller,
+    remove: &RemovePlans,
+    until: Duration,
+) -> Result<Ended, LinkBusy> {
+    let patience = left(until, services.clock.elapsed());
+    let mode = Mode::Exclusive;
+    let entered = match super::enter(services, caller.org, remove.link, mode, patience).await {
         Ok(entered) => entered,
-        Err(error) => return Ended::before_record(error),
+        Err(error) => return Ok(Ended::before_record(error)),
     };
     let link = &entered.link;
     if link.status != LinkStatus::Active {
-        return Ended::before_record(OperationError::LinkState(link.status));
+        return Ok(Ended::before_record(OperationError::LinkState(link.status)));
     }
-    let activations = match removable(services, &caller, &remove).await {
+    let activations = match removable(services, caller, remove).await {
         Ok(activations) => activations,
-        Err(error) => return Ended::before_record(error),
+        Err(error) => return Ok(Ended::before_record(error)),
     };
     let calls = u32::try_from(activations.len()).ok().and_then(NonZeroU32::new);
     let calls = calls.unwrap_or(NonZeroU32::MIN);
     let mut permit = match services.gateway.admit(calls, services.limits.patience).await {
         Ok(permit) => permit,
-        Err(error) => return Ended::before_record(error.into()),
+        Err(error) => return Ok(Ended::before_record(error.into())),
     };
     let request = Request::RemovePlans {
         endpoint_id: link.endpoint_id.clone(),
         items: activations.iter().map(|a| (a.id, a.instance_id.clone())).collect(),
     };
     let (kind, first) = (OperationKind::RemovePlan, activations.first().map(|a| a.id));
-    let operation = match open(services, &caller, link.id, kind, first, request, until).await {
+    let operation = match open(services, caller, link.id, kind, first, request, until).await? {
         Ok(operation) => operation,
-        Err(ended) => return ended,
+        Err(ended) => return Ok(ended),
     };
     let answer = |removed: Vec<Activation>| Answer::PlansChanged {
         link_id: link.id,
@@ -154,7 +207,7 @@ pub(super) async fn remove_plans(
                 break;
             }
             Driven::Open => {
-                result = leave_open(services, gone);
+                result = leave_open(services, &operation, gone).await;
                 break;
             }
         }
@@ -163,16 +216,7 @@ pub(super) async fn remove_plans(
     services.links.changed(caller.org, operation.link_id).await;
     services.links.usage_changed(caller.org, operation.link_id).await;
     drop(entered);
-    Ended { operation_id: Some(operation.id), result }
-}
-
-async fn enter(
-    services: &Services,
-    caller: &Caller,
-    link: LinkId,
-) -> Result<Entered, OperationError> {
-    let entered = services.links.enter(caller.org, link, Mode::Exclusive).await?;
-    entered.ok_or(OperationError::NoLink)
+    Ok(Ended { operation_id: Some(operation.id), result })
 }
 
 /// The activations to be taken off, each once and each still in force or used up.
@@ -203,7 +247,7 @@ async fn removable(
     Ok(activations)
 }
 
-/// Records the operation; waits for its turn where another instance changes the same Link.
+/// Records the operation, unless another one changes the same Link.
 async fn open(
     services: &Services,
     caller: &Caller,
@@ -212,7 +256,7 @@ async fn open(
     activation_id: Option<ActivationId>,
     request: Request,
     until: Duration,
-) -> Result<Operation, Ended> {
+) -> Result<Result<Operation, Ended>, LinkBusy> {
     let now = services.clock.now();
     let id = OperationId(services.ids.next());
     let deadline_at = now + left(until, services.clock.elapsed());
@@ -240,26 +284,17 @@ async fn open(
         settled_at: None,
     };
     let lease_until = deadline_at + services.limits.commit_margin;
-    loop {
-        match services.store.open_operation(operation.clone(), lease_until).await {
-            Ok(OpenOutcome::Opened) => return Ok(operation),
-            Ok(OpenOutcome::KeyTaken) => {
-                return Err(Ended::before_record(OperationError::KeyTaken));
-            }
-            Ok(OpenOutcome::LinkBusy) => {
-                if left(until, services.clock.elapsed()) < services.gateway.call_timeout() / 10 {
-                    return Err(Ended::before_record(OperationError::Overloaded));
-                }
-                tokio::time::sleep(BUSY_PAUSE).await;
-            }
-            // Perhaps it is recorded: then the resolver carries it out.
-            Err(StoreError::Unknown(why)) => {
-                tracing::error!(operation = %id, why, "the record of an operation is in doubt");
-                let result = Err(OperationError::Unsettled);
-                return Err(Ended { operation_id: Some(id), result });
-            }
-            Err(error) => return Err(Ended::before_record(error.into())),
+    match services.store.open_operation(operation.clone(), lease_until).await {
+        Ok(OpenOutcome::Opened) => Ok(Ok(operation)),
+        Ok(OpenOutcome::KeyTaken) => Ok(Err(Ended::before_record(OperationError::KeyTaken))),
+        Ok(OpenOutcome::LinkBusy) => Err(LinkBusy),
+        // Perhaps it is recorded: then the resolver carries it out.
+        Err(StoreError::Unknown(why)) => {
+            tracing::error!(operation = %id, why, "the record of an operation is in doubt");
+            let result = Err(OperationError::Unsettled);
+            Ok(Err(Ended { operation_id: Some(id), result }))
         }
+        Err(error) => Ok(Err(Ended::before_record(error.into()))),
     }
 }
 
@@ -340,15 +375,15 @@ async fn finish_update(
     services: &Services,
     caller: &Caller,
     operation: &Operation,
-    update: UpdateLink,
+    update: &UpdateLink,
 ) -> Result<Answer, OperationError> {
     let found = services.store.link_snapshot(caller.org, operation.link_id).await;
     // Done at the operator: the resolver will store it.
     let Ok(Some(mut snapshot)) = found else { return Err(OperationError::Unsettled) };
     let now = services.clock.now();
-    apply(&mut snapshot, &update, now);
+    apply(&mut snapshot, update, now);
     let answer = Answer::LinkUpdated { snapshot: Box::new(snapshot) };
-    let change = LinkChange::Update { status: update.status, name: update.name };
+    let change = LinkChange::Update { status: update.status, name: update.name.clone() };
     advance(services, operation, Some(&answer), change).await.map(|()| answer)
 }
 
@@ -402,15 +437,33 @@ pub(super) async fn close(
         answer,
     };
     let (org, link, now) = (operation.org_id, operation.link_id, services.clock.now());
-    match services.store.close_operation(org, link, closing, change, now).await {
-        Ok(true) => Ok(()),
-        // Taken over, or the database is away: the resolver brings it to its end.
-        Ok(false) => Err(OperationError::Unsettled),
-        Err(StoreError::Unavailable(why) | StoreError::Unknown(why) | StoreError::Broken(why)) => {
-            tracing::error!(operation = %operation.id, why, "an end is not stored yet");
-            Err(OperationError::Unsettled)
+    let (mut lost, until) = (false, services.clock.elapsed() + services.limits.commit_margin);
+    loop {
+        let (closing, change) = (closing.clone(), change.clone());
+        match services.store.close_operation(org, link, closing, change, now).await {
+            Ok(true) => return Ok(()),
+            // By ourselves, in a commit whose answer was lost.
+            Ok(false) if lost && !pending && is_in_state(services, operation, state).await => {
+                return Ok(());
+            }
+            // Taken over: who did so brings it to its end.
+            Ok(false) => return Err(OperationError::Unsettled),
+            Err(error) => {
+                tracing::error!(operation = %operation.id, %error, "an end is not stored yet");
+                lost |= matches!(error, StoreError::Unknown(_));
+                let is_hopeless = matches!(error, StoreError::Broken(_));
+                if is_hopeless || left(until, services.clock.elapsed()) <= STORE_PAUSE {
+                    return Err(OperationError::Unsettled);
+                }
+                tokio::time::sleep(STORE_PAUSE).await;
+            }
         }
     }
+}
+
+async fn is_in_state(services: &Services, operation: &Operation, state: OperationState) -> bool {
+    let stored = services.store.operation(operation.org_id, operation.id).await;
+    matches!(stored, Ok(Some(stored)) if stored.state == state)
 }
 
 async fn reject(
@@ -424,8 +477,17 @@ async fn reject(
     Err(OperationError::Failed { failure, removed })
 }
 
-/// What is still open goes on with the resolver; the caller is told that it is not done.
-fn leave_open(services: &Services, removed: Vec<ActivationId>) -> Result<Answer, OperationError> {
-    services.resolver.wake();
+/// What is still open goes on with the resolver, at once; the caller is told that it is not done.
+async fn leave_open(
+    services: &Services,
+    operation: &Operation,
+    removed: Vec<ActivationId>,
+) -> Result<Answer, OperationError> {
+    let (org, id, epoch) = (operation.org_id, operation.id, operation.epoch);
+    let now = Some(services.clock.now());
+    // If that fails, the resolver comes by itself when the lease is over.
+    if services.store.reschedule(org, id, epoch, Cleanup::None, now).await.is_ok() {
+        services.resolver.wake();
+    }
     Err(OperationError::Failed { failure: Failure::ProviderError, removed })
 }

@@ -97,10 +97,10 @@ pub(super) async fn create_link(services: &Services, caller: Caller, create: Cre
 
 pub(super) async fn add_plans(services: &Services, caller: Caller, add: AddPlans) -> Ended {
     let deadline = Deadline { at: services.clock.elapsed() + services.limits.deadline };
-    let entered = match services.links.enter(caller.org, add.link, Mode::Shared).await {
-        Ok(Some(entered)) => entered,
-        Ok(None) => return Ended::before_record(OperationError::NoLink),
-        Err(error) => return Ended::before_record(error.into()),
+    let (org, left) = (caller.org, deadline.left(services));
+    let entered = match super::enter(services, org, add.link, Mode::Shared, left).await {
+        Ok(entered) => entered,
+        Err(error) => return Ended::before_record(error),
     };
     let link = &*entered.link;
     if link.status != LinkStatus::Active {
@@ -216,6 +216,10 @@ async fn open(services: &Services, items: &[Item], deadline: Deadline) -> Result
     let permit = services.gateway.admit(calls, services.limits.patience).await;
     let permit = permit.map_err(|error| Ended::before_record(error.into()))?;
     let first = &items[0].debit.operation;
+    // No time left to call: nothing is charged that could only be given back.
+    if deadline.left(services) < CALL_TIME_MIN {
+        return Err(Ended::before_record(OperationError::Overloaded));
+    }
     let debits = Command::Debit(items.iter().map(|item| item.debit.clone()).collect());
     let until = deadline.commit_until(services);
     let refused = match finish::submit(services, first.org_id, debits, until).await {
@@ -271,7 +275,11 @@ async fn perform(
             Next::Settle => return Ok(()),
             Next::Refund(failure, cleanup) => return Err((failure, cleanup)),
             // Not sent at all: there is nothing to look for.
-            Next::Send | Next::SendWithOtherSim if deadline.left(services) < CALL_TIME_MIN => {
+            // Both clocks: the process's own stands still while a machine sleeps.
+            Next::Send | Next::SendWithOtherSim
+                if deadline.left(services) < CALL_TIME_MIN
+                    || services.clock.now() >= item.debit.operation.deadline_at =>
+            {
                 return Err((Failure::ProvisioningFailed, Cleanup::None));
             }
             Next::Send => send(item, permit, deadline.left(services)).await,
@@ -460,6 +468,8 @@ async fn settled(
     match finish::commit(services, first.org_id, end, until).await {
         Commit::Done => Ok(answer),
         Commit::TakenOver => match finish::ended_elsewhere(services, first).await {
+            // What was stored elsewhere is what its key answers from now on.
+            Some(Ok(())) if first.key.is_some() => Err(OperationError::KeyTaken),
             Some(Ok(())) => Ok(answer),
             Some(Err(failure)) => Err(OperationError::Failed { failure, removed: Vec::new() }),
             None => Err(OperationError::Unsettled),

@@ -20,6 +20,7 @@ pub use resolver::{Resolver, ResolverHandle};
 pub use service::{OperationLimits, Operations, Services};
 
 use crate::gateway::NotAdmitted;
+use crate::link::{Entered, Mode};
 use crate::model::{
     ActivationId, Answer, Currency, Failure, LinkId, LinkStatus, OperationId, OrgId, PlanId,
     RequestKey,
@@ -158,4 +159,16 @@ impl From<StoreError> for OperationError {
 /// What is left of a time that ends at `deadline`, on the process's own clock.
 fn left(deadline: Duration, now: Duration) -> Duration {
     deadline.saturating_sub(now)
+}
+
+/// Waits until a Link may be changed so, no longer than `patience`.
+async fn enter(
+    services: &Services,
+    org: OrgId,
+    link: LinkId,
+    mode: Mode,
+    patience: Duration,
+) -> Result<Entered, OperationError> {
+    let entered = tokio::time::timeout(patience, services.links.enter(org, link, mode)).await;
+    entered.map_err(|_| OperationError::Overloaded)??.ok_or(OperationError::NoLink)
 }

@@ -58,41 +58,51 @@ impl Resolver {
     /// Runs until the task is dropped or `stop` is notified.
     pub async fn run(self, stop: Arc<Notify>) {
         let mut stopped = std::pin::pin!(stop.notified());
+        let mut tasks = JoinSet::new();
         loop {
-            // A full claim means that more may be due.
-            let resolver = self.clone();
-            // In a task of its own: a panic ends one round, not the resolver.
-            match tokio::spawn(async move { resolver.round().await }).await {
-                Ok(Ok(claimed)) if claimed >= usize::try_from(CLAIM_MAX).unwrap_or(0) => continue,
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "due operations could not be looked up"),
-                Err(error) => tracing::error!(%error, "a round of the resolver failed"),
+            let room = CLAIM_MAX - i64::try_from(tasks.len()).unwrap_or(CLAIM_MAX);
+            // One slow operation holds up no other; a few at a time spare the database.
+            if tasks.is_empty() || room >= CLAIM_MAX / 4 {
+                let resolver = self.clone();
+                // In a task of its own: a panic ends one claim, not the resolver.
+                match tokio::spawn(async move { resolver.claim(room).await }).await {
+                    Ok(Ok(claimed)) => self.spawn(&mut tasks, claimed),
+                    Ok(Err(error)) => tracing::warn!(%error, "due operations are not looked up"),
+                    Err(error) => tracing::error!(%error, "a claim of the resolver failed"),
+                }
             }
             tokio::select! {
                 () = &mut stopped => return,
                 () = self.services.resolver.0.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
+                Some(ended) = tasks.join_next() => log_panic(ended),
             }
         }
     }
 
     /// Takes over what is due and resolves it; says how many that were.
     pub async fn round(&self) -> Result<usize, StoreError> {
-        let now = self.services.clock.now();
-        let lease_until = now + self.services.limits.lease;
-        let claimed = self.services.store.claim_due(now, lease_until, CLAIM_MAX).await?;
+        let claimed = self.claim(CLAIM_MAX).await?;
         let count = claimed.len();
         let mut tasks = JoinSet::new();
+        self.spawn(&mut tasks, claimed);
+        while let Some(ended) = tasks.join_next().await {
+            log_panic(ended);
+        }
+        Ok(count)
+    }
+
+    async fn claim(&self, limit: i64) -> Result<Vec<Claimed>, StoreError> {
+        let now = self.services.clock.now();
+        let lease_until = now + self.services.limits.lease;
+        self.services.store.claim_due(now, lease_until, limit).await
+    }
+
+    fn spawn(&self, tasks: &mut JoinSet<()>, claimed: Vec<Claimed>) {
         for Claimed { operation, .. } in claimed {
             let resolver = self.clone();
             tasks.spawn(async move { resolver.resolve(operation).await });
         }
-        while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "resolving an operation failed");
-            }
-        }
-        Ok(count)
     }
 
     /// Takes over one operation whether due or not, and resolves it; says how it stands then.
@@ -145,6 +155,10 @@ impl Resolver {
         let mut landed = Vec::with_capacity(group.len());
         let mut seen = Seen::Found;
         for operation in &group {
+            // Each look takes up to half a lease.
+            if operation.id != head.id && !self.hold(&head).await? {
+                return Ok(());
+            }
             let (item, found) = self.look(operation).await;
             seen = match (seen, item) {
                 (Seen::Absent, _) | (_, Seen::Absent) => Seen::Absent,
@@ -158,6 +172,14 @@ impl Resolver {
             Resume::Wait => self.again(&head, Cleanup::None, Some(head.horizon_at)).await,
             Resume::RefundAndWatch => self.refund(group).await,
         }
+    }
+
+    /// A full lease from now; `false` where another instance has taken the operation over.
+    async fn hold(&self, operation: &Operation) -> Result<bool, StoreError> {
+        let lease = self.services.clock.now() + self.services.limits.lease;
+        let (org, id, epoch) = (operation.org_id, operation.id, operation.epoch);
+        let cleanup = operation.cleanup;
+        self.services.store.reschedule(org, id, epoch, cleanup, Some(lease)).await
     }
 
     async fn look(&self, operation: &Operation) -> (Seen, Option<Landed>) {
@@ -470,6 +492,12 @@ impl Resolver {
         let (org, id, epoch) = (operation.org_id, operation.id, operation.epoch);
         self.services.store.reschedule(org, id, epoch, cleanup, due_at).await?;
         Ok(())
+    }
+}
+
+fn log_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "resolving an operation failed");
     }
 }
 

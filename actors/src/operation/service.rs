@@ -19,6 +19,10 @@ use tokio::{runtime, sync::oneshot};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+/// Operations that run or wait at once: some kilobytes each, and more than any operator takes in a
+/// deadline's time. Past it callers are refused at once.
+const RUNNING_MAX: usize = 20_000;
+
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
 pub struct OperationLimits {
@@ -127,7 +131,7 @@ impl Operations {
 
     /// Runs an operation in a task of its own, so that it ends whatever becomes of its caller.
     async fn run(&self, operation: impl Future<Output = Ended> + Send + 'static) -> Ended {
-        if self.closing.load(Ordering::Relaxed) {
+        if self.closing.load(Ordering::Relaxed) || self.running.len() >= RUNNING_MAX {
             return Ended::before_record(OperationError::Overloaded);
         }
         let (tell, ended) = oneshot::channel();

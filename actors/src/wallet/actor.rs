@@ -37,6 +37,12 @@ pub(super) struct Submit {
     pub doubtful: bool,
 }
 
+impl Submit {
+    fn is_abandoned_debit(&self) -> bool {
+        self.reply.is_closed() && matches!(*self.command, Command::Debit(_))
+    }
+}
+
 /// Asks to be told when nothing waits any more.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -177,7 +183,13 @@ impl WalletActor {
     fn commit(&mut self, row: WalletRow, ctx: &mut Context<Self>) {
         let limit = if self.singly > 0 { 1 } else { BATCH_COMMANDS_MAX };
         self.singly = self.singly.saturating_sub(1);
+        // A debit that nobody waits for any more has no runner either: it must not be charged.
+        self.queue.retain(|submit| submit.doubtful || !submit.is_abandoned_debit());
         let flight: Vec<Submit> = self.queue.drain(..self.queue.len().min(limit)).collect();
+        if flight.is_empty() {
+            self.busy = false;
+            return self.pump(ctx);
+        }
         let commands = flight.iter().map(|s| &*s.command);
         let Decided { batch, verdicts } = state::decide(self.org, row, commands, self.clock.now());
         let after = WalletRow { balance: batch.balance, version: batch.version, ..row };

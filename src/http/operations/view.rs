@@ -12,7 +12,8 @@ pub struct OperationView {
     id: OperationId,
     kind: OperationKind,
     state: OperationState,
-    link_id: LinkId,
+    /// None for a Link that was never made.
+    link_id: Option<LinkId>,
     amount: Money,
     error: Option<OperationError>,
     #[serde(serialize_with = "show::at")]
@@ -33,11 +34,13 @@ impl From<Attempt> for OperationView {
             let kind = failure_kind(failure);
             OperationError { code: kind.code(), message: kind.message() }
         });
+        let made = operation.state == OperationState::Succeeded;
         Self {
             id: operation.id,
             kind: operation.kind,
             state: operation.state,
-            link_id: operation.link_id,
+            link_id: (made || operation.kind != OperationKind::CreateLink)
+                .then_some(operation.link_id),
             amount: operation.amount,
             error,
             created_at: operation.created_at,
