@@ -15,8 +15,10 @@ use crate::model::{
 use crate::ports::{CallError, Closing, EndpointStatus, LinkChange, OpenOutcome, StoreError};
 use std::{num::NonZeroU32, time::Duration};
 
-/// Pause before a call that may not have taken effect is sent again.
-const REPEAT_PAUSE: Duration = Duration::from_millis(100);
+/// Pause before a call that may not have taken effect is sent again, doubled each time: a permit
+/// is for a few calls, not for a storm.
+const REPEAT_PAUSE_MIN: Duration = Duration::from_millis(100);
+const REPEAT_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Pause before looking again whether another instance has finished with the Link.
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
@@ -61,7 +63,7 @@ pub(super) async fn update_link(services: &Services, caller: Caller, update: Upd
             .await
         {
             Ok(operation) => operation,
-            Err(error) => return Ended::before_record(error),
+            Err(ended) => return ended,
         };
     let driven = match (&mut permit, update.status) {
         (Some(permit), Some(status)) => {
@@ -113,7 +115,7 @@ pub(super) async fn remove_plans(
     let (kind, first) = (OperationKind::RemovePlan, activations.first().map(|a| a.id));
     let operation = match open(services, &caller, link.id, kind, first, request, until).await {
         Ok(operation) => operation,
-        Err(error) => return Ended::before_record(error),
+        Err(ended) => return ended,
     };
     let answer = |removed: Vec<Activation>| Answer::PlansChanged {
         link_id: link.id,
@@ -210,7 +212,7 @@ async fn open(
     activation_id: Option<ActivationId>,
     request: Request,
     until: Duration,
-) -> Result<Operation, OperationError> {
+) -> Result<Operation, Ended> {
     let now = services.clock.now();
     let id = OperationId(services.ids.next());
     let deadline_at = now + left(until, services.clock.elapsed());
@@ -239,15 +241,24 @@ async fn open(
     };
     let lease_until = deadline_at + services.limits.commit_margin;
     loop {
-        match services.store.open_operation(operation.clone(), lease_until).await? {
-            OpenOutcome::Opened => return Ok(operation),
-            OpenOutcome::KeyTaken => return Err(OperationError::KeyTaken),
-            OpenOutcome::LinkBusy => {
+        match services.store.open_operation(operation.clone(), lease_until).await {
+            Ok(OpenOutcome::Opened) => return Ok(operation),
+            Ok(OpenOutcome::KeyTaken) => {
+                return Err(Ended::before_record(OperationError::KeyTaken));
+            }
+            Ok(OpenOutcome::LinkBusy) => {
                 if left(until, services.clock.elapsed()) < services.gateway.call_timeout() / 10 {
-                    return Err(OperationError::Overloaded);
+                    return Err(Ended::before_record(OperationError::Overloaded));
                 }
                 tokio::time::sleep(BUSY_PAUSE).await;
             }
+            // Perhaps it is recorded: then the resolver carries it out.
+            Err(StoreError::Unknown(why)) => {
+                tracing::error!(operation = %id, why, "the record of an operation is in doubt");
+                let result = Err(OperationError::Unsettled);
+                return Err(Ended { operation_id: Some(id), result });
+            }
+            Err(error) => return Err(Ended::before_record(error.into())),
         }
     }
 }
@@ -291,9 +302,11 @@ pub(super) async fn drive(
     until: Duration,
     mut in_doubt: bool,
 ) -> Driven {
+    let mut pause = REPEAT_PAUSE_MIN;
     loop {
         let time = left(until, services.clock.elapsed());
-        let mut wait = REPEAT_PAUSE;
+        let mut wait = pause;
+        pause = (pause * 2).min(REPEAT_PAUSE_MAX);
         match wanted.send(permit, time).await {
             Ok(()) => return Driven::Done,
             Err(CallError::Refused(refusal)) => {

@@ -110,21 +110,26 @@ impl Resolver {
     }
 
     async fn resolve(&self, operation: Operation) {
-        let id = operation.id;
         let resolved = match (operation.state, operation.kind) {
             (OperationState::Pending, OperationKind::CreateLink | OperationKind::Topup) => {
-                self.resume(operation).await
+                self.resume(operation.clone()).await
             }
             (OperationState::Pending, OperationKind::RemovePlan | OperationKind::UpdateLink) => {
-                self.carry_on(operation).await
+                self.carry_on(operation.clone()).await
             }
-            (OperationState::Refunded, _) => self.tidy(operation).await,
+            (OperationState::Refunded, _) => self.tidy(operation.clone()).await,
             (OperationState::Succeeded | OperationState::Rejected, _) => {
                 self.again(&operation, operation.cleanup, None).await
             }
         };
-        if let Err(error) = resolved {
-            tracing::warn!(operation = %id, %error, "an operation is not resolved yet");
+        let Err(error) = resolved else { return };
+        tracing::warn!(operation = %operation.id, %error, "an operation is not resolved yet");
+        // What the database never takes, such as a settlement without its card, must not be
+        // tried for ever. Where the epoch has moved on this changes nothing.
+        if operation.state == OperationState::Pending
+            && let Err(error) = self.later_or_manual(&operation).await
+        {
+            tracing::warn!(operation = %operation.id, %error, "nor put off");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The pool of free cards.
 
 use super::{PATIENCE, limits, world};
-use crate::support::fixtures::{SPONSOR, caller, org, plan};
+use crate::support::fixtures::{SPONSOR, caller, offer, org, plan};
 use crate::support::operator::sim;
 use crate::support::script::Fault;
 use crate::support::store::SimState;
@@ -123,7 +123,7 @@ fn a_link_that_finds_only_used_cards_is_refunded_and_leaves_them_out_of_the_pool
                 .create(&sim(n).iccid, "p", &format!("other-{n}"))
                 .unwrap();
         }
-        let create = CreateLink { plan: plan(1, "10"), name: None };
+        let create = CreateLink { plan: offer(plan(1, "10")), name: None };
         let ended = world.operations.create_link(caller(org(1)), create).await;
         assert!(ended.result.is_err());
         world.outside.assert_drained();

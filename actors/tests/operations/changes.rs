@@ -1,12 +1,12 @@
 //! Status, name and removals: recorded first, then driven to the wanted value.
 
-use crate::support::fixtures::{caller, org};
+use crate::support::fixtures::{caller, offer, org, plan};
 use crate::support::script::{Fault, Gate};
 use crate::support::world::{World, run};
 use bappy_actors::model::{
     ActivationId, ActivationStatus, Failure, LinkId, LinkStatus, OperationState,
 };
-use bappy_actors::operation::{Ended, OperationError, RemovePlans, UpdateLink};
+use bappy_actors::operation::{AddPlans, Ended, OperationError, RemovePlans, UpdateLink};
 use bappy_actors::ports::{EndpointStatus, Refusal};
 use std::time::Duration;
 
@@ -159,8 +159,9 @@ fn plans_go_only_on_an_active_link_of_their_own_cards() {
     run(async {
         let world = World::new();
         let link = world.link().await;
-        let mut other_cards = World::add(link, 1);
-        other_cards.plans[0].sponsor.id = "S2".to_owned();
+        let mut other_cards = plan(1, "10");
+        other_cards.sponsor.id = "S2".to_owned();
+        let other_cards = AddPlans { link, plans: vec![offer(other_cards)] };
         let ended = world.operations.add_plans(caller(org(1)), other_cards).await;
         assert!(matches!(ended.result, Err(OperationError::OtherSponsor)));
         let foreign = world.operations.add_plans(caller(org(2)), World::add(link, 1)).await;

@@ -1,7 +1,7 @@
 //! The operations that the sweeps run, the failures that each of their calls can meet, and what
 //! must hold whatever was met.
 
-use crate::support::fixtures::{caller, org, plan};
+use crate::support::fixtures::{caller, offer, org, plan};
 use crate::support::script::Fault;
 use crate::support::world::{Outside, World, run};
 use bappy_actors::model::{LinkId, LinkStatus, OperationState};
@@ -45,7 +45,7 @@ impl Saga {
         let (operations, caller) = (&world.operations, caller(org(1)));
         match self {
             Saga::Create => {
-                let create = CreateLink { plan: plan(2, "20"), name: None };
+                let create = CreateLink { plan: offer(plan(2, "20")), name: None };
                 operations.create_link(caller, create).await
             }
             Saga::Add(plans) => operations.add_plans(caller, World::add(link, plans)).await,

@@ -1,10 +1,35 @@
 //! Values that tests begin with.
 
+use async_trait::async_trait;
 use bappy_actors::model::{
     Coverage, CoverageType, Currency, Money, OrgId, Plan, PlanId, RequestKey, Sponsor, Volume,
 };
 use bappy_actors::operation::Caller;
+use bappy_actors::ports::{Offers, StoreError};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 use uuid::Uuid;
+
+thread_local! {
+    /// What every organization may buy. A test has one thread.
+    static OFFERED: RefCell<HashMap<PlanId, Arc<Plan>>> = RefCell::default();
+}
+
+/// Offers a plan from now on.
+pub fn offer(plan: Plan) -> PlanId {
+    let id = plan.id;
+    OFFERED.with_borrow_mut(|offered| offered.insert(id, Arc::new(plan)));
+    id
+}
+
+/// What was offered.
+pub struct Offered;
+
+#[async_trait]
+impl Offers for Offered {
+    async fn plan(&self, _: OrgId, id: PlanId) -> Result<Option<Arc<Plan>>, StoreError> {
+        Ok(OFFERED.with_borrow(|offered| offered.get(&id).cloned()))
+    }
+}
 
 pub const SPONSOR: &str = "S1";
 

@@ -1,7 +1,7 @@
 //! The whole core over the in-memory database and operator, on one thread in paused time.
 
 use super::environment::{SequentialIds, TestClock, epoch};
-use super::fixtures::{caller, money, org, plan};
+use super::fixtures::{Offered, caller, money, offer, org, plan};
 use super::invariant::{assert_drained, assert_invariant};
 use super::operator::ScriptedOperator;
 use super::script::Script;
@@ -130,6 +130,7 @@ impl World {
         let sims = SimPool::new(Arc::clone(&store), Arc::clone(&gateway), Arc::clone(&time));
         let services = Arc::new(Services {
             store,
+            offers: Arc::new(Offered),
             clock: time,
             ids: Arc::clone(&outside.ids) as Arc<dyn Ids>,
             wallets,
@@ -161,7 +162,7 @@ impl World {
 
     /// A Link with its first plan.
     pub async fn link(&self) -> LinkId {
-        let create = CreateLink { plan: plan(1, "10"), name: None };
+        let create = CreateLink { plan: offer(plan(1, "10")), name: None };
         match self.operations.create_link(caller(org(1)), create).await.result.unwrap() {
             Answer::LinkCreated { snapshot, .. } => snapshot.link.id,
             other => panic!("{other:?}"),
@@ -169,7 +170,7 @@ impl World {
     }
 
     pub fn add(link: LinkId, plans: usize) -> AddPlans {
-        let all = [plan(1, "10"), plan(2, "20"), plan(3, "30")];
+        let all = [plan(1, "10"), plan(2, "20"), plan(3, "30")].map(offer);
         AddPlans { link, plans: all[..plans].to_vec() }
     }
 }
