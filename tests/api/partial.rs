@@ -45,7 +45,7 @@ async fn a_removal_that_stops_half_way_says_how_far_it_came(app: &mut TestApp) {
     let path = format!("/links/{}/plans", id(&link));
     // Slow enough for the fault to be set between the two, and not for the call to be given up.
     app.restart(|config| {
-        config.operator.call_timeout = Duration::from_millis(2_000);
+        config.operator.call_timeout = Duration::from_secs(2);
         config.operator.deadline = Duration::from_millis(2_500);
     })
     .await;
