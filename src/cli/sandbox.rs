@@ -71,7 +71,7 @@ impl Sandbox {
 
         seed::seed(&config).await?;
         let running = app::start(config.clone()).await?;
-        let welcome = seed::welcome(&config, running.addr(), identity_sim.issuer()).await?;
+        let welcome = seed::welcome(&config, running.addr(), identity_sim.issuer())?;
         println!("{welcome}");
         shutdown::requested().await?;
         running.stop().await;

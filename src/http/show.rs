@@ -10,13 +10,11 @@ pub fn time(at: Timestamp) -> String {
 }
 
 /// Serializes a time: RFC 3339 in UTC with milliseconds.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
 pub fn at<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&time(*at))
 }
 
 /// The same, or null.
-#[expect(clippy::ref_option, reason = "the shape that serde asks for")]
 pub fn at_or_null<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => serializer.serialize_str(&time(*at)),
@@ -25,7 +23,6 @@ pub fn at_or_null<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Resul
 }
 
 /// Serializes a volume as gigabytes (MB / 1000).
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
 pub fn gigabytes<S: Serializer>(volume: &Volume, serializer: S) -> Result<S::Ok, S::Error> {
     volume.serialize_gb(serializer)
 }

@@ -153,7 +153,7 @@ async fn physical_sims(operator: &dyn Operator, place: usize) -> Result<Vec<SimC
 }
 
 /// How to go on: a few lines that can be pasted.
-pub async fn welcome(config: &Config, addr: SocketAddr, issuer: &str) -> Result<String, SeedError> {
+pub fn welcome(config: &Config, addr: SocketAddr, issuer: &str) -> Result<String, SeedError> {
     let base = format!("http://{addr}{}/v1", config.base_path);
     Ok(format!(
         r#"Bappy sandbox: API {base}  operator {operator}  identity {issuer}

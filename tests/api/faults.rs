@@ -159,8 +159,18 @@ async fn a_throttled_call_is_sent_again(app: &mut TestApp) {
     assert_eq!(shown["activations"].as_array().unwrap().len(), sold + 1);
 }
 
+async fn a_read_waits_no_longer_than_one_call(app: &mut TestApp) {
+    let (link, _) = a_link(app).await;
+    app.operator.faults(json!({"hang_rate": 1})).await;
+    let started = Instant::now();
+    let shown = app.acme.show(&link).await;
+    assert!(started.elapsed() < app.config.operator.call_timeout * 3);
+    assert_eq!((&shown["usage"]["live"], &shown["status"]), (&json!(false), &json!("active")));
+}
+
 on_both! {
     SHORT:
+    a_read_waits_no_longer_than_one_call,
     an_error_answer_is_refunded,
     an_answer_that_was_lost_is_read_back,
     what_is_never_answered_is_refunded_in_time_and_undone,

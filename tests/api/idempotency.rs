@@ -117,8 +117,7 @@ async fn a_refunded_attempt_leaves_its_key_free(app: &mut TestApp) {
     assert_ne!(made.operation_id(), failed.operation_id());
     is_replay(&acme.keyed_post("/links", body, "k").await, &made);
     assert_eq!(acme.total("/operations?idempotency_key=k").await, 2);
-    let path = format!("/operations?idempotency_key=k&state=refunded");
-    let refunded = acme.get(&path).await.ok();
+    let refunded = acme.get("/operations?idempotency_key=k&state=refunded").await.ok();
     assert_eq!(refunded["data"][0]["id"], failed.operation_id());
 }
 

@@ -3,6 +3,7 @@
 use crate::app::{TestApp, id};
 use crate::on_both;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 async fn an_esim_comes_with_all_that_installs_it(app: &mut TestApp) {
     let link = app.acme.link(&app.plan("France 1 GB, 7 days").await).await;
@@ -118,8 +119,29 @@ async fn a_charge_that_the_balance_does_not_cover_changes_nothing(app: &mut Test
     assert_eq!(globex.show(&link).await["activations"].as_array().unwrap().len(), 1);
 }
 
+async fn of_many_at_once_as_many_are_made_as_the_balance_covers(app: &mut TestApp) {
+    let globex = &app.globex;
+    let plans = globex.walk("/plans?coverage_type=global", 100).await;
+    let price = |plan: &Value| plan["retail_price"].as_str().unwrap().parse::<f64>().unwrap();
+    let plan = plans.iter().find(|plan| price(plan) > 5.0).unwrap();
+    let calls = (0..16).map(|_| globex.post("/links", json!({"plan_id": plan["id"]})));
+    let answers = futures_util::future::join_all(calls).await;
+    let made: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        answer.fails(402, "INSUFFICIENT_BALANCE");
+    }
+    let covered = (50.0 / price(plan)).floor();
+    assert_eq!(made.len().to_string(), covered.to_string());
+    let cards: BTreeSet<_> = made.iter().map(|made| made.data()["iccid"].to_string()).collect();
+    assert_eq!(cards.len(), made.len());
+    assert_eq!(globex.balance().await, format!("{:.2}", 50.0 - covered * price(plan)));
+    assert_eq!(globex.total("/links").await, made.len() as u64);
+    assert_eq!(globex.total("/operations").await, made.len() as u64);
+}
+
 on_both! {
     AMPLE:
+    of_many_at_once_as_many_are_made_as_the_balance_covers,
     an_esim_comes_with_all_that_installs_it,
     names_are_any_text_of_a_hundred_characters_or_none,
     what_is_no_new_link_is_refused_by_field,

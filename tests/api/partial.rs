@@ -3,6 +3,7 @@
 use crate::app::{TestApp, eventually, id};
 use crate::on_both;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 async fn a_link(app: &TestApp) -> Value {
     app.acme.link(&app.plan("France 1 GB, 7 days").await).await
@@ -42,7 +43,13 @@ async fn a_removal_that_stops_half_way_says_how_far_it_came(app: &mut TestApp) {
     let ids: Vec<_> = (0..2).map(|n| added["added"][n]["id"].clone()).collect();
     let balance = app.acme.balance().await;
     let path = format!("/links/{}/plans", id(&link));
-    let slow = json!({"latency_ms": {"p50": 350, "p99": 350}, "only": ["remove_plan"]});
+    // Slow enough for the fault to be set between the two, and not for the call to be given up.
+    app.restart(|config| {
+        config.operator.call_timeout = Duration::from_secs(2);
+        config.operator.deadline = Duration::from_millis(2_500);
+    })
+    .await;
+    let slow = json!({"latency_ms": {"p50": 1_200, "p99": 1_200}, "only": ["remove_plan"]});
     app.operator.faults(slow).await;
     let remove = app.acme.put(&path, json!({"remove": ids}));
     let fail_after_the_first = async {

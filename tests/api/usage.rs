@@ -88,7 +88,7 @@ async fn without_the_operator_the_last_known_figures_are_told(app: &mut TestApp)
 }
 
 async fn a_figure_is_live_for_as_long_as_it_is_cached(app: &mut TestApp) {
-    app.restart(|config| config.cache.usage_ttl = Duration::from_secs(60)).await;
+    app.restart(|config| config.cache.usage_ttl = Duration::from_mins(1)).await;
     let (link, iccid) = a_link(app).await;
     let first = app.acme.show(&link).await;
     app.operator.usage(json!({"iccid": iccid, "used_mb": 600})).await;

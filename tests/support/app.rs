@@ -55,8 +55,8 @@ pub const AMPLE: Timings = Timings {
 
 /// So short that what an operator never answers is over soon.
 pub const SHORT: Timings = Timings {
-    call_timeout: Duration::from_millis(400),
-    deadline: Duration::from_millis(1200),
+    call_timeout: Duration::from_millis(500),
+    deadline: Duration::from_millis(1500),
     horizon: Duration::from_millis(300),
 };
 

@@ -33,5 +33,5 @@ pub(super) async fn list(
     let window = page.window(|key| key.parse().ok().map(LinkId))?;
     let mut tx = api.read().await?;
     let part = link_summaries::list(&mut tx, organization.id, &filter, &window).await?;
-    Ok(Success::new(Page::of(&page, part, |id| id.to_string()).map(Into::into)))
+    Ok(Success::new(Page::of(&page, part, ToString::to_string).map(Into::into)))
 }

@@ -37,5 +37,5 @@ pub(super) async fn list(
     let window = page.window(|key| key.parse().ok().map(OperationId))?;
     let mut tx = api.read().await?;
     let part = attempts::list(&mut tx, organization.id, &filter, &window).await?;
-    Ok(Success::new(Page::of(&page, part, |id| id.to_string()).map(Into::into)))
+    Ok(Success::new(Page::of(&page, part, ToString::to_string).map(Into::into)))
 }

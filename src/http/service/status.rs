@@ -27,6 +27,7 @@ const FOUND_TTL: Duration = Duration::from_secs(1);
 
 /// How the service does.
 #[derive(Clone, Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the contract's name of the field")]
 pub struct Status {
     status: Overall,
     version: &'static str,

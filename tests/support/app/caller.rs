@@ -17,6 +17,9 @@ const SECRETS: [&str; 8] = [
     "sqlite",
 ];
 
+/// What the operator's ids of endpoints and plan instances begin with; 16 hexadecimal digits follow.
+const ID_PREFIXES: [&str; 2] = ["ep-", "pi-"];
+
 #[derive(Clone)]
 pub struct Caller {
     pub base: String,
@@ -201,6 +204,13 @@ impl Answer {
         }
         for secret in SECRETS {
             assert!(!text.contains(secret), "{secret} in {text}");
+        }
+        for prefix in ID_PREFIXES {
+            let mut behind = text.match_indices(prefix).map(|(at, _)| &text[at + prefix.len()..]);
+            let is_id = |rest: &str| {
+                rest.len() >= 16 && rest.bytes().take(16).all(|byte| byte.is_ascii_hexdigit())
+            };
+            assert!(!behind.any(is_id), "an id of the operator's in {text}");
         }
     }
 }
