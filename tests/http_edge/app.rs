@@ -3,7 +3,6 @@
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::from_fn;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
-use bappy::http::cursor::Cursor;
 use bappy::http::envelope::Success;
 use bappy::http::error::ApiError;
 use bappy::http::error_kind::{Challenge, ErrorKind, RetryAfter};
