@@ -44,6 +44,7 @@ pub struct Told {
     pub operation: Option<String>,
     /// Connections that broke before there was an answer.
     pub cut: usize,
+    /// The longest that it waited for an answer.
     pub took: Duration,
     pub body: Value,
 }
@@ -115,11 +116,14 @@ impl<'a> Load<'a> {
     }
 
     async fn make(&self, service: SocketAddr, call: Call) -> Told {
-        let (started, mut cut) = (Instant::now(), 0);
+        let (started, mut cut, mut longest) = (Instant::now(), 0, Duration::ZERO);
         loop {
             let sent = {
                 let _place = self.in_flight.acquire().await.unwrap();
-                self.send(service, &call).await
+                let sent_at = Instant::now();
+                let sent = self.send(service, &call).await;
+                longest = longest.max(sent_at.elapsed());
+                sent
             };
             let again = match &sent {
                 Ok(told) => matches!(&*told.code, "OPERATION_IN_PROGRESS" | "SERVICE_UNAVAILABLE"),
@@ -130,7 +134,7 @@ impl<'a> Load<'a> {
             };
             if !(again && self.client == Client::Patient) {
                 let mut told = sent.unwrap_or_else(|error| panic!("{call:?}: {error:?}"));
-                (told.cut, told.took) = (cut, started.elapsed());
+                (told.cut, told.took) = (cut, longest);
                 return told;
             }
             assert!(started.elapsed() < PATIENCE, "{call:?} has no end: {sent:?}");
