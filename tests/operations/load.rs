@@ -187,15 +187,15 @@ pub async fn links(world: &World, service: SocketAddr, count: usize) -> Vec<Stri
 pub fn mixed(links: &[String], topups: usize, creates: usize) -> Vec<Call> {
     let every = (topups + creates) / creates.max(1);
     let mut calls = Vec::with_capacity(topups + creates);
-    let (mut added, mut created) = (0, 0);
-    while added + created < topups + creates {
-        let n = added + created;
-        let create = (n % every.max(1) == 0 && created < creates) || added == topups;
+    let (mut topped_up, mut made) = (0, 0);
+    while topped_up + made < topups + creates {
+        let n = topped_up + made;
+        let create = (n % every.max(1) == 0 && made < creates) || topped_up == topups;
         let wish = if create {
-            created += 1;
+            made += 1;
             Wish::Create
         } else {
-            added += 1;
+            topped_up += 1;
             Wish::Topup(links[n % links.len()].clone(), if n % 8 == 0 { 2 } else { 1 })
         };
         calls.push(Call { key: format!("call-{n}"), wish });
