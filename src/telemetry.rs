@@ -1,10 +1,13 @@
-//! Logs: JSON lines in the service, text for people in the sandbox. Always on stderr.
+//! Logs: JSON lines in the service, text for people in the sandbox. Always on stderr. Metrics.
 //!
 //! **Invariant.** Nothing here adds to a line what its writer left out: tokens, secrets, message
 //! texts and whole ICCIDs are never written in the first place.
 
 use crate::config::{LogConfig, LogFormat};
+use metrics::{Unit, describe_counter, describe_histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::ChronoUtc;
 
@@ -41,4 +44,42 @@ pub fn log(config: &LogConfig) -> Result<(), LogError> {
 pub fn log_to_stderr() {
     let config = LogConfig { format: LogFormat::Pretty, level: "warn".to_owned() };
     let _ = log(&config);
+}
+
+/// Durations that matter: from a commit of half a millisecond to an answer at the deadline.
+const SECONDS_BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 20.0];
+/// Commands in one commit, up to the most there can be.
+const COMMANDS_BUCKETS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+/// Why metrics cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[error("metrics.listen: {0}")]
+pub struct MetricsError(#[from] metrics_exporter_prometheus::BuildError);
+
+/// Serves Prometheus metrics at `/metrics` on an address of their own, for the rest of the process.
+pub fn metrics(listen: SocketAddr) -> Result<(), MetricsError> {
+    PrometheusBuilder::new()
+        .with_http_listener(listen)
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Suffix("_commands".to_owned()), &COMMANDS_BUCKETS)?
+        .install()?;
+    describe_counter!("bappy_wallet_conflicts_total", "Commits that another instance outran");
+    describe_counter!("bappy_wallet_rejections_total", "Debits refused because too many waited");
+    describe_counter!("bappy_wallet_respawns_total", "Wallet actors started again after a panic");
+    describe_histogram!("bappy_wallet_batch_commands", "Commands in one commit");
+    describe_histogram!(
+        "bappy_operator_call_seconds",
+        Unit::Seconds,
+        "Time that a call to the provider took"
+    );
+    for name in [
+        "bappy_wallet_conflicts_total",
+        "bappy_wallet_rejections_total",
+        "bappy_wallet_respawns_total",
+    ] {
+        // There from the start, so that a rate can be taken of the first one.
+        metrics::counter!(name).increment(0);
+    }
+    Ok(())
 }

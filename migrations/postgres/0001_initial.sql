@@ -56,14 +56,33 @@ CREATE TABLE plans (
     updated_at        TIMESTAMPTZ NOT NULL
 );
 
--- What an organization may buy, and at which price in its wallet's currency.
+-- What an organization may buy, and at which price in its wallet's currency. A price set by hand
+-- stays; any other follows the wholesale price at this row's markup and rate or, where it has none,
+-- at the catalogue's. Percents and rates are decimal text.
 CREATE TABLE organization_plans (
     org_id      UUID NOT NULL REFERENCES organizations (id),
     plan_id     UUID NOT NULL REFERENCES plans (id),
     price       BIGINT NOT NULL CHECK (price >= 0),
+    by_hand     BOOLEAN NOT NULL,
+    markup      TEXT,
+    rate        TEXT,
     enabled     BOOLEAN NOT NULL,
     updated_at  TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (org_id, plan_id)
+);
+
+-- The catalogue's markup on wholesale prices, in percent: one row, or none while there is none.
+CREATE TABLE catalogue_markup (
+    one      INTEGER PRIMARY KEY CHECK (one = 1),
+    percent  TEXT NOT NULL
+);
+
+-- What one unit of a wholesale currency is in a wallet's.
+CREATE TABLE exchange_rates (
+    wholesale_currency  TEXT NOT NULL CHECK (length(wholesale_currency) = 3),
+    wallet_currency     TEXT NOT NULL CHECK (length(wallet_currency) = 3),
+    rate                TEXT NOT NULL,
+    PRIMARY KEY (wholesale_currency, wallet_currency)
 );
 
 -- Cards. An eSIM of the operator's pool has no org_id; a physical card is in its organization's

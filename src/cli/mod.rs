@@ -6,10 +6,18 @@
 mod audit;
 mod identity_sim;
 mod migrate;
+mod operations;
 mod operator_sim;
+mod org;
+mod output;
+mod plan;
+mod rows;
 mod sandbox;
 mod serve;
+mod session;
 mod shutdown;
+mod sim;
+mod values;
 
 use crate::config::{Config, ConfigError, Profile};
 use crate::telemetry;
@@ -46,8 +54,21 @@ enum Command {
     Serve(serve::Serve),
     /// Brings the database's schema up to date
     Migrate(migrate::Migrate),
-    /// Checks that the ledger, the operations and the Links agree; exit status 1 where they do not
+    /// Checks that the ledger, the operations, the Links and the operator agree
+    ///
+    /// Exit status 1 where they do not, with the rows that break it. Operations that a person has
+    /// to look at count as such. Where the operator is configured and can be reached, what stands
+    /// there is compared too; else the database is judged alone, and stderr says so. While an
+    /// operation on a Link is pending or watched, differences there are none.
     Audit(audit::Audit),
+    #[command(subcommand)]
+    Org(org::Org),
+    #[command(subcommand)]
+    Plan(plan::Plan),
+    #[command(subcommand)]
+    Sim(sim::Sim),
+    #[command(subcommand)]
+    Operations(operations::Operations),
     /// The sandbox operator alone
     OperatorSim(operator_sim::OperatorSim),
     /// The sandbox identity provider alone
@@ -86,6 +107,10 @@ pub fn main() -> ExitCode {
             Command::Serve(command) => command.run().await,
             Command::Migrate(command) => command.run().await,
             Command::Audit(command) => command.run().await,
+            Command::Org(command) => command.run().await,
+            Command::Plan(command) => command.run().await,
+            Command::Sim(command) => command.run().await,
+            Command::Operations(command) => command.run().await,
             Command::OperatorSim(command) => command.run().await,
             Command::IdentitySim(command) => command.run().await,
         }

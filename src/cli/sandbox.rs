@@ -42,6 +42,7 @@ impl Sandbox {
             config.listen = listen;
         }
         telemetry::log(&config.log)?;
+        telemetry::metrics(config.metrics.listen)?;
         let state_file = self.prepare()?;
 
         let operator_sim = operator::start(OperatorSimConfig {

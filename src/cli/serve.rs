@@ -16,6 +16,7 @@ impl Serve {
     pub(super) async fn run(self) -> Outcome {
         let config = self.config.load()?;
         telemetry::log(&config.log)?;
+        telemetry::metrics(config.metrics.listen)?;
         let running = app::start(config).await?;
         tracing::info!(addr = %running.addr(), "serving");
         shutdown::requested().await?;

@@ -96,7 +96,13 @@ fn operator(sandbox: bool, s: &mut Source) -> Result<OperatorConfig, ConfigError
             .map(|given| given.text)
             .or_else(anyone)
             .map(Into::into),
-        rate_per_second: whole(s, "operator.rate_per_second", 1..=RATE_MAX, 200)?,
+        // The sandbox operator has no limit of its own, and load tests begin in the sandbox.
+        rate_per_second: whole(
+            s,
+            "operator.rate_per_second",
+            1..=RATE_MAX,
+            if sandbox { RATE_MAX } else { 200 },
+        )?,
         concurrency_max: whole(s, "operator.concurrency_max", 1..=COUNT_MAX, 64)?,
         call_timeout: millis(s, "operator.call_timeout_ms", 10_000)?,
         deadline: millis(s, "operator.deadline_ms", 18_000)?,
@@ -108,7 +114,7 @@ fn operator(sandbox: bool, s: &mut Source) -> Result<OperatorConfig, ConfigError
             slow_rate_percent: percent(s, "operator.breaker.slow_rate_percent", 80)?,
             calls_min: whole(s, "operator.breaker.calls_min", 1..=COUNT_MAX, 20)?,
             open: millis(s, "operator.breaker.open_ms", 5_000)?,
-            half_open_calls: whole(s, "operator.breaker.half_open_calls", 1..=COUNT_MAX, 5)?,
+            half_open_calls: whole(s, "operator.breaker.half_open_calls", 1..=COUNT_MAX, 3)?,
         },
     })
 }

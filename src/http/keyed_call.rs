@@ -148,7 +148,7 @@ fn refusal(
         OperationError::KeyTaken => in_progress(operation_id),
         OperationError::Failed { failure, removed } => {
             let mut error = ApiError::new(failure_kind(failure));
-            if !removed.is_empty() || failure == Failure::ProviderError {
+            if !removed.is_empty() {
                 let removed: Vec<_> = removed.iter().map(ToString::to_string).collect();
                 error = error.with_detail("removed", removed);
             }

@@ -54,6 +54,11 @@ fn decode_pairs(query: &str) -> Result<Vec<Pair<'_>>, FieldErrors> {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let mut errors = FieldErrors::default();
         match (decode(name), decode(value)) {
+            // PostgreSQL keeps no NUL in text, so nothing that is looked for has one.
+            (Some(name), Some(value)) if value.contains('\0') => {
+                let sentence = format!("{name} must not contain a NUL character.");
+                errors.add(name, sentence);
+            }
             (Some(name), Some(value)) => pairs.push((name, value)),
             (Some(name), None) => {
                 let sentence = format!("{name} is not percent-encoded UTF-8.");

@@ -11,6 +11,7 @@ mod answer;
 mod calls;
 pub mod catalogue;
 mod client;
+mod json_fields;
 mod wire;
 
 pub use client::{OperatorClient, SetupError};

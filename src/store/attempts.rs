@@ -108,6 +108,11 @@ pub async fn list(
 ) -> Result<Part<Attempt, OperationId>, DbError> {
     let parts = [
         (filter.state.is_some(), " AND state = $2"),
+        // In words of its own, so that the index of open operations serves it.
+        (
+            filter.state == Some(OperationState::Pending),
+            " AND (state = 'pending' OR cleanup IN ('watching', 'manual'))",
+        ),
         (filter.kind.is_some(), " AND kind = $3"),
         (filter.idempotency_key.is_some(), " AND idempotency_key = $4"),
     ];
@@ -161,8 +166,23 @@ pub async fn get(tx: &mut Tx, org: OrgId, id: OperationId) -> Result<Option<Atte
     row.map(TryInto::try_into).transpose()
 }
 
-/// The latest attempt under a key: the one that runs or succeeded, if there is one, since a key
-/// is free for another only once its attempt was refunded or rejected.
+/// The operation with an id, whosever it is. Asks organization by organization, because operations
+/// are indexed so and are too many to scan.
+pub async fn find(tx: &mut Tx, id: OperationId) -> Result<Option<Attempt>, DbError> {
+    let row = opt!(
+        tx,
+        Row,
+        "SELECT o.org_id, o.id, o.kind, o.state, o.link_id, o.amount, o.failure, o.cleanup,
+             o.created_at, o.settled_at
+         FROM organizations g JOIN operations o ON o.org_id = g.id AND o.id = $1",
+        id.0
+    )?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The attempt that a key stands for: the one that runs or succeeded, if there is one, else the
+/// latest. Ids are given before attempts are recorded, so the one that counts may have a smaller
+/// id than one that was refunded before it began.
 pub async fn latest_for_key(
     tx: &mut Tx,
     org: OrgId,
@@ -182,7 +202,9 @@ pub async fn latest_for_key(
             "SELECT ",
             columns!(),
             ", request_hash, answer FROM operations
-             WHERE org_id = $1 AND idempotency_key = $2 ORDER BY id DESC LIMIT 1"
+             WHERE org_id = $1 AND idempotency_key = $2
+             ORDER BY CASE WHEN state IN ('pending', 'succeeded') THEN 0 ELSE 1 END, id DESC
+             LIMIT 1"
         ),
         org.0,
         key

@@ -88,7 +88,7 @@ impl TryFrom<Row> for LinkSummary {
     }
 }
 
-/// An id as text: PostgreSQL writes it itself, SQLite holds its sixteen bytes.
+/// An id as text: one database writes it itself, the other holds its sixteen bytes.
 const ID_TEXT_POSTGRES: &str = "CAST(l.id AS TEXT)";
 const ID_TEXT_SQLITE: &str =
     "LOWER(SUBSTR(HEX(l.id), 1, 8) || '-' || SUBSTR(HEX(l.id), 9, 4) || '-'
@@ -171,7 +171,9 @@ impl LinkFilter {
         if self.search.is_some() {
             let like = |text: &str| format!(r"{text} LIKE LOWER($4) ESCAPE '\'");
             let columns = ["LOWER(l.name)", "l.iccid", "l.msisdn", id_text].map(like);
-            condition.push_str(&format!(" AND ({})", columns.join(" OR ")));
+            condition.push_str(" AND (");
+            condition.push_str(&columns.join(" OR "));
+            condition.push(')');
         }
         condition
     }

@@ -2,8 +2,8 @@
 
 use super::{DbError, Text, Time, Tx, activations, plans};
 use bappy_actors::model::{
-    EsimProfile, Link, LinkId, LinkSnapshot, LinkStatus, OrgId, ProfileState, SimKind, Sponsor,
-    Timestamp, Volume,
+    EsimProfile, Link, LinkId, LinkSnapshot, LinkStatus, OrgId, PlanId, ProfileState, SimKind,
+    Sponsor, Timestamp, Volume,
 };
 use bappy_actors::ports::UsageReading;
 use std::collections::BTreeSet;
@@ -124,22 +124,26 @@ pub async fn snapshot(
         .filter(|a| activations::is_in_force(a.status))
         .map(|a| a.plan_id)
         .collect();
-    let mut covered = Vec::with_capacity(in_force.len());
-    for plan in in_force {
+    let (countries, operators_total) = plans_coverage(tx, in_force).await?;
+    Ok(Some(LinkSnapshot { link, activations, countries, operators_total, usage_live: false }))
+}
+
+/// What plans cover together: the countries' codes, sorted, and how many networks.
+pub async fn plans_coverage(
+    tx: &mut Tx,
+    plans: BTreeSet<PlanId>,
+) -> Result<(Vec<String>, i64), DbError> {
+    let mut covered = Vec::with_capacity(plans.len());
+    for plan in plans {
         covered.extend(plans::coverage(tx, plan).await?);
     }
     let countries: BTreeSet<&str> = covered.iter().flat_map(|c| c.countries()).collect();
     let operators: BTreeSet<_> = covered.iter().flat_map(|c| c.operators()).collect();
-    Ok(Some(LinkSnapshot {
-        countries: countries.into_iter().map(str::to_owned).collect(),
-        operators_total: i64::try_from(operators.len()).unwrap_or(i64::MAX),
-        link,
-        activations,
-        usage_live: false,
-    }))
+    let operators_total = i64::try_from(operators.len()).unwrap_or(i64::MAX);
+    Ok((countries.into_iter().map(str::to_owned).collect(), operators_total))
 }
 
-/// Changes the status and the name, where given.
+/// Changes the status and the name, where given. A Link that was terminated stays `inactive`.
 pub async fn change(
     tx: &mut Tx,
     org: OrgId,
@@ -150,7 +154,8 @@ pub async fn change(
 ) -> Result<(), DbError> {
     exec!(
         tx,
-        "UPDATE links SET status = COALESCE($3, status), name = COALESCE($4, name), updated_at = $5
+        "UPDATE links SET name = COALESCE($4, name), updated_at = $5,
+             status = CASE WHEN status = 'inactive' THEN status ELSE COALESCE($3, status) END
          WHERE org_id = $1 AND id = $2",
         org.0,
         id.0,

@@ -40,6 +40,7 @@ mod wallet;
 
 pub use db::{Database, Schema};
 pub use error::{DbError, is_unique_violation};
+pub use links::plans_coverage;
 pub use lookups::{CachedOffers, StoredOrganizations};
 pub use sims::StockClaim;
 pub use sql_store::SqlStore;

@@ -1,6 +1,8 @@
 //! The configuration: what wins, what is refused and in which words, and that the sample file
 //! speaks of every key.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use bappy::config::{Config, ConfigError, LogFormat, Profile};
 use secrecy::ExposeSecret;
 use std::{path::Path, time::Duration};

@@ -12,9 +12,10 @@ use bappy::http::field_errors::{FieldErrors, Validate};
 use bappy::http::idempotency_key::{OptionalKey, RequestDigest};
 use bappy::http::identifier::Identifier;
 use bappy::http::json::StrictJson;
-use bappy::http::page::{Page, PageRequest, Position};
+use bappy::http::page::{Page, PageRequest};
 use bappy::http::query::StrictQuery;
 use bappy::http::request_id::RequestContext;
+use bappy::store::page::{Part, Place};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -96,13 +97,16 @@ impl Validate for Rows {}
 /// The numbers from 1, as many as the query says there are.
 async fn list(query: StrictQuery<Rows>, page: PageRequest) -> Result<Success<Page<u64>>, ApiError> {
     let total = query.0.rows;
-    let first = match page.position() {
-        Position::Offset(offset) => offset.saturating_add(1),
-        Position::After(key) => key.parse::<u64>().map_err(|_| Cursor::malformed())? + 1,
-        Position::Beyond => u64::MAX,
+    let window = page.window(|key| key.parse::<u64>().ok())?;
+    let size = u64::from(window.size);
+    let first = match window.place {
+        Place::Page(number) => number.saturating_sub(1).saturating_mul(size).saturating_add(1),
+        Place::After(key) => key + 1,
     };
-    let rows = (first..=total).take(page.fetch_limit() as usize).collect();
-    Ok(Success::new(Page::new(&page, rows, total, u64::to_string)))
+    let rows: Vec<u64> = (first..=total).take(window.size as usize).collect();
+    let next = rows.last().copied().filter(|last| *last < total);
+    let part = Part { rows, total: i64::try_from(total).unwrap_or(i64::MAX), next };
+    Ok(Success::new(Page::of(&page, part, u64::to_string)))
 }
 
 #[derive(Debug, Serialize, Deserialize)]

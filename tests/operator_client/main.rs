@@ -1,5 +1,8 @@
 //! The operator client against a scripted server: what each kind of answer, cut and silence means.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod sandbox;
 mod server;
 
 use bappy::operator::OperatorClient;
@@ -221,9 +224,9 @@ async fn login_gives_a_token_and_says_when_the_credentials_are_not_accepted() {
         let token = client(&server.url).login(SOON).await;
         (token, server.seen().remove(0))
     };
-    let (session, seen) = login(http(200, r#"{"access_token": "abc", "expires_in": 60}"#)).await;
+    let (session, seen) = login(http(200, r#"{"access_token": "abc", "expires_in": 90}"#)).await;
     let session = session.unwrap();
-    assert_eq!((&*session.secret, session.expires_in), ("abc", Duration::from_secs(60)));
+    assert_eq!((&*session.secret, session.expires_in), ("abc", Duration::from_secs(90)));
     assert_eq!(seen.line, "POST /api/login HTTP/1.1");
     assert_eq!(seen.body, r#"{"username":"user","password":"secret"}"#);
     assert!(seen.headers.iter().all(|h| !h.to_lowercase().starts_with("authorization")));

@@ -1,6 +1,8 @@
 //! Batches: all or nothing, each wallet for itself.
 
-use crate::world::{World, at, batch, closing, credit, id, key, money, refund, sim};
+use crate::world::{
+    World, activating, at, batch, closing, credit, debiting, id, key, money, refund, sim,
+};
 use bappy_actors::model::{LinkId, OperationKind, OperationState, OrgId};
 use bappy_actors::ports::{CommitOutcome, Guard, Planned, Store, StoreError};
 use chrono::TimeDelta;
@@ -11,7 +13,7 @@ pub async fn a_batch_writes_all_that_it_holds(world: World) {
     let (link, operation) = world.settled_link("89010").await;
     assert_eq!(world.store.link(world.org, link.id).await.unwrap(), Some(link.clone()));
     let snapshot = world.link_snapshot(world.org, link.id).await.unwrap().unwrap();
-    assert_eq!(snapshot.activations, [world.activation(&operation, link.id)]);
+    assert_eq!(snapshot.activations, [activating(&operation, link.id)]);
     let ended = world.store.operation(world.org, operation.id).await.unwrap().unwrap();
     assert_eq!((ended.state, ended.settled_at), (OperationState::Succeeded, Some(at(2))));
     assert_eq!(world.count("SELECT links_total FROM wallets").await, 1);
@@ -23,13 +25,13 @@ pub async fn a_batch_writes_all_that_it_holds(world: World) {
 pub async fn a_batch_that_fails_writes_nothing(world: World) {
     world.has(money(20)).await;
     let first = world.topup();
-    world.written(vec![world.debit(first.clone())]).await;
+    world.written(vec![debiting(first.clone())]).await;
     let before = world.row(world.org).await;
     let lost = bappy_actors::model::Operation { epoch: 9, ..first };
     let outcome = world
         .commit(vec![
             credit(money(1), Some("paid")),
-            world.debit(world.topup()),
+            debiting(world.topup()),
             Planned {
                 closed: vec![closing(&lost, OperationState::Succeeded)],
                 ..Planned::default()
@@ -71,9 +73,9 @@ pub async fn a_wallet_that_is_not_there_is_stale(world: World) {
 
 pub async fn wallets_of_one_statement_stand_and_fall_alone(world: World) {
     let lost = world.topup();
-    let taken = bappy_actors::model::Operation { key: key("k"), ..world.topup() };
+    let taken = bappy_actors::model::Operation { key: Some(key("k")), ..world.topup() };
     world.has(money(10)).await;
-    world.written(vec![world.debit(taken)]).await;
+    world.written(vec![debiting(taken)]).await;
     let mut orgs = Vec::new();
     for _ in 0..40 {
         orgs.push(world.another_org(money(0)).await);
@@ -115,7 +117,7 @@ pub async fn wallets_of_one_statement_stand_and_fall_alone(world: World) {
 
 pub async fn a_negative_balance_is_a_defect_and_not_written(world: World) {
     let before = world.row(world.org).await;
-    let overdrawn = batch(world.org, before, vec![world.debit(world.topup())]);
+    let overdrawn = batch(world.org, before, vec![debiting(world.topup())]);
     assert!(matches!(world.store.commit(overdrawn).await, Err(StoreError::Broken(_))));
     assert_eq!(world.row(world.org).await, before);
     world.has(money(1)).await;
@@ -139,14 +141,14 @@ pub async fn a_topup_adds_its_volume_to_its_link(world: World) {
     let (link, _) = world.settled_link("89010").await;
     world.has(money(10)).await;
     let topups = [0, 1].map(|_| world.operation(OperationKind::Topup, link.id));
-    world.written(topups.iter().map(|o| world.debit(o.clone())).collect()).await;
+    world.written(topups.iter().map(|o| debiting(o.clone())).collect()).await;
     world
         .written(
             topups
                 .iter()
                 .map(|o| Planned {
                     closed: vec![closing(o, OperationState::Succeeded)],
-                    activations: vec![world.activation(o, link.id)],
+                    activations: vec![activating(o, link.id)],
                     ..Planned::default()
                 })
                 .collect(),
@@ -165,7 +167,7 @@ pub async fn a_group_is_leased_by_its_first(world: World) {
         position: 1,
         ..world.operation(OperationKind::Topup, LinkId(id()))
     };
-    world.written(vec![world.debit(head.clone()), world.debit(tail)]).await;
+    world.written(vec![debiting(head.clone()), debiting(tail)]).await;
     let due = head.deadline_at + TimeDelta::seconds(2);
     let early = due - TimeDelta::microseconds(1);
     assert_eq!(world.claim_due(early, at(30), 10).await.unwrap(), []);
@@ -175,6 +177,6 @@ pub async fn a_group_is_leased_by_its_first(world: World) {
     let members = world.operation_group(world.org, head.id).await.unwrap();
     assert_eq!(members.iter().map(|o| o.epoch).collect::<Vec<_>>(), [2, 1]);
     let debit = world.debit_of(world.org, head.id).await.unwrap().unwrap();
-    let held = bappy_actors::model::Operation { epoch: 2, ..head };
-    world.written(vec![refund(&held, debit.0)]).await;
+    let taken_over = bappy_actors::model::Operation { epoch: 2, ..head };
+    world.written(vec![refund(&taken_over, debit.0)]).await;
 }

@@ -1,9 +1,11 @@
 //! Many at once, on one wallet and on one Link.
 
-use crate::world::{World, at, batch, closing, credit, money};
+use crate::world::{World, activating, at, batch, closing, credit, debiting, money};
+use bappy::store::{Database, SqlStore};
 use bappy_actors::model::{ActivationStatus, OperationKind, OperationState, Volume};
 use bappy_actors::ports::{CommitOutcome, Planned, Store, UsageReading};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 
 pub async fn two_hundred_debits_against_money_for_a_hundred_are_a_hundred(world: World) {
     world.has(money(500)).await;
@@ -18,7 +20,7 @@ pub async fn two_hundred_debits_against_money_for_a_hundred_are_a_hundred(world:
                 if before.balance < operation.amount {
                     return false;
                 }
-                let debit = batch(world.org, before, vec![world.debit(operation.clone())]);
+                let debit = batch(world.org, before, vec![debiting(operation.clone())]);
                 match world.store.commit(debit).await.unwrap() {
                     CommitOutcome::Committed => return true,
                     CommitOutcome::Stale => {}
@@ -57,10 +59,10 @@ pub async fn settlements_and_usage_of_one_link_do_not_lose_each_other(world: Wor
     });
     for _ in 0..ROUNDS {
         let topup = world.operation(OperationKind::Topup, link.id);
-        world.written(vec![world.debit(topup.clone())]).await;
+        world.written(vec![debiting(topup.clone())]).await;
         let settled = Planned {
             closed: vec![closing(&topup, OperationState::Succeeded)],
-            activations: vec![world.activation(&topup, link.id)],
+            activations: vec![activating(&topup, link.id)],
             ..Planned::default()
         };
         world.written(vec![settled]).await;
@@ -71,7 +73,7 @@ pub async fn settlements_and_usage_of_one_link_do_not_lose_each_other(world: Wor
     assert_eq!(stored.data_used.kb(), ROUNDS * 2 - 1);
 }
 
-pub async fn a_fence_waits_for_no_lost_batch(world: World) {
+pub async fn fencing_amid_commits_loses_none(world: World) {
     let world = Arc::new(world);
     let fencing = {
         let world = Arc::clone(&world);
@@ -91,4 +93,26 @@ pub async fn a_fence_waits_for_no_lost_batch(world: World) {
     let row = world.row(world.org).await;
     assert_eq!((row.version, row.fence, row.balance), (50, 50, money(50)));
     world.balances(world.org).await;
+}
+
+pub async fn two_instances_share_a_wallet(world: World) {
+    let second = Database::open(&world.url, 2, Handle::current()).await.unwrap();
+    let stores = [Arc::clone(&world.store), Arc::new(SqlStore::start(second))];
+    let org = world.org;
+    let tasks = stores.map(|store| {
+        tokio::spawn(async move {
+            let mut written = 0;
+            while written < 50 {
+                let before = store.wallet(org).await.unwrap().unwrap();
+                let next = batch(org, before, vec![credit(money(1), None)]);
+                let outcome = store.commit(next).await.unwrap();
+                written += i64::from(outcome == CommitOutcome::Committed);
+            }
+        })
+    });
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(world.row(org).await.balance, money(100));
+    world.balances(org).await;
 }

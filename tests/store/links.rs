@@ -1,6 +1,6 @@
 //! Links: what a snapshot holds, and what the operator's readings change.
 
-use crate::world::{World, at, closing, money};
+use crate::world::{World, activating, at, closing, debiting, money};
 use bappy_actors::model::{
     Activation, ActivationStatus, EsimProfile, Link, LinkStatus, Operation, OperationKind,
     OperationState, PlanId, ProfileState, Volume,
@@ -21,9 +21,9 @@ async fn topups(
         let mut operation = world.operation(OperationKind::Topup, link.id);
         let mut status = None;
         with(n, &mut operation, &mut status);
-        let mut activation = world.activation(&operation, link.id);
+        let mut activation = activating(&operation, link.id);
         activation.status = status.unwrap_or(ActivationStatus::Active);
-        debits.push(world.debit(operation.clone()));
+        debits.push(debiting(operation.clone()));
         ends.push(Planned {
             closed: vec![closing(&operation, OperationState::Succeeded)],
             activations: vec![activation.clone()],

@@ -1,8 +1,11 @@
 //! The contract of the store, held by SQLite and PostgreSQL alike: each fact below is a test on
 //! both.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[macro_use]
 #[path = "../../src/store/sql.rs"]
+#[expect(unused_macros, reason = "two of the four are enough here")]
 mod sql;
 /// Where the statement macros look for the connection's type.
 mod store {
@@ -17,6 +20,7 @@ mod concurrency;
 mod guards;
 mod links;
 mod operations;
+mod outages;
 mod schema;
 mod sims;
 mod throughput;
@@ -74,7 +78,8 @@ on_both! {
     concurrency {
         two_hundred_debits_against_money_for_a_hundred_are_a_hundred,
         settlements_and_usage_of_one_link_do_not_lose_each_other,
-        a_fence_waits_for_no_lost_batch,
+        fencing_amid_commits_loses_none,
+        two_instances_share_a_wallet,
     }
     operations {
         an_operation_reads_back_as_it_was_written,

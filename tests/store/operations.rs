@@ -1,6 +1,6 @@
 //! Operations: opened and closed without money, taken over, put back.
 
-use crate::world::{World, at, closing, key, money, refund};
+use crate::world::{World, at, closing, debiting, key, money, refund};
 use bappy_actors::model::{
     Answer, Cleanup, EntryId, Failure, LinkId, LinkStatus, Operation, OperationKind,
     OperationState, Request,
@@ -20,7 +20,7 @@ fn free(world: &World, kind: OperationKind, link: LinkId) -> Operation {
 
 pub async fn an_operation_reads_back_as_it_was_written(world: World) {
     let operation = Operation {
-        key: key("k"),
+        key: Some(key("k")),
         request: Request::UpdateLink {
             endpoint_id: "ep".into(),
             status: Some(LinkStatus::Suspended),
@@ -32,9 +32,9 @@ pub async fn an_operation_reads_back_as_it_was_written(world: World) {
     assert_eq!(opened, OpenOutcome::Opened);
     let stored = world.store.operation(world.org, operation.id).await.unwrap();
     assert_eq!(stored, Some(operation.clone()));
-    let charged = Operation { key: key("l"), ..world.topup() };
+    let charged = Operation { key: Some(key("l")), ..world.topup() };
     world.has(money(5)).await;
-    world.written(vec![world.debit(charged.clone())]).await;
+    world.written(vec![debiting(charged.clone())]).await;
     let stored = world.store.operation(world.org, charged.id).await.unwrap();
     assert_eq!(stored, Some(charged));
     assert_eq!(
@@ -61,7 +61,8 @@ pub async fn a_second_exclusive_operation_finds_the_link_busy(world: World) {
 }
 
 pub async fn a_key_in_use_refuses_a_free_operation(world: World) {
-    let open = |link| Operation { key: key("k"), ..free(&world, OperationKind::UpdateLink, link) };
+    let open =
+        |link| Operation { key: Some(key("k")), ..free(&world, OperationKind::UpdateLink, link) };
     let (first, second) = (open(LinkId(crate::world::id())), open(LinkId(crate::world::id())));
     assert_eq!(world.open_operation(first, at(22)).await.unwrap(), OpenOutcome::Opened);
     assert_eq!(world.open_operation(second, at(22)).await.unwrap(), OpenOutcome::KeyTaken);
@@ -107,7 +108,7 @@ pub async fn cancelling_takes_the_volume_off_the_link_once(world: World) {
 pub async fn each_due_operation_goes_to_one_of_many_claimers(world: World) {
     world.has(money(500)).await;
     let topups: Vec<_> = (0..60).map(|_| world.topup()).collect();
-    world.written(topups.iter().map(|o| world.debit(o.clone())).collect()).await;
+    world.written(topups.iter().map(|o| debiting(o.clone())).collect()).await;
     let claimers = (0..8).map(|_| {
         let store = Arc::clone(&world.store);
         tokio::spawn(async move {
@@ -134,12 +135,13 @@ pub async fn each_due_operation_goes_to_one_of_many_claimers(world: World) {
 pub async fn a_claim_shuts_the_previous_holder_out(world: World) {
     world.has(money(5)).await;
     let operation = world.topup();
-    world.written(vec![world.debit(operation.clone())]).await;
+    world.written(vec![debiting(operation.clone())]).await;
     let claimed = world.claim_due(at(30), at(40), 1).await.unwrap();
     assert_eq!(claimed[0].operation.epoch, 2);
     assert_eq!(world.claim_due(at(39), at(50), 1).await.unwrap(), []);
     let (org, id) = (world.org, operation.id);
-    let request = Request::RemovePlan { endpoint_id: "e".into(), instance_id: "i".into() };
+    let request =
+        Request::CreateLink { name: None, iccid: "8902".into(), operator_plan_id: "op-2".into() };
     assert!(!world.rewrite_request(org, id, 1, request.clone()).await.unwrap());
     assert!(world.rewrite_request(org, id, 2, request.clone()).await.unwrap());
     assert!(!world.reschedule(org, id, 1, Cleanup::None, None).await.unwrap());
@@ -156,7 +158,7 @@ pub async fn a_claim_shuts_the_previous_holder_out(world: World) {
 pub async fn only_what_is_open_can_be_claimed(world: World) {
     world.has(money(10)).await;
     let (done, watched) = (world.topup(), world.topup());
-    world.written(vec![world.debit(done.clone()), world.debit(watched.clone())]).await;
+    world.written(vec![debiting(done.clone()), debiting(watched.clone())]).await;
     let mut watching = refund(&watched, EntryId(watched.id.0));
     watching.closed[0].cleanup = Cleanup::Watching;
     watching.closed[0].lease_until = Some(at(90));
@@ -180,7 +182,7 @@ pub async fn a_group_reads_in_order(world: World) {
     world.has(money(50)).await;
     let head = world.topup();
     let rest = [2, 1].map(|position| Operation { group_id: head.id, position, ..world.topup() });
-    let debits = rest.iter().chain([&head]).map(|o| world.debit(o.clone())).collect();
+    let debits = rest.iter().chain([&head]).map(|o| debiting(o.clone())).collect();
     world.written(debits).await;
     let group = world.operation_group(world.org, head.id).await.unwrap();
     assert_eq!(group.iter().map(|o| o.position).collect::<Vec<_>>(), [0, 1, 2]);
@@ -191,7 +193,7 @@ pub async fn a_group_reads_in_order(world: World) {
 pub async fn the_debit_of_an_operation_is_found_after_its_refund(world: World) {
     world.has(money(5)).await;
     let operation = world.topup();
-    let debit = world.debit(operation.clone());
+    let debit = debiting(operation.clone());
     let debit_id = debit.entries[0].id;
     world.written(vec![debit]).await;
     world.written(vec![refund(&operation, debit_id)]).await;

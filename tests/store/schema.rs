@@ -1,6 +1,6 @@
 //! What the database itself refuses, and how it keeps times.
 
-use crate::world::{World, at, batch, credit, id, money};
+use crate::world::{World, activating, at, batch, credit, debiting, id, money};
 use bappy::store::{Database, DbError, Schema, Time};
 use bappy_actors::model::{OperationKind, OperationState, Timestamp};
 use bappy_actors::ports::{Planned, Store, StoreError};
@@ -45,12 +45,12 @@ pub async fn another_organizations_link_is_refused(world: World) {
     let mut operation = world.operation(OperationKind::Topup, link.id);
     operation.org_id = other;
     let before = world.row(other).await;
-    let debit = batch(other, before, vec![world.debit(operation.clone())]);
+    let debit = batch(other, before, vec![debiting(operation.clone())]);
     world.store.commit(debit).await.unwrap();
     let before = world.row(other).await;
     let foreign = Planned {
         closed: vec![crate::world::closing(&operation, OperationState::Succeeded)],
-        activations: vec![world.activation(&operation, link.id)],
+        activations: vec![activating(&operation, link.id)],
         ..Planned::default()
     };
     let outcome = world.store.commit(batch(other, before, vec![foreign])).await;

@@ -1,6 +1,6 @@
 //! Cards: the pool and the stock.
 
-use crate::world::{World, at, id, money, sim};
+use crate::world::{World, at, debiting, id, money, sim};
 use bappy::store::{StockClaim, Time};
 use bappy_actors::model::{OperationId, SimKind};
 use bappy_actors::ports::Store;
@@ -50,7 +50,7 @@ pub async fn a_claim_whose_operation_was_never_recorded_is_freed(world: World) {
     world.add_sims(vec![sim("1"), sim("2"), sim("3")], at(0)).await.unwrap();
     world.has(money(5)).await;
     let recorded = world.topup();
-    world.written(vec![world.debit(recorded.clone())]).await;
+    world.written(vec![debiting(recorded.clone())]).await;
     for (operation, seconds) in [(recorded.id, 1), (OperationId(id()), 1), (OperationId(id()), 9)] {
         world.claim_sim("alpha", SimKind::Esim, operation, at(seconds)).await.unwrap().unwrap();
     }

@@ -117,20 +117,6 @@ impl World {
         assert_eq!(self.commit(planned).await, CommitOutcome::Committed);
     }
 
-    /// A debit of 5 for an operation.
-    pub fn debit(&self, operation: Operation) -> Planned {
-        let entry = LedgerEntry {
-            kind: EntryKind::Activation,
-            amount: money(-5),
-            link_id: Some(operation.link_id),
-            plan_id: operation.plan_id,
-            plan_name: Some("Europe 1 GB".into()),
-            operation_id: Some(operation.id),
-            ..entry(EntryKind::Activation, money(-5))
-        };
-        Planned { entries: vec![entry], opened: vec![operation], ..Planned::default() }
-    }
-
     pub async fn has(&self, balance: Money) {
         self.written(vec![credit(balance, None)]).await;
     }
@@ -170,57 +156,16 @@ impl World {
         self.operation(OperationKind::Topup, LinkId(id()))
     }
 
-    pub fn link(&self, iccid: &str) -> Link {
-        Link {
-            id: LinkId(id()),
-            name: Some("router".into()),
-            iccid: iccid.into(),
-            msisdn: None,
-            kind: SimKind::Esim,
-            status: LinkStatus::Active,
-            sponsor: Sponsor { id: "alpha".into(), name: "Alpha".into(), color: "#0a7".into() },
-            endpoint_id: format!("ep-{iccid}"),
-            smdp_address: Some("smdp.example".into()),
-            matching_id: Some("MATCH".into()),
-            data_total: Volume::from_kb(1_000_000),
-            data_used: Volume::ZERO,
-            profile: None,
-            usage_at: None,
-            created_at: at(1),
-            updated_at: at(1),
-        }
-    }
-
-    pub fn activation(&self, operation: &Operation, link: LinkId) -> Activation {
-        Activation {
-            id: operation.activation_id.unwrap(),
-            link_id: link,
-            operation_id: operation.id,
-            plan_id: operation.plan_id.unwrap(),
-            plan_name: "Europe 1 GB".into(),
-            status: ActivationStatus::Active,
-            instance_id: format!("in-{}", operation.id),
-            activated_at: at(1),
-            first_used_at: None,
-            expires_at: Some(at(86_400)),
-            data_total: Volume::from_kb(1_000_000),
-            data_used: Volume::ZERO,
-            countries: vec!["DE".into(), "FR".into()],
-            amount: operation.amount,
-            currency: usd(),
-        }
-    }
-
     /// A Link with its first activation, paid for and settled.
     pub async fn settled_link(&self, iccid: &str) -> (Link, Operation) {
-        let link = self.link(iccid);
+        let link = new_link(iccid);
         let operation = self.operation(OperationKind::CreateLink, link.id);
         self.has(money(5)).await;
-        self.written(vec![self.debit(operation.clone())]).await;
+        self.written(vec![debiting(operation.clone())]).await;
         self.written(vec![Planned {
             closed: vec![closing(&operation, OperationState::Succeeded)],
             links: vec![link.clone()],
-            activations: vec![self.activation(&operation, link.id)],
+            activations: vec![activating(&operation, link.id)],
             ..Planned::default()
         }])
         .await;
@@ -246,6 +191,61 @@ impl World {
         drop(tx);
         let row = self.row(org).await;
         assert_eq!((sum, entries, last), (row.balance.micros(), row.version, row.version));
+    }
+}
+
+/// A debit of 5 for an operation.
+pub fn debiting(operation: Operation) -> Planned {
+    let entry = LedgerEntry {
+        kind: EntryKind::Activation,
+        amount: money(-5),
+        link_id: Some(operation.link_id),
+        plan_id: operation.plan_id,
+        plan_name: Some("Europe 1 GB".into()),
+        operation_id: Some(operation.id),
+        ..entry(EntryKind::Activation, money(-5))
+    };
+    Planned { entries: vec![entry], opened: vec![operation], ..Planned::default() }
+}
+
+pub fn new_link(iccid: &str) -> Link {
+    Link {
+        id: LinkId(id()),
+        name: Some("router".into()),
+        iccid: iccid.into(),
+        msisdn: None,
+        kind: SimKind::Esim,
+        status: LinkStatus::Active,
+        sponsor: Sponsor { id: "alpha".into(), name: "Alpha".into(), color: "#0a7".into() },
+        endpoint_id: format!("ep-{iccid}"),
+        smdp_address: Some("smdp.example".into()),
+        matching_id: Some("MATCH".into()),
+        data_total: Volume::from_kb(1_000_000),
+        data_used: Volume::ZERO,
+        profile: None,
+        usage_at: None,
+        created_at: at(1),
+        updated_at: at(1),
+    }
+}
+
+pub fn activating(operation: &Operation, link: LinkId) -> Activation {
+    Activation {
+        id: operation.activation_id.unwrap(),
+        link_id: link,
+        operation_id: operation.id,
+        plan_id: operation.plan_id.unwrap(),
+        plan_name: "Europe 1 GB".into(),
+        status: ActivationStatus::Active,
+        instance_id: format!("in-{}", operation.id),
+        activated_at: at(1),
+        first_used_at: None,
+        expires_at: Some(at(86_400)),
+        data_total: Volume::from_kb(1_000_000),
+        data_used: Volume::ZERO,
+        countries: vec!["DE".into(), "FR".into()],
+        amount: operation.amount,
+        currency: usd(),
     }
 }
 
@@ -348,8 +348,8 @@ pub fn closing(operation: &Operation, state: OperationState) -> Closing {
     }
 }
 
-pub fn key(name: &str) -> Option<RequestKey> {
-    Some(RequestKey { key: name.into(), request_hash: [7; 32] })
+pub fn key(name: &str) -> RequestKey {
+    RequestKey { key: name.into(), request_hash: [7; 32] }
 }
 
 pub fn sim(iccid: &str) -> SimCard {

@@ -78,12 +78,13 @@ pub async fn links_are_filtered_searched_and_walked(world: World) {
     ] {
         let part = links(&world, org, &filter, Place::Page(1)).await;
         assert_eq!(part.total, total, "{filter:?}");
-        assert_eq!(part.rows.len() as i64, total.min(3), "{filter:?}");
+        assert_eq!(i64::try_from(part.rows.len()).unwrap(), total.min(3), "{filter:?}");
     }
 }
 
 fn matching(links: &[Uuid], part: &str) -> i64 {
-    links.iter().filter(|link| link.to_string().contains(part)).count() as i64
+    let found = links.iter().filter(|link| link.to_string().contains(part));
+    i64::try_from(found.count()).unwrap()
 }
 
 pub async fn another_organization_sees_nothing(world: World) {
@@ -127,13 +128,13 @@ fn attempt(org: OrgId, link: Uuid) -> Attempt {
 
 pub async fn history_is_newest_first_and_filtered(world: World) {
     let org = world.org("acme", "USD").await;
-    let link = Some(id());
+    let link = id();
     for sequence in 1..=9 {
         let kind = ["credit", "adjustment"][usize::from(sequence % 3 == 0)];
-        let link = if sequence == 5 { Some(id()) } else { link };
+        let link = Some(if sequence == 5 { id() } else { link });
         world.entry(Entry { link, ..entry(org, sequence, kind, sequence) }).await;
     }
-    let link = LinkId(link.unwrap());
+    let link = LinkId(link);
     let read = |kind, place| {
         let world = &world;
         async move {
@@ -179,10 +180,10 @@ pub async fn operations_are_listed_and_found_by_key(world: World) {
         }
     };
     let all = AttemptFilter::default;
-    let next = Some(OperationId(pending.id));
+    let next = OperationId(pending.id);
     let first = list(all(), Place::Page(1)).await;
-    assert_eq!(first, (vec![created.id, pending.id], 4, next));
-    let second = list(all(), Place::After(next.unwrap())).await;
+    assert_eq!(first, (vec![created.id, pending.id], 4, Some(next)));
+    let second = list(all(), Place::After(next)).await;
     assert_eq!(second, (vec![succeeded.id, refunded.id], 4, None));
     for (filter, ids) in [
         (AttemptFilter { state: Some(OperationState::Pending), ..all() }, vec![pending.id]),

@@ -1,7 +1,10 @@
 //! What commands and the edge read and write beside the core's store: organizations, the
 //! catalogue, lists and the audit. Each fact is a test on SQLite and on PostgreSQL.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[macro_use]
+#[expect(unused_macros, reason = "only some statements are needed here")]
 #[path = "../../src/store/sql.rs"]
 mod sql;
 /// Where the statement macros look for the connection's type.

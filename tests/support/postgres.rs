@@ -11,13 +11,15 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Makes a cluster, says `ready`, and takes it down when nobody holds its input any more.
 const SCRIPT: &str = r#"
 set -e
+# Nobody may be left to hear `ready`: that is an error to clean up after, not an end.
+trap '' PIPE
 dir=$(mktemp -d "${TMPDIR:-/tmp}/bappy-postgres-XXXXXX")
 finish() { "$BIN/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$dir"; }
 trap finish EXIT
@@ -31,7 +33,8 @@ cat >/dev/null
 
 struct Cluster {
     port: u16,
-    _alive: ChildStdin,
+    /// Holds the shell's standard input open.
+    _shell: Child,
 }
 
 static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
@@ -79,9 +82,8 @@ fn start() -> Option<Cluster> {
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "ready\n", "PostgreSQL did not start; its log is above");
-    let alive = child.stdin.take().unwrap();
     migrate_template(port);
-    Some(Cluster { port, _alive: alive })
+    Some(Cluster { port, _shell: child })
 }
 
 /// On a runtime of its own: this is called from a test's.

@@ -10,7 +10,9 @@ use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, StreamHandler, Supervised,
     WrapFuture,
 };
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter, clock::Clock as RateClock};
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -42,6 +44,42 @@ impl Default for GatewayLimits {
             waiting_max: 2048,
             call_timeout: Duration::from_secs(10),
             breaker: BreakerLimits::default(),
+        }
+    }
+}
+
+/// The token bucket of calls, on the core's own clock.
+struct Rate {
+    bucket: RateLimiter<NotKeyed, InMemoryState, PortClock, NoOpMiddleware<Duration>>,
+    /// More calls at once than the bucket ever holds wait for as many as it can give.
+    burst: NonZeroU32,
+    clock: PortClock,
+}
+
+#[derive(Clone)]
+struct PortClock(Arc<dyn Clock>);
+
+impl RateClock for PortClock {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+impl Rate {
+    fn new(per_second: u32, clock: Arc<dyn Clock>) -> Self {
+        let burst = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
+        let clock = PortClock(clock);
+        let bucket = RateLimiter::direct_with_clock(Quota::per_second(burst), clock.clone());
+        Self { bucket, burst, clock }
+    }
+
+    /// Takes room for calls; or says how long to wait before asking again.
+    fn take(&self, calls: NonZeroU32) -> Result<(), Duration> {
+        match self.bucket.check_n(calls.min(self.burst)) {
+            Ok(Err(not_until)) => Err(not_until.wait_time_from(self.clock.now())),
+            Ok(Ok(())) | Err(_) => Ok(()),
         }
     }
 }
@@ -81,7 +119,7 @@ pub(super) struct GatewayActor {
     breaker: Breaker,
     slots: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
-    rate: Arc<DefaultDirectRateLimiter>,
+    rate: Arc<Rate>,
     session: Option<(AccessToken, Duration)>,
     login_failed: Option<(NotAdmitted, Duration)>,
     logging_in: bool,
@@ -96,7 +134,7 @@ impl GatewayActor {
         limits: GatewayLimits,
         reports: mpsc::UnboundedReceiver<CallReport>,
     ) -> Self {
-        let rate = NonZeroU32::new(limits.rate_per_second).unwrap_or(NonZeroU32::MIN);
+        let rate = Arc::new(Rate::new(limits.rate_per_second, Arc::clone(&clock)));
         Self {
             operator,
             clock,
@@ -104,7 +142,7 @@ impl GatewayActor {
             breaker: Breaker::new(limits.breaker),
             slots: Arc::new(Semaphore::new(limits.concurrency_max)),
             waiting: Arc::new(Semaphore::new(limits.waiting_max)),
-            rate: Arc::new(RateLimiter::direct(Quota::per_second(rate))),
+            rate,
             session: None,
             login_failed: None,
             logging_in: false,
@@ -189,9 +227,8 @@ impl GatewayActor {
                 Err(_) => return Err(NotAdmitted::NoSession),
             };
             let slot = slots.acquire_owned().await.map_err(|_| NotAdmitted::NoRoom)?;
-            // More calls at once than the bucket ever holds wait for as many as it can give.
-            if rate.until_n_ready(calls).await.is_err() {
-                rate.until_ready().await;
+            while let Err(wait) = rate.take(calls) {
+                tokio::time::sleep(wait).await;
             }
             Ok(Admission { slot, token })
         };
@@ -200,7 +237,8 @@ impl GatewayActor {
             let admission = admission.unwrap_or(Err(NotAdmitted::NoRoom));
             let refused = admission.is_err();
             // Who has gone away meanwhile does not call.
-            refused || reply.send(admission).is_err()
+            let gone = reply.send(admission).is_err();
+            refused || gone
         };
         ctx.spawn(bounded.into_actor(self).map(|not_made, actor, _| {
             if not_made {
@@ -217,7 +255,7 @@ impl GatewayActor {
         }
         if let Some(token) = self.session()
             && let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned()
-            && matches!(self.rate.check_n(admit.calls), Ok(Ok(())))
+            && self.rate.take(admit.calls).is_ok()
         {
             if admit.reply.send(Ok(Admission { slot, token })).is_err() {
                 self.breaker.report(CallReport::NotMade, now);

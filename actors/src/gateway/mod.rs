@@ -13,9 +13,6 @@ pub mod breaker;
 mod handle;
 mod sim_pool;
 
-#[cfg(test)]
-mod tests;
-
 pub use actor::GatewayLimits;
 pub use breaker::{BreakerLimits, BreakerState};
 pub use handle::{GatewayHandle, Permit};

@@ -28,7 +28,7 @@ const REFILL_CARDS: u32 = 200;
 const REFILL_PAGES_MAX: usize = 50;
 /// A claim whose operation was never recorded is freed after this; a claim is followed by its
 /// debit within the time of an admission, some seconds.
-const STALE_CLAIM: Duration = Duration::from_secs(120);
+const STALE_CLAIM: Duration = Duration::from_mins(2);
 
 /// Why no card could be had. Nothing was charged.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +74,8 @@ impl SimPool {
         Arc::new(Self { store, gateway, clock, sponsors: DashMap::new() })
     }
 
-    /// Claims a free eSIM of a sponsor for an operation.
+    /// Claims a free eSIM of a sponsor for an operation; waits for the operator's list no longer
+    /// than `patience`.
     pub async fn claim(
         self: &Arc<Self>,
         sponsor_id: &str,
@@ -88,12 +89,14 @@ impl SimPool {
             }
             return Ok(sim);
         }
-        let _one = sponsor.refilling.lock().await;
+        let until = self.clock.elapsed() + patience;
+        let refilling = tokio::time::timeout(patience, sponsor.refilling.lock()).await;
+        let _one = refilling.map_err(|_| NotAdmitted::NoRoom)?;
         // Who refilled before us may have left enough.
         if let Some(sim) = self.take(sponsor_id, operation).await? {
             return Ok(sim);
         }
-        self.refill(sponsor_id, &sponsor, patience).await?;
+        self.refill(sponsor_id, &sponsor, until).await?;
         self.take(sponsor_id, operation).await?.ok_or(SimPoolError::Empty)
     }
 
@@ -116,31 +119,33 @@ impl SimPool {
         let pool = Arc::clone(self);
         tokio::spawn(async move {
             let Ok(_one) = sponsor.refilling.try_lock() else { return };
-            let patience = pool.gateway.call_timeout();
-            if let Err(error) = pool.refill(&sponsor_id, &sponsor, patience).await {
+            let until = pool.clock.elapsed() + pool.gateway.call_timeout();
+            if let Err(error) = pool.refill(&sponsor_id, &sponsor, until).await {
                 tracing::warn!(%error, "the pool of free cards could not be refilled");
             }
         });
     }
 
-    /// Brings the free cards of a sponsor above the low-water mark, if the operator has as many.
+    /// Brings the free cards of a sponsor above the low-water mark, if the operator has as many
+    /// and tells them until `until`, on the process's own clock.
     async fn refill(
         &self,
         sponsor_id: &str,
         sponsor: &Sponsor,
-        patience: Duration,
+        until: Duration,
     ) -> Result<(), SimPoolError> {
+        let left = || until.saturating_sub(self.clock.elapsed());
         let stale = self.clock.now() - STALE_CLAIM;
         self.store.free_stale_claims(stale).await?;
         let mut free = self.store.free_sims(sponsor_id, SimKind::Esim, 2 * LOW_WATER).await?;
         let mut after = self.store.last_sim(sponsor_id, SimKind::Esim).await?;
         for _ in 0..REFILL_PAGES_MAX {
-            if free > LOW_WATER {
+            if free > LOW_WATER || left().is_zero() {
                 break;
             }
-            let mut permit = self.gateway.admit(NonZeroU32::MIN, patience).await?;
+            let mut permit = self.gateway.admit(NonZeroU32::MIN, left()).await?;
             let page = permit
-                .call(patience, |operator, token, timeout| {
+                .call(left(), |operator, token, timeout| {
                     let (kind, after) = (SimKind::Esim, after.as_deref());
                     async move {
                         operator

@@ -37,7 +37,7 @@ impl Default for LinkLimits {
             row_ttl: Duration::from_millis(500),
             usage_ttl: Duration::from_secs(30),
             usage_entries_max: 100_000,
-            idle: Duration::from_secs(60),
+            idle: Duration::from_mins(1),
         }
     }
 }

@@ -15,8 +15,10 @@ use crate::model::{
 use crate::ports::{CallError, Closing, EndpointStatus, LinkChange, OpenOutcome, StoreError};
 use std::{num::NonZeroU32, time::Duration};
 
-/// Pause before a call that may not have taken effect is sent again.
-const REPEAT_PAUSE: Duration = Duration::from_millis(100);
+/// Pause before a call that may not have taken effect is sent again, doubled each time: a permit
+/// is for a few calls, not for a storm.
+const REPEAT_PAUSE_MIN: Duration = Duration::from_millis(100);
+const REPEAT_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Pause before looking again whether another instance has finished with the Link.
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
@@ -61,12 +63,12 @@ pub(super) async fn update_link(services: &Services, caller: Caller, update: Upd
             .await
         {
             Ok(operation) => operation,
-            Err(error) => return Ended::before_record(error),
+            Err(ended) => return ended,
         };
     let driven = match (&mut permit, update.status) {
         (Some(permit), Some(status)) => {
             let wanted = Wanted::Status(&link.endpoint_id, status);
-            drive(services, permit, wanted, false, until).await
+            drive(services, permit, wanted, until, false).await
         }
         _ => Driven::Done,
     };
@@ -113,7 +115,7 @@ pub(super) async fn remove_plans(
     let (kind, first) = (OperationKind::RemovePlan, activations.first().map(|a| a.id));
     let operation = match open(services, &caller, link.id, kind, first, request, until).await {
         Ok(operation) => operation,
-        Err(error) => return Ended::before_record(error),
+        Err(ended) => return ended,
     };
     let answer = |removed: Vec<Activation>| Answer::PlansChanged {
         link_id: link.id,
@@ -129,7 +131,7 @@ pub(super) async fn remove_plans(
     for (place, mut activation) in activations.into_iter().enumerate() {
         let instance = activation.instance_id.clone();
         let wanted = Wanted::PlanGone(&link.endpoint_id, &instance);
-        let driven = drive(services, &mut permit, wanted, false, until).await;
+        let driven = drive(services, &mut permit, wanted, until, false).await;
         match driven {
             Driven::Done => {
                 activation.status = ActivationStatus::Cancelled;
@@ -181,7 +183,10 @@ async fn removable(
 ) -> Result<Vec<Activation>, OperationError> {
     let now = services.clock.now();
     let mut activations = Vec::with_capacity(remove.activations.len());
-    for &id in &remove.activations {
+    for (place, &id) in remove.activations.iter().enumerate() {
+        if remove.activations[..place].contains(&id) {
+            continue;
+        }
         let found = services.store.activation(caller.org, remove.link, id).await?;
         let activation = found.ok_or(OperationError::NoActivation)?;
         let over = match activation.status {
@@ -207,7 +212,7 @@ async fn open(
     activation_id: Option<ActivationId>,
     request: Request,
     until: Duration,
-) -> Result<Operation, OperationError> {
+) -> Result<Operation, Ended> {
     let now = services.clock.now();
     let id = OperationId(services.ids.next());
     let deadline_at = now + left(until, services.clock.elapsed());
@@ -236,15 +241,24 @@ async fn open(
     };
     let lease_until = deadline_at + services.limits.commit_margin;
     loop {
-        match services.store.open_operation(operation.clone(), lease_until).await? {
-            OpenOutcome::Opened => return Ok(operation),
-            OpenOutcome::KeyTaken => return Err(OperationError::KeyTaken),
-            OpenOutcome::LinkBusy => {
+        match services.store.open_operation(operation.clone(), lease_until).await {
+            Ok(OpenOutcome::Opened) => return Ok(operation),
+            Ok(OpenOutcome::KeyTaken) => {
+                return Err(Ended::before_record(OperationError::KeyTaken));
+            }
+            Ok(OpenOutcome::LinkBusy) => {
                 if left(until, services.clock.elapsed()) < services.gateway.call_timeout() / 10 {
-                    return Err(OperationError::Overloaded);
+                    return Err(Ended::before_record(OperationError::Overloaded));
                 }
                 tokio::time::sleep(BUSY_PAUSE).await;
             }
+            // Perhaps it is recorded: then the resolver carries it out.
+            Err(StoreError::Unknown(why)) => {
+                tracing::error!(operation = %id, why, "the record of an operation is in doubt");
+                let result = Err(OperationError::Unsettled);
+                return Err(Ended { operation_id: Some(id), result });
+            }
+            Err(error) => return Err(Ended::before_record(error.into())),
         }
     }
 }
@@ -279,23 +293,26 @@ impl Wanted<'_> {
     }
 }
 
-/// Sends what is wanted until it is so, cannot be, or the time is over. `in_doubt`: whether it
-/// may have been sent before, by a runner that is gone.
+/// Sends what is wanted until it is so, cannot be, or the time is over. `in_doubt`: whether what
+/// was sent before may still take effect; then a no is not the end, for it may yet turn out so.
 pub(super) async fn drive(
     services: &Services,
     permit: &mut Permit,
     wanted: Wanted<'_>,
-    mut in_doubt: bool,
     until: Duration,
+    mut in_doubt: bool,
 ) -> Driven {
+    let mut pause = REPEAT_PAUSE_MIN;
     loop {
         let time = left(until, services.clock.elapsed());
-        let mut wait = REPEAT_PAUSE;
+        let mut wait = pause;
+        pause = (pause * 2).min(REPEAT_PAUSE_MAX);
         match wanted.send(permit, time).await {
             Ok(()) => return Driven::Done,
             Err(CallError::Refused(refusal)) => {
-                tracing::warn!(?refusal, "the operator refuses a change");
-                return Driven::Refused(Failure::ProviderError);
+                tracing::warn!(?refusal, in_doubt, "the operator refuses a change");
+                let refused = Driven::Refused(Failure::ProviderError);
+                return if in_doubt { Driven::Open } else { refused };
             }
             // Nothing was sent, unless an earlier attempt was.
             Err(CallError::Unreachable) if !in_doubt => {
@@ -312,7 +329,7 @@ pub(super) async fn drive(
             }
         }
         if left(until, services.clock.elapsed()) <= wait {
-            let nothing_sent = Driven::Refused(Failure::ProviderError);
+            let nothing_sent = Driven::Refused(Failure::ProviderUnavailable);
             return if in_doubt { Driven::Open } else { nothing_sent };
         }
         tokio::time::sleep(wait).await;
@@ -326,11 +343,8 @@ async fn finish_update(
     update: UpdateLink,
 ) -> Result<Answer, OperationError> {
     let found = services.store.link_snapshot(caller.org, operation.link_id).await;
-    let mut snapshot = match found {
-        Ok(Some(snapshot)) => snapshot,
-        // Done at the operator: the resolver will store it.
-        Ok(None) | Err(_) => return Err(OperationError::Unsettled),
-    };
+    // Done at the operator: the resolver will store it.
+    let Ok(Some(mut snapshot)) = found else { return Err(OperationError::Unsettled) };
     let now = services.clock.now();
     apply(&mut snapshot, &update, now);
     let answer = Answer::LinkUpdated { snapshot: Box::new(snapshot) };
@@ -375,13 +389,16 @@ pub(super) async fn close(
     change: LinkChange,
 ) -> Result<(), OperationError> {
     let pending = state == OperationState::Pending;
+    // The runner's lease; or the resolver's, which begins when that one is over.
+    let lease = (operation.deadline_at + services.limits.commit_margin)
+        .max(services.clock.now() + services.limits.lease);
     let closing = Closing {
         operation_id: operation.id,
         epoch: operation.epoch,
         state,
         failure,
         cleanup: Cleanup::None,
-        lease_until: pending.then_some(operation.deadline_at + services.limits.commit_margin),
+        lease_until: pending.then_some(lease),
         answer,
     };
     let (org, link, now) = (operation.org_id, operation.link_id, services.clock.now());

@@ -4,7 +4,7 @@
 
 use super::finish::{self, Commit};
 use super::operator_calls::{self, Landed};
-use super::step::{self, CallKind, Event, Next, Progress, Seen};
+use super::step::{self, CallKind, Event, Next, Phase, Progress, Seen};
 use super::{AddPlans, Caller, CreateLink, Ended, OperationError, Services, left};
 use crate::gateway::{NotAdmitted, Permit, SimPoolError};
 use crate::link::Mode;
@@ -149,6 +149,7 @@ pub(super) async fn add_plans(services: &Services, caller: Caller, add: AddPlans
         }
     };
     services.links.changed(caller.org, link.id).await;
+    services.links.usage_changed(caller.org, link.id).await;
     Ended { operation_id: Some(group), result }
 }
 
@@ -220,7 +221,7 @@ async fn open(services: &Services, items: &[Item], deadline: Deadline) -> Result
     let refused = match finish::submit(services, first.org_id, debits, until).await {
         // Recorded already: by ourselves, in a commit whose answer was lost.
         Some(Ok(_) | Err(CommandError::Guarded(Guard::AlreadyOpen))) => return Ok(permit),
-        None => {
+        None | Some(Err(CommandError::Lost)) => {
             let result = Err(OperationError::Unsettled);
             return Err(Ended { operation_id: Some(first.id), result });
         }
@@ -232,6 +233,7 @@ async fn open(services: &Services, items: &[Item], deadline: Deadline) -> Result
         CommandError::Overloaded => OperationError::Overloaded,
         CommandError::NoWallet => OperationError::Database("no such wallet".to_owned()),
         CommandError::Unavailable(why) => OperationError::Database(why),
+        CommandError::Lost => OperationError::Unsettled,
     }))
 }
 
@@ -298,6 +300,14 @@ async fn perform(
                 }
             }
         };
+        // In use by somebody else: it goes to nobody again, whatever comes next.
+        if progress.phase == Phase::ReadingBackSim
+            && event == Event::Absent
+            && let Some(sim) = &sim
+            && let Err(error) = services.store.retire_sim(&sim.iccid).await
+        {
+            tracing::warn!(%error, "a card in use could not be marked");
+        }
         let time_left = deadline.left(services) > CALL_TIME_MIN;
         (progress, next) = step::step(progress, &event, time_left);
         if let Event::Failed(error) = &event {
@@ -329,9 +339,6 @@ async fn other_sim(
     deadline: Deadline,
 ) -> Option<()> {
     let operation = &mut item.debit.operation;
-    if let Err(error) = services.store.retire_sim(&sim.iccid).await {
-        tracing::warn!(%error, "a card in use could not be marked");
-    }
     let patience = services.limits.patience.min(deadline.left(services));
     let other = services.sims.claim(&sim.sponsor_id, operation.id, patience).await;
     let other = other.inspect_err(|error| tracing::warn!(%error, "no other card")).ok()?;

@@ -88,7 +88,7 @@ pub(super) fn activation(
     landed: &Landed,
     now: Timestamp,
 ) -> Option<Activation> {
-    let instance = &landed.instance;
+    let instance = landed.instance.as_ref()?;
     let activated_at = instance.activated_at.unwrap_or(now);
     let total = if instance.data_total == Volume::ZERO { plan.data } else { instance.data_total };
     let days = TimeDelta::days(plan.validity_days.into());

@@ -18,8 +18,8 @@ pub(super) struct Landed {
     pub endpoint_id: String,
     /// The number of a new endpoint.
     pub msisdn: Option<String>,
-    /// The plan on it.
-    pub instance: PlanInstance,
+    /// The plan on it; none where only the endpoint was made: not to be settled, but to be undone.
+    pub instance: Option<PlanInstance>,
 }
 
 /// Sends what a charged operation asks for.
@@ -40,6 +40,7 @@ pub(super) async fn send(
                 })
                 .await?;
             landed_endpoint(endpoint, iccid, &reference)
+                .filter(|landed| landed.instance.is_some())
                 .ok_or_else(|| unreadable("an endpoint without its card or plan"))
         }
         Request::Topup { endpoint_id, operator_plan_id, .. } => {
@@ -53,7 +54,7 @@ pub(super) async fn send(
             if instance.reference.as_deref().is_some_and(|told| told != reference) {
                 return Err(unreadable("a plan under another reference"));
             }
-            Ok(Landed { endpoint_id: endpoint_id.clone(), msisdn: None, instance })
+            Ok(Landed { endpoint_id: endpoint_id.clone(), msisdn: None, instance: Some(instance) })
         }
         Request::RemovePlans { .. } | Request::UpdateLink { .. } => {
             Err(CallError::Refused(Refusal::Other("not a charged operation".to_owned())))
@@ -65,18 +66,19 @@ fn unreadable(what: &str) -> CallError {
     CallError::Unknown(UnknownCause::Unreadable(what.to_owned()))
 }
 
-/// The result of a new endpoint: its card must be ours, and the plan on it there.
+/// The result of a new endpoint: its card must be ours.
 fn landed_endpoint(endpoint: Endpoint, iccid: &str, reference: &str) -> Option<Landed> {
     if endpoint.iccid != iccid {
         return None;
     }
     let of_ours = |p: &PlanInstance| p.reference.as_deref() == Some(reference);
     let place = endpoint.plans.iter().position(of_ours);
-    let instance = endpoint.plans.into_iter().nth(place.unwrap_or(0))?;
+    let instance = endpoint.plans.into_iter().nth(place.unwrap_or(0));
     Some(Landed { endpoint_id: endpoint.endpoint_id, msisdn: endpoint.msisdn, instance })
 }
 
-/// Looks whether what an operation asked for is there.
+/// Looks whether what an operation asked for is there. What is there but not whole is unreadable,
+/// and told all the same: it can be undone.
 pub(super) async fn read_back(
     permit: &mut Permit,
     operation: &Operation,
@@ -111,7 +113,7 @@ pub(super) async fn read_back(
                 });
                 ours.map(|instance| {
                     let endpoint_id = endpoint_id.clone();
-                    Some(Landed { endpoint_id, msisdn: None, instance })
+                    Some(Landed { endpoint_id, msisdn: None, instance: Some(instance) })
                 })
             })
         }
@@ -120,8 +122,9 @@ pub(super) async fn read_back(
         }
     };
     match read {
-        Ok(Some(Some(landed))) => (Seen::Found, Some(landed)),
+        Ok(Some(Some(landed))) if landed.instance.is_some() => (Seen::Found, Some(landed)),
         // There under our reference, but not as it should be: not to be settled, nor absent.
+        Ok(Some(Some(landed))) => (Seen::Unreadable, Some(landed)),
         Ok(Some(None)) => (Seen::Unreadable, None),
         Ok(None) => (Seen::Absent, None),
         Err(error) => {
@@ -148,8 +151,10 @@ pub(super) async fn undo(
             ended => ended,
         };
     }
-    let instance = landed.instance.instance_id.as_str();
-    remove_plan(permit, endpoint, instance, left).await
+    match &landed.instance {
+        Some(instance) => remove_plan(permit, endpoint, &instance.instance_id, left).await,
+        None => Ok(()),
+    }
 }
 
 /// Takes a plan off; already gone is done.

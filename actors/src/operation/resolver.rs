@@ -30,7 +30,7 @@ const READ_BACK_PAUSE: Duration = Duration::from_millis(100);
 const LOOK_AGAIN_MIN_S: i64 = 1;
 const LOOK_AGAIN_MAX_S: i64 = 30;
 /// An operation refunded after a crash is watched for at most this long: its horizon is over.
-const WATCH_AFTER_HORIZON: Duration = Duration::from_secs(60);
+const WATCH_AFTER_HORIZON: Duration = Duration::from_mins(1);
 
 /// Wakes the resolver.
 #[derive(Clone, Default)]
@@ -60,10 +60,13 @@ impl Resolver {
         let mut stopped = std::pin::pin!(stop.notified());
         loop {
             // A full claim means that more may be due.
-            match self.round().await {
-                Ok(claimed) if claimed >= usize::try_from(CLAIM_MAX).unwrap_or(0) => continue,
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "due operations could not be looked up"),
+            let resolver = self.clone();
+            // In a task of its own: a panic ends one round, not the resolver.
+            match tokio::spawn(async move { resolver.round().await }).await {
+                Ok(Ok(claimed)) if claimed >= usize::try_from(CLAIM_MAX).unwrap_or(0) => continue,
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "due operations could not be looked up"),
+                Err(error) => tracing::error!(%error, "a round of the resolver failed"),
             }
             tokio::select! {
                 () = &mut stopped => return,
@@ -107,21 +110,26 @@ impl Resolver {
     }
 
     async fn resolve(&self, operation: Operation) {
-        let id = operation.id;
         let resolved = match (operation.state, operation.kind) {
             (OperationState::Pending, OperationKind::CreateLink | OperationKind::Topup) => {
-                self.resume(operation).await
+                self.resume(operation.clone()).await
             }
             (OperationState::Pending, OperationKind::RemovePlan | OperationKind::UpdateLink) => {
-                self.carry_on(operation).await
+                self.carry_on(operation.clone()).await
             }
-            (OperationState::Refunded, _) => self.tidy(operation).await,
+            (OperationState::Refunded, _) => self.tidy(operation.clone()).await,
             (OperationState::Succeeded | OperationState::Rejected, _) => {
                 self.again(&operation, operation.cleanup, None).await
             }
         };
-        if let Err(error) = resolved {
-            tracing::warn!(operation = %id, %error, "an operation is not resolved yet");
+        let Err(error) = resolved else { return };
+        tracing::warn!(operation = %operation.id, %error, "an operation is not resolved yet");
+        // What the database never takes, such as a settlement without its card, must not be
+        // tried for ever. Where the epoch has moved on this changes nothing.
+        if operation.state == OperationState::Pending
+            && let Err(error) = self.later_or_manual(&operation).await
+        {
+            tracing::warn!(operation = %operation.id, %error, "nor put off");
         }
     }
 
@@ -129,11 +137,11 @@ impl Resolver {
     async fn resume(&self, head: Operation) -> Result<(), OperationError> {
         let services = &*self.services;
         let mut group = services.store.operation_group(head.org_id, head.group_id).await?;
-        // Another instance took it over since: its epoch is not ours to write under.
-        if group.iter().any(|operation| operation.id == head.id && operation.epoch != head.epoch) {
-            return Ok(());
-        }
         group.retain(|operation| operation.state == OperationState::Pending);
+        // Under the epoch that was claimed: if it was taken over since, nothing is written.
+        for operation in group.iter_mut().filter(|operation| operation.id == head.id) {
+            operation.epoch = head.epoch;
+        }
         let mut landed = Vec::with_capacity(group.len());
         let mut seen = Seen::Found;
         for operation in &group {
@@ -254,6 +262,7 @@ impl Resolver {
         match finish::commit(services, first.org_id, end, until).await {
             Commit::Done => {
                 services.links.changed(first.org_id, first.link_id).await;
+                services.links.usage_changed(first.org_id, first.link_id).await;
                 Ok(())
             }
             Commit::TakenOver | Commit::Lost => Err(OperationError::Unsettled),
@@ -266,6 +275,8 @@ impl Resolver {
         // Before the look: only what was read at or past `watch_until` proves absence.
         let now = services.clock.now();
         let (seen, landed) = self.look(&operation).await;
+        // What landed is undone whether or not it is whole.
+        let seen = if landed.is_some() { Seen::Found } else { seen };
         let watch_until = watch_until(&operation, services.limits.horizon);
         let give_up_at = watch_until + services.limits.give_up;
         match (step::tidy(seen, now, watch_until, give_up_at), landed) {
@@ -318,9 +329,10 @@ impl Resolver {
     async fn carry_on(&self, operation: Operation) -> Result<(), OperationError> {
         let services = &*self.services;
         let until = services.clock.elapsed() + CALL_TIMEOUT;
-        let mut permit = match services.gateway.admit(NonZeroU32::MIN, PATIENCE).await {
-            Ok(permit) => permit,
-            Err(_) => return self.later_or_manual(&operation).await,
+        // What the runner has sent may land until then.
+        let in_doubt = services.clock.now() < operation.horizon_at;
+        let Ok(mut permit) = services.gateway.admit(NonZeroU32::MIN, PATIENCE).await else {
+            return self.later_or_manual(&operation).await;
         };
         let (org, link) = (operation.org_id, operation.link_id);
         let ended = match &operation.request {
@@ -328,7 +340,7 @@ impl Resolver {
                 let driven = match status {
                     Some(status) => {
                         let wanted = Wanted::Status(endpoint_id, *status);
-                        change::drive(services, &mut permit, wanted, true, until).await
+                        change::drive(services, &mut permit, wanted, until, in_doubt).await
                     }
                     None => Driven::Done,
                 };
@@ -340,7 +352,8 @@ impl Resolver {
                 for (place, (activation, instance)) in items.iter().enumerate() {
                     let until = services.clock.elapsed() + CALL_TIMEOUT;
                     let wanted = Wanted::PlanGone(endpoint_id, instance);
-                    let driven = change::drive(services, &mut permit, wanted, true, until).await;
+                    let driven =
+                        change::drive(services, &mut permit, wanted, until, in_doubt).await;
                     let change = LinkChange::Cancel(*activation);
                     let last = place + 1 == items.len();
                     ended = self.ended(&operation, driven, change, last).await;

@@ -41,11 +41,11 @@ impl Default for OperationLimits {
     fn default() -> Self {
         Self {
             deadline: Duration::from_secs(18),
-            horizon: Duration::from_secs(600),
+            horizon: Duration::from_mins(10),
             patience: Duration::from_secs(2),
             commit_margin: Duration::from_secs(2),
             lease: Duration::from_secs(10),
-            give_up: Duration::from_secs(24 * 3600),
+            give_up: Duration::from_hours(24),
         }
     }
 }

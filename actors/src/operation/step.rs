@@ -105,13 +105,12 @@ pub fn step(progress: Progress, event: &Event, time_left: bool) -> (Progress, Ne
             CallError::Refused(Refusal::SimInUse) if progress.kind == CallKind::Create => {
                 read_back(Phase::ReadingBackSim)
             }
-            CallError::Refused(_) => no(Failure::ProvisioningError),
             CallError::Unauthorized => no(Failure::ConfigError),
             CallError::Unreachable => no(Failure::ProviderUnavailable),
             CallError::Throttled(_) if time_left && progress.throttled < THROTTLED_MAX => {
                 (Progress { throttled: progress.throttled + 1, ..progress }, Next::Send)
             }
-            CallError::Throttled(_) => no(Failure::ProvisioningError),
+            CallError::Refused(_) | CallError::Throttled(_) => no(Failure::ProvisioningError),
             CallError::Unknown(UnknownCause::ErrorAnswer(_)) => {
                 read_back(Phase::ReadingBack(Failure::ProvisioningError))
             }

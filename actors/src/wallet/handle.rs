@@ -35,7 +35,7 @@ pub struct WalletLimits {
 
 impl Default for WalletLimits {
     fn default() -> Self {
-        Self { debits_waiting_max: 4096, idle: Duration::from_secs(60) }
+        Self { debits_waiting_max: 4096, idle: Duration::from_mins(1) }
     }
 }
 
@@ -84,16 +84,16 @@ impl WalletHandle {
             return Err(CommandError::Overloaded);
         }
         for attempt in 0..ACTOR_DEATHS_MAX {
-            let (addr, permits) = self.actor(org)?;
-            let permit = match is_debit {
-                true => match permits.try_acquire_owned() {
-                    Ok(permit) => Some(permit),
-                    Err(_) => {
-                        metrics::counter!("bappy_wallet_rejections_total").increment(1);
-                        return Err(CommandError::Overloaded);
-                    }
-                },
-                false => None,
+            let (addr, permits) = self.actor(org);
+            // A command that was let in is not turned away later: it may have been carried out.
+            let permit = if is_debit && attempt == 0 {
+                let Ok(permit) = permits.try_acquire_owned() else {
+                    metrics::counter!("bappy_wallet_rejections_total").increment(1);
+                    return Err(CommandError::Overloaded);
+                };
+                Some(permit)
+            } else {
+                None
             };
             let (reply, answered) = oneshot::channel();
             let submit =
@@ -108,7 +108,7 @@ impl WalletHandle {
             // The actor died with the command in its hands.
             tracing::error!(%org, "a wallet actor died; starting it again");
         }
-        Err(CommandError::Unavailable("the wallet keeps failing".to_owned()))
+        Err(CommandError::Lost)
     }
 
     /// Stops letting debits in, and waits until every wallet has nothing left to do.
@@ -138,13 +138,13 @@ impl WalletHandle {
         self.live.len()
     }
 
-    fn actor(&self, org: OrgId) -> Result<(Addr<WalletActor>, Arc<Semaphore>), CommandError> {
+    fn actor(&self, org: OrgId) -> (Addr<WalletActor>, Arc<Semaphore>) {
         let now = self.clock.elapsed();
         if let Some(mut live) = self.live.get_mut(&org)
             && live.addr.connected()
         {
             live.last_used = now;
-            return Ok((live.addr.clone(), Arc::clone(&live.permits)));
+            return (live.addr.clone(), Arc::clone(&live.permits));
         }
         let mut entry = self.live.entry(org).or_insert_with(|| Live {
             addr: self.start(org, false),
@@ -152,14 +152,11 @@ impl WalletHandle {
             last_used: now,
         });
         if !entry.addr.connected() {
-            if self.closing.load(Ordering::Relaxed) {
-                return Err(CommandError::Overloaded);
-            }
             metrics::counter!("bappy_wallet_respawns_total").increment(1);
             // What the dead one had under way may still land: the new one raises the fence.
             entry.addr = self.start(org, true);
         }
-        Ok((entry.addr.clone(), Arc::clone(&entry.permits)))
+        (entry.addr.clone(), Arc::clone(&entry.permits))
     }
 
     fn start(&self, org: OrgId, fence_first: bool) -> Addr<WalletActor> {

@@ -12,9 +12,6 @@ mod actor;
 mod handle;
 pub mod state;
 
-#[cfg(test)]
-mod tests;
-
 pub use handle::{WalletHandle, WalletLimits};
 pub use state::{Command, Credit, Debit, RefundOrder, Refused, Settlement};
 
@@ -46,4 +43,7 @@ pub enum CommandError {
     /// The database could not be asked; nothing was done.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// It was given up after its actor had died with it: whether it was done is not known.
+    #[error("the wallet keeps failing")]
+    Lost,
 }

@@ -13,6 +13,7 @@ use super::api::Api;
 use super::error::ApiError;
 use super::fallback::resource;
 use super::identifier::Identifier;
+use crate::store::plans_coverage;
 use actix_web::web;
 use bappy_actors::link::{Identifier as Named, Usage};
 use bappy_actors::model::{LinkId, LinkSnapshot, OrgId};
@@ -44,7 +45,15 @@ async fn current(api: &Api, org: OrgId, id: LinkId) -> Result<LinkSnapshot, ApiE
     let snapshot = api.snapshot(org, id).await?.ok_or_else(ApiError::not_found)?;
     let usage: Option<Arc<Usage>> =
         api.links.usage(org, &snapshot.link, &snapshot.activations).await;
-    Ok(view::refreshed(snapshot, usage.as_deref(), api.clock.now()))
+    let covered = view::plans_in_force(&snapshot);
+    let mut snapshot = view::refreshed(snapshot, usage.as_deref(), api.clock.now());
+    let in_force = view::plans_in_force(&snapshot);
+    // Something has ended since it was stored: what it covered is covered no more.
+    if in_force != covered {
+        let mut tx = api.read().await?;
+        (snapshot.countries, snapshot.operators_total) = plans_coverage(&mut tx, in_force).await?;
+    }
+    Ok(snapshot)
 }
 
 /// The database could not be asked.

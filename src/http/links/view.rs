@@ -8,8 +8,9 @@ use bappy_actors::model::{
     Activation, ActivationId, ActivationStatus, Currency, EsimProfile, Link, LinkId, LinkSnapshot,
     LinkStatus, Money, PlanId, ProfileState, SimKind, Sponsor, Timestamp, Volume,
 };
-use bappy_actors::ports::InstanceState;
+use bappy_actors::ports::{EndpointStatus, InstanceState};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// A Link in a list.
 #[derive(Debug, Serialize)]
@@ -180,18 +181,28 @@ pub fn refreshed(
         snapshot.usage_live = true;
         snapshot.link.usage_at = Some(usage.at);
         snapshot.link.profile = usage.profile.clone().or(snapshot.link.profile);
+        if usage.endpoint.status == EndpointStatus::Terminated {
+            snapshot.link.status = LinkStatus::Inactive;
+        }
     } else {
         snapshot.usage_live = false;
     }
-    let counted =
-        |a: &&Activation| matches!(a.status, ActivationStatus::Active | ActivationStatus::Depleted);
     let sum = |part: fn(&Activation) -> Volume| {
-        let counted = snapshot.activations.iter().filter(counted);
+        let counted = snapshot.activations.iter().filter(|a| is_in_force(a));
         counted.map(part).fold(Volume::ZERO, Volume::plus)
     };
     let (total, used) = (sum(|a| a.data_total), sum(|a| a.data_used));
     (snapshot.link.data_total, snapshot.link.data_used) = (total, used);
     snapshot
+}
+
+/// The plans of which an activation is in force.
+pub fn plans_in_force(snapshot: &LinkSnapshot) -> BTreeSet<PlanId> {
+    snapshot.activations.iter().filter(|a| is_in_force(a)).map(|a| a.plan_id).collect()
+}
+
+fn is_in_force(activation: &Activation) -> bool {
+    matches!(activation.status, ActivationStatus::Active | ActivationStatus::Depleted)
 }
 
 impl LinkView {

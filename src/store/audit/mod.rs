@@ -8,9 +8,11 @@
 //! database does the adding up, and no more than [`ROWS_MAX`] rows of a rule are read.
 
 mod in_force;
+mod references;
 mod rules;
 
-pub use in_force::{ActivationInForce, LinkInForce, LinkKey, links_in_force};
+pub use in_force::{ActivationInForce, LinkInForce, LinkKey, link_in_force, links_in_force};
+pub use references::{Reference, RefundedLink, is_unsettled, references, refunded_links};
 
 use super::{Conn, Database, DbError, Tx};
 use bappy_actors::model::OrgId;

@@ -51,6 +51,8 @@ pub struct CataloguePlan {
 pub struct PricedPlan {
     /// The plan, at the organization's price and without its coverage's networks.
     pub plan: Plan,
+    /// Whether its price was set by hand.
+    pub by_hand: bool,
     /// Whether the organization may buy it, as long as the operator offers it.
     pub enabled: bool,
     /// Whether the operator still sells it.
@@ -103,12 +105,7 @@ impl TryFrom<Row> for Plan {
                 color: row.sponsor_color,
             },
             coverage: Coverage::default(),
-            countries: row
-                .countries
-                .split(',')
-                .filter(|code| !code.is_empty())
-                .map(str::to_owned)
-                .collect(),
+            countries: text::codes_from_text(&row.countries),
             operators_total: row.operators_total,
         })
     }
@@ -231,7 +228,7 @@ pub async fn all(tx: &mut Tx) -> Result<Vec<CataloguePlan>, DbError> {
     struct Wholesale {
         #[sqlx(flatten)]
         plan: Row,
-        wholesale_currency: String,
+        currency: String,
         offered: bool,
         updated_at: Time,
     }
@@ -241,7 +238,7 @@ pub async fn all(tx: &mut Tx) -> Result<Vec<CataloguePlan>, DbError> {
         concat!(
             "SELECT ",
             columns!(),
-            ", p.wholesale_price AS price, p.wholesale_currency, p.offered, p.updated_at
+            ", p.wholesale_price AS price, p.wholesale_currency AS currency, p.offered, p.updated_at
              FROM plans p JOIN sponsors s ON s.id = p.sponsor_id ORDER BY p.operator_plan_id"
         )
     )?;
@@ -250,7 +247,7 @@ pub async fn all(tx: &mut Tx) -> Result<Vec<CataloguePlan>, DbError> {
         Ok(CataloguePlan {
             wholesale_price: std::mem::take(&mut plan.price),
             plan,
-            wholesale_currency: text::currency(&row.wholesale_currency)?,
+            wholesale_currency: text::currency(&row.currency)?,
             offered: row.offered,
             updated_at: row.updated_at.into(),
         })
@@ -264,6 +261,7 @@ pub async fn priced(tx: &mut Tx, org: OrgId) -> Result<Vec<PricedPlan>, DbError>
     struct Priced {
         #[sqlx(flatten)]
         plan: Row,
+        by_hand: bool,
         enabled: bool,
         offered: bool,
     }
@@ -273,7 +271,7 @@ pub async fn priced(tx: &mut Tx, org: OrgId) -> Result<Vec<PricedPlan>, DbError>
         concat!(
             "SELECT ",
             columns!(),
-            ", op.price, op.enabled, p.offered
+            ", op.price, op.by_hand, op.enabled, p.offered
              FROM organization_plans op JOIN plans p ON p.id = op.plan_id
              JOIN sponsors s ON s.id = p.sponsor_id
              WHERE op.org_id = $1 ORDER BY p.operator_plan_id"
@@ -281,7 +279,8 @@ pub async fn priced(tx: &mut Tx, org: OrgId) -> Result<Vec<PricedPlan>, DbError>
         org.0
     )?;
     let plan = |row: Priced| {
-        Ok(PricedPlan { plan: row.plan.try_into()?, enabled: row.enabled, offered: row.offered })
+        let Priced { plan, by_hand, enabled, offered } = row;
+        Ok(PricedPlan { plan: plan.try_into()?, by_hand, enabled, offered })
     };
     rows.into_iter().map(plan).collect()
 }

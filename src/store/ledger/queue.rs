@@ -53,7 +53,7 @@ impl Queue {
             }
             if self.closed.load(Ordering::Acquire) {
                 // The other writers have to learn of it too.
-                self.arrived.notify_one();
+                self.wake();
                 return None;
             }
             self.arrived.notified().await;
@@ -69,18 +69,17 @@ impl Queue {
         while let Some(job) = waiting.get(index) {
             let size = job.batch.items.len();
             if !taken.is_empty() && commands + size > COMMANDS_MAX {
+                self.wake();
                 break;
             }
             if !wallets.insert(job.batch.org_id) {
-                // Another instance of this wallet's actor: after the one before it.
+                // Another instance of this wallet's actor: after the one before it, by the same
+                // writer, as another would only wait for the row.
                 index += 1;
                 continue;
             }
             commands += size;
             taken.extend(waiting.remove(index));
-        }
-        if !waiting.is_empty() {
-            self.arrived.notify_one();
         }
         taken
     }
@@ -92,6 +91,11 @@ impl Queue {
             waiting.push_front(job);
         }
         drop(waiting);
+        self.arrived.notify_one();
+    }
+
+    /// Has a writer look at what waits.
+    pub fn wake(&self) {
         self.arrived.notify_one();
     }
 

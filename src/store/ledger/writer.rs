@@ -65,6 +65,8 @@ async fn serve(db: &Database, queue: &Queue) {
             used_at = Instant::now();
         }
         drop(connected);
+        // What this one has left over is the others' now.
+        queue.wake();
         tracing::warn!("a ledger writer has lost its connection");
     }
 }
@@ -175,7 +177,9 @@ async fn write_all(backend: &mut Backend, taken: Vec<Job>) -> bool {
             }
         }
         Err(DbError::Store(lost @ StoreError::Unknown(_))) => {
-            jobs.into_iter().for_each(|job| answer(job, Err(lost.clone())));
+            for job in jobs {
+                answer(job, Err(lost.clone()));
+            }
             usable = false;
         }
         Err(error) if jobs.len() == 1 => {

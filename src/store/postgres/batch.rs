@@ -13,7 +13,7 @@
 //! by someone else PostgreSQL evaluates the `WHERE` anew, and may not run `moved` a second time.
 
 use super::columns;
-use crate::store::{Conn, DbError, Time, Tx, error, ledger};
+use crate::store::{Conn, DbError, Tx, error};
 use bappy_actors::ports::Batch;
 use sqlx::encode::Encode;
 use sqlx::postgres::PgArguments;
@@ -63,6 +63,15 @@ impl Statement {
         );
     }
 
+    /// Adds `INSERT INTO table (columns)` of a list that was added before.
+    pub(super) fn insert(&mut self, table: &str, list: &str, columns: &[&str]) {
+        let columns = columns.join(", ");
+        let _ = write!(
+            self.sql,
+            ",\ninto_{table} AS (INSERT INTO {table} ({columns}) SELECT {columns} FROM {list})"
+        );
+    }
+
     /// Adds another part of the statement.
     pub(super) fn push(&mut self, sql: &str) {
         self.sql.push_str(",\n");
@@ -77,9 +86,6 @@ impl Statement {
         self.arguments.add(array).map_err(|e| DbError::Sql(sqlx::Error::Encode(e)))
     }
 }
-
-/// Only for wallets that have moved.
-pub(super) const OF_MOVED: &str = " WHERE (u.org_id IN (SELECT org_id FROM moved)) IS TRUE";
 
 const HELD: &str = "held AS MATERIALIZED (
     SELECT c.org_id, COUNT(*) AS guards FROM closing c
@@ -101,18 +107,26 @@ const MOVED: &str = "moved AS (
     WHERE w.org_id = r.org_id AND w.version = r.version AND w.fence = r.fence
     RETURNING w.org_id)";
 
+const ENDED: &str = "ending AS MATERIALIZED (
+    SELECT * FROM closing u WHERE (u.org_id IN (SELECT org_id FROM moved)) IS TRUE),
+ended AS (
+    UPDATE operations o SET state = e.state, failure = e.failure, cleanup = e.cleanup,
+        lease_until = e.lease_until, answer = e.answer, settled_at = e.settled_at
+    FROM ending e WHERE o.org_id = e.org_id AND o.id = e.id)";
+
 fn statement(batches: &[&Batch]) -> Result<Statement, DbError> {
     let mut statement =
         Statement { sql: String::new(), arguments: PgArguments::default(), parameters: 0 };
     let s = &mut statement;
-    wanted(s, batches)?;
+    columns::wallets(s, batches)?;
     if columns::closings(s, batches)? {
         s.push(HELD);
+        s.push(MOVED);
+        s.push(ENDED);
     } else {
         s.push(READY);
+        s.push(MOVED);
     }
-    s.push(MOVED);
-    columns::endings(s, batches);
     columns::operations(s, batches)?;
     columns::links(s, batches)?;
     columns::activations(s, batches)?;
@@ -120,30 +134,4 @@ fn statement(batches: &[&Batch]) -> Result<Statement, DbError> {
     columns::entries(s, batches)?;
     s.sql.push_str("\nSELECT org_id FROM moved");
     Ok(statement)
-}
-
-fn wanted(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
-    s.unnest(
-        "wanted",
-        &[
-            ("org_id", "uuid"),
-            ("version", "int8"),
-            ("fence", "int8"),
-            ("balance_to", "int8"),
-            ("version_to", "int8"),
-            ("links_new", "int8"),
-            ("guards", "int8"),
-            ("at", "timestamptz"),
-        ],
-        "",
-    );
-    let guards = |b: &Batch| b.items.iter().map(|item| item.closed.len()).sum::<usize>();
-    s.bind(batches.iter().map(|b| b.org_id.0).collect())?;
-    s.bind(batches.iter().map(|b| b.before.version).collect())?;
-    s.bind(batches.iter().map(|b| b.before.fence).collect())?;
-    s.bind(batches.iter().map(|b| b.balance.micros()).collect())?;
-    s.bind(batches.iter().map(|b| b.version).collect())?;
-    s.bind(batches.iter().map(|b| ledger::links_new(b)).collect())?;
-    s.bind(batches.iter().map(|b| i64::try_from(guards(b)).unwrap_or(i64::MAX)).collect())?;
-    s.bind(batches.iter().map(|b| Time::from(b.at)).collect())
 }

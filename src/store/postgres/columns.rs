@@ -1,11 +1,31 @@
 //! The sections of the batch statement: which columns of what go in as arrays.
 //!
-//! **Invariant:** the arrays are bound in the order of the columns that are named just above
-//! them. A section without rows is left out of the statement.
+//! A section without rows is left out of the statement.
 
-use super::batch::{OF_MOVED, Statement};
+use super::batch::Statement;
 use crate::store::{DbError, Text, Time, ledger, text};
 use bappy_actors::ports::{Batch, Planned};
+
+/// Only for wallets that have moved.
+const OF_MOVED: &str = " WHERE (u.org_id IN (SELECT org_id FROM moved)) IS TRUE";
+
+/// Adds the list `$name` to the statement: `column: type = value of a row`, one array a column.
+macro_rules! section {
+    ($s:ident, $rows:ident, $name:literal, $filter:expr,
+     |$row:ident| { $($column:ident: $kind:ident = $value:expr,)+ }) => {{
+        $s.unnest($name, &[$((stringify!($column), stringify!($kind))),+], $filter);
+        $($s.bind($rows.iter().map(|$row| $value).collect())?;)+
+    }};
+}
+
+/// As `section!`, of the wallets that have moved, and inserts the list into `$table`.
+macro_rules! insertion {
+    ($s:ident, $rows:ident, $name:literal => $table:literal,
+     |$row:ident| { $($column:ident: $kind:ident = $value:expr,)+ }) => {{
+        section!($s, $rows, $name, OF_MOVED, |$row| { $($column: $kind = $value,)+ });
+        $s.insert($table, $name, &[$(stringify!($column)),+]);
+    }};
+}
 
 /// All of one kind in the batches, each with its batch.
 fn each<'a, T>(
@@ -19,188 +39,110 @@ fn each<'a, T>(
     rows
 }
 
-/// Operations that end; `false` where there are none.
+/// Wallets to be moved: from which version and fence, to which, and how many guards have to hold.
+pub fn wallets(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
+    let guards = |b: &Batch| b.items.iter().map(|item| item.closed.len()).sum::<usize>();
+    section!(s, batches, "wanted", "", |b| {
+        org_id: uuid = b.org_id.0,
+        version: int8 = b.before.version,
+        fence: int8 = b.before.fence,
+        balance_to: int8 = b.balance.micros(),
+        version_to: int8 = b.version,
+        links_new: int8 = ledger::links_new(b),
+        guards: int8 = i64::try_from(guards(b)).unwrap_or(i64::MAX),
+        at: timestamptz = Time::from(b.at),
+    });
+    Ok(())
+}
+
+/// Operations that end, in the order in which they are locked everywhere; `false` where there
+/// are none.
 pub fn closings(s: &mut Statement, batches: &[&Batch]) -> Result<bool, DbError> {
-    let rows: Vec<_> = each(batches, |item| &item.closed);
+    let mut rows = Vec::new();
+    for (batch, closing) in each(batches, |item| &item.closed) {
+        rows.push((batch, closing, closing.answer.as_ref().map(text::to_json).transpose()?));
+    }
     if rows.is_empty() {
         return Ok(false);
     }
-    s.unnest(
-        "closing",
-        &[
-            ("org_id", "uuid"),
-            ("id", "uuid"),
-            ("epoch", "int8"),
-            ("state", "text"),
-            ("failure", "text"),
-            ("cleanup", "text"),
-            ("lease_until", "timestamptz"),
-            ("answer", "text"),
-            ("settled_at", "timestamptz"),
-        ],
-        "",
-    );
-    s.bind(rows.iter().map(|(b, _)| b.org_id.0).collect())?;
-    s.bind(rows.iter().map(|(_, c)| c.operation_id.0).collect())?;
-    s.bind(rows.iter().map(|(_, c)| c.epoch).collect())?;
-    s.bind(rows.iter().map(|(_, c)| c.state.word()).collect())?;
-    s.bind(rows.iter().map(|(_, c)| c.failure.map(|f| f.word())).collect())?;
-    s.bind(rows.iter().map(|(_, c)| c.cleanup.word()).collect())?;
-    s.bind(rows.iter().map(|(_, c)| c.lease_until.map(Time::from)).collect())?;
-    let mut answers = Vec::with_capacity(rows.len());
-    for (_, closing) in &rows {
-        answers.push(closing.answer.as_ref().map(text::to_json).transpose()?);
-    }
-    s.bind(answers)?;
-    s.bind(rows.iter().map(|(b, _)| Time::from(b.at)).collect())?;
+    rows.sort_unstable_by_key(|(batch, closing, _)| (batch.org_id, closing.operation_id));
+    section!(s, rows, "closing", "", |r| {
+        org_id: uuid = r.0.org_id.0,
+        id: uuid = r.1.operation_id.0,
+        epoch: int8 = r.1.epoch,
+        state: text = r.1.state.word(),
+        failure: text = r.1.failure.map(|f| f.word()),
+        cleanup: text = r.1.cleanup.word(),
+        lease_until: timestamptz = r.1.lease_until.map(Time::from),
+        answer: text = r.2.as_deref(),
+        settled_at: timestamptz = Time::from(r.0.at),
+    });
     Ok(true)
-}
-
-/// Writes the ends of the operations that `closings` named.
-pub fn endings(s: &mut Statement, batches: &[&Batch]) {
-    if batches.iter().all(|b| b.items.iter().all(|item| item.closed.is_empty())) {
-        return;
-    }
-    s.push(
-        "ending AS MATERIALIZED (
-             SELECT * FROM closing u WHERE (u.org_id IN (SELECT org_id FROM moved)) IS TRUE),
-         ended AS (
-             UPDATE operations o SET state = e.state, failure = e.failure, cleanup = e.cleanup,
-                 lease_until = e.lease_until, answer = e.answer, settled_at = e.settled_at
-             FROM ending e WHERE o.org_id = e.org_id AND o.id = e.id)",
-    );
 }
 
 /// Operations that begin.
 pub fn operations(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
-    let rows: Vec<_> = each(batches, |item| &item.opened);
+    let mut rows = Vec::new();
+    for (batch, operation) in each(batches, |item| &item.opened) {
+        rows.push((batch, operation, text::to_json(&operation.request)?));
+    }
     if rows.is_empty() {
         return Ok(());
     }
-    s.unnest(
-        "opening",
-        &[
-            ("org_id", "uuid"),
-            ("id", "uuid"),
-            ("group_id", "uuid"),
-            ("position", "int4"),
-            ("kind", "text"),
-            ("state", "text"),
-            ("link_id", "uuid"),
-            ("activation_id", "uuid"),
-            ("plan_id", "uuid"),
-            ("amount", "int8"),
-            ("debit_id", "uuid"),
-            ("idempotency_key", "text"),
-            ("request_hash", "bytea"),
-            ("request", "text"),
-            ("cleanup", "text"),
-            ("epoch", "int8"),
-            ("attempts", "int4"),
-            ("lease_until", "timestamptz"),
-            ("deadline_at", "timestamptz"),
-            ("horizon_at", "timestamptz"),
-            ("created_at", "timestamptz"),
-        ],
-        OF_MOVED,
-    );
-    s.bind(rows.iter().map(|(_, o)| o.org_id.0).collect())?;
-    s.bind(rows.iter().map(|(_, o)| o.id.0).collect())?;
-    s.bind(rows.iter().map(|(_, o)| o.group_id.0).collect())?;
-    s.bind(rows.iter().map(|(_, o)| o.position).collect())?;
-    s.bind(rows.iter().map(|(_, o)| o.kind.word()).collect())?;
-    s.bind(rows.iter().map(|(_, o)| o.state.word()).collect())?;
-    s.bind(rows.iter().map(|(_, o)| o.link_id.0).collect())?;
-    s.bind(rows.iter().map(|(_, o)| o.activation_id.map(|a| a.0)).collect())?;
-    s.bind(rows.iter().map(|(_, o)| o.plan_id.map(|p| p.0)).collect())?;
-    s.bind(rows.iter().map(|(_, o)| o.amount.micros()).collect())?;
-    s.bind(rows.iter().map(|(_, o)| o.debit_id.map(|d| d.0)).collect())?;
-    s.bind(rows.iter().map(|(_, o)| o.key.as_ref().map(|k| k.key.as_str())).collect())?;
-    s.bind(rows.iter().map(|(_, o)| o.key.as_ref().map(|k| k.request_hash.to_vec())).collect())?;
-    let requests: Result<Vec<_>, _> = rows.iter().map(|(_, o)| text::to_json(&o.request)).collect();
-    s.bind(requests?)?;
-    s.bind(rows.iter().map(|(_, o)| o.cleanup.word()).collect())?;
-    s.bind(rows.iter().map(|(_, o)| o.epoch).collect())?;
-    s.bind(rows.iter().map(|(_, o)| o.attempts).collect())?;
-    s.bind(rows.iter().map(|(_, o)| ledger::opening_lease(o).map(Time::from)).collect())?;
-    s.bind(rows.iter().map(|(_, o)| Time::from(o.deadline_at)).collect())?;
-    s.bind(rows.iter().map(|(_, o)| Time::from(o.horizon_at)).collect())?;
-    s.bind(rows.iter().map(|(_, o)| Time::from(o.created_at)).collect())?;
-    s.push(
-        "opened AS (
-             INSERT INTO operations (org_id, id, group_id, position, kind, state, link_id, activation_id, plan_id,
-             amount, debit_id, idempotency_key, request_hash, request, cleanup, epoch, attempts,
-             lease_until, deadline_at, horizon_at, created_at)
-             SELECT org_id, id, group_id, position, kind, state, link_id, activation_id, plan_id,
-             amount, debit_id, idempotency_key, request_hash, request, cleanup, epoch, attempts,
-             lease_until, deadline_at, horizon_at, created_at
-             FROM opening)",
-    );
+    insertion!(s, rows, "opening" => "operations", |r| {
+        org_id: uuid = r.1.org_id.0,
+        id: uuid = r.1.id.0,
+        group_id: uuid = r.1.group_id.0,
+        position: int4 = r.1.position,
+        kind: text = r.1.kind.word(),
+        state: text = r.1.state.word(),
+        link_id: uuid = r.1.link_id.0,
+        activation_id: uuid = r.1.activation_id.map(|a| a.0),
+        plan_id: uuid = r.1.plan_id.map(|p| p.0),
+        amount: int8 = r.1.amount.micros(),
+        debit_id: uuid = r.1.debit_id.map(|d| d.0),
+        idempotency_key: text = r.1.key.as_ref().map(|k| k.key.as_str()),
+        request_hash: bytea = r.1.key.as_ref().map(|k| k.request_hash.to_vec()),
+        request: text = r.2.as_str(),
+        cleanup: text = r.1.cleanup.word(),
+        epoch: int8 = r.1.epoch,
+        attempts: int4 = r.1.attempts,
+        lease_until: timestamptz = ledger::opening_lease(r.1).map(Time::from),
+        deadline_at: timestamptz = Time::from(r.1.deadline_at),
+        horizon_at: timestamptz = Time::from(r.1.horizon_at),
+        created_at: timestamptz = Time::from(r.1.created_at),
+    });
     Ok(())
 }
 
 /// New Links; their cards are used from now on.
 pub fn links(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
-    let rows: Vec<_> = each(batches, |item| &item.links);
+    let rows = each(batches, |item| &item.links);
     if rows.is_empty() {
         return Ok(());
     }
-    s.unnest(
-        "linking",
-        &[
-            ("org_id", "uuid"),
-            ("id", "uuid"),
-            ("name", "text"),
-            ("iccid", "text"),
-            ("msisdn", "text"),
-            ("kind", "text"),
-            ("status", "text"),
-            ("sponsor_id", "text"),
-            ("endpoint_id", "text"),
-            ("smdp_address", "text"),
-            ("matching_id", "text"),
-            ("data_total_kb", "int8"),
-            ("data_used_kb", "int8"),
-            ("profile_state", "text"),
-            ("profile_at", "timestamptz"),
-            ("usage_at", "timestamptz"),
-            ("created_at", "timestamptz"),
-            ("updated_at", "timestamptz"),
-        ],
-        OF_MOVED,
-    );
-    s.bind(rows.iter().map(|(b, _)| b.org_id.0).collect())?;
-    s.bind(rows.iter().map(|(_, l)| l.id.0).collect())?;
-    s.bind(rows.iter().map(|(_, l)| l.name.as_deref()).collect())?;
-    s.bind(rows.iter().map(|(_, l)| l.iccid.as_str()).collect())?;
-    s.bind(rows.iter().map(|(_, l)| l.msisdn.as_deref()).collect())?;
-    s.bind(rows.iter().map(|(_, l)| l.kind.word()).collect())?;
-    s.bind(rows.iter().map(|(_, l)| l.status.word()).collect())?;
-    s.bind(rows.iter().map(|(_, l)| l.sponsor.id.as_str()).collect())?;
-    s.bind(rows.iter().map(|(_, l)| l.endpoint_id.as_str()).collect())?;
-    s.bind(rows.iter().map(|(_, l)| l.smdp_address.as_deref()).collect())?;
-    s.bind(rows.iter().map(|(_, l)| l.matching_id.as_deref()).collect())?;
-    s.bind(rows.iter().map(|(_, l)| l.data_total.kb()).collect())?;
-    s.bind(rows.iter().map(|(_, l)| l.data_used.kb()).collect())?;
-    s.bind(rows.iter().map(|(_, l)| l.profile.as_ref().map(|p| p.state.word())).collect())?;
-    s.bind(
-        rows.iter()
-            .map(|(_, l)| l.profile.as_ref().and_then(|p| p.updated_at).map(Time::from))
-            .collect(),
-    )?;
-    s.bind(rows.iter().map(|(_, l)| l.usage_at.map(Time::from)).collect())?;
-    s.bind(rows.iter().map(|(_, l)| Time::from(l.created_at)).collect())?;
-    s.bind(rows.iter().map(|(_, l)| Time::from(l.updated_at)).collect())?;
+    insertion!(s, rows, "linking" => "links", |r| {
+        org_id: uuid = r.0.org_id.0,
+        id: uuid = r.1.id.0,
+        name: text = r.1.name.as_deref(),
+        iccid: text = r.1.iccid.as_str(),
+        msisdn: text = r.1.msisdn.as_deref(),
+        kind: text = r.1.kind.word(),
+        status: text = r.1.status.word(),
+        sponsor_id: text = r.1.sponsor.id.as_str(),
+        endpoint_id: text = r.1.endpoint_id.as_str(),
+        smdp_address: text = r.1.smdp_address.as_deref(),
+        matching_id: text = r.1.matching_id.as_deref(),
+        data_total_kb: int8 = r.1.data_total.kb(),
+        data_used_kb: int8 = r.1.data_used.kb(),
+        profile_state: text = r.1.profile.as_ref().map(|p| p.state.word()),
+        profile_at: timestamptz = r.1.profile.as_ref().and_then(|p| p.updated_at).map(Time::from),
+        usage_at: timestamptz = r.1.usage_at.map(Time::from),
+        created_at: timestamptz = Time::from(r.1.created_at),
+        updated_at: timestamptz = Time::from(r.1.updated_at),
+    });
     s.push(
-        "linked AS (
-             INSERT INTO links (org_id, id, name, iccid, msisdn, kind, status, sponsor_id, endpoint_id,
-             smdp_address, matching_id, data_total_kb, data_used_kb, profile_state, profile_at,
-             usage_at, created_at, updated_at)
-             SELECT org_id, id, name, iccid, msisdn, kind, status, sponsor_id, endpoint_id,
-             smdp_address, matching_id, data_total_kb, data_used_kb, profile_state, profile_at,
-             usage_at, created_at, updated_at
-             FROM linking),
-         used AS (
+        "used AS (
              UPDATE sims SET state = 'used' FROM linking l WHERE sims.iccid = l.iccid)",
     );
     Ok(())
@@ -208,79 +150,46 @@ pub fn links(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
 
 /// New activations.
 pub fn activations(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
-    let rows: Vec<_> = each(batches, |item| &item.activations);
+    let rows = each(batches, |item| &item.activations);
     if rows.is_empty() {
         return Ok(());
     }
-    s.unnest(
-        "activating",
-        &[
-            ("org_id", "uuid"),
-            ("id", "uuid"),
-            ("link_id", "uuid"),
-            ("operation_id", "uuid"),
-            ("plan_id", "uuid"),
-            ("plan_name", "text"),
-            ("status", "text"),
-            ("instance_id", "text"),
-            ("activated_at", "timestamptz"),
-            ("first_used_at", "timestamptz"),
-            ("expires_at", "timestamptz"),
-            ("data_total_kb", "int8"),
-            ("data_used_kb", "int8"),
-            ("countries", "text"),
-            ("amount", "int8"),
-            ("currency", "text"),
-        ],
-        OF_MOVED,
-    );
-    s.bind(rows.iter().map(|(b, _)| b.org_id.0).collect())?;
-    s.bind(rows.iter().map(|(_, a)| a.id.0).collect())?;
-    s.bind(rows.iter().map(|(_, a)| a.link_id.0).collect())?;
-    s.bind(rows.iter().map(|(_, a)| a.operation_id.0).collect())?;
-    s.bind(rows.iter().map(|(_, a)| a.plan_id.0).collect())?;
-    s.bind(rows.iter().map(|(_, a)| a.plan_name.as_str()).collect())?;
-    s.bind(rows.iter().map(|(_, a)| a.status.word()).collect())?;
-    s.bind(rows.iter().map(|(_, a)| a.instance_id.as_str()).collect())?;
-    s.bind(rows.iter().map(|(_, a)| Time::from(a.activated_at)).collect())?;
-    s.bind(rows.iter().map(|(_, a)| a.first_used_at.map(Time::from)).collect())?;
-    s.bind(rows.iter().map(|(_, a)| a.expires_at.map(Time::from)).collect())?;
-    s.bind(rows.iter().map(|(_, a)| a.data_total.kb()).collect())?;
-    s.bind(rows.iter().map(|(_, a)| a.data_used.kb()).collect())?;
-    s.bind(rows.iter().map(|(_, a)| text::codes_to_text(&a.countries)).collect())?;
-    s.bind(rows.iter().map(|(_, a)| a.amount.micros()).collect())?;
-    s.bind(rows.iter().map(|(_, a)| a.currency.as_str()).collect())?;
-    s.push(
-        "activated AS (
-             INSERT INTO activations (org_id, id, link_id, operation_id, plan_id, plan_name, status, instance_id,
-             activated_at, first_used_at, expires_at, data_total_kb, data_used_kb, countries,
-             amount, currency)
-             SELECT org_id, id, link_id, operation_id, plan_id, plan_name, status, instance_id,
-             activated_at, first_used_at, expires_at, data_total_kb, data_used_kb, countries,
-             amount, currency
-             FROM activating)",
-    );
+    insertion!(s, rows, "activating" => "activations", |r| {
+        org_id: uuid = r.0.org_id.0,
+        id: uuid = r.1.id.0,
+        link_id: uuid = r.1.link_id.0,
+        operation_id: uuid = r.1.operation_id.0,
+        plan_id: uuid = r.1.plan_id.0,
+        plan_name: text = r.1.plan_name.as_str(),
+        status: text = r.1.status.word(),
+        instance_id: text = r.1.instance_id.as_str(),
+        activated_at: timestamptz = Time::from(r.1.activated_at),
+        first_used_at: timestamptz = r.1.first_used_at.map(Time::from),
+        expires_at: timestamptz = r.1.expires_at.map(Time::from),
+        data_total_kb: int8 = r.1.data_total.kb(),
+        data_used_kb: int8 = r.1.data_used.kb(),
+        countries: text = text::codes_to_text(&r.1.countries),
+        amount: int8 = r.1.amount.micros(),
+        currency: text = r.1.currency.as_str(),
+    });
     Ok(())
 }
 
 /// The volume that activations add to Links that are there already.
 pub fn volumes(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
-    let rows: Vec<_> = batches
-        .iter()
-        .flat_map(|b| ledger::volumes_added(b).into_iter().map(move |(link, kb)| (*b, link, kb)))
-        .collect();
+    let mut rows = Vec::new();
+    for batch in batches {
+        rows.extend(ledger::volumes_added(batch).into_iter().map(|(link, kb)| (batch, link, kb)));
+    }
     if rows.is_empty() {
         return Ok(());
     }
-    s.unnest(
-        "adding",
-        &[("org_id", "uuid"), ("link_id", "uuid"), ("kb", "int8"), ("at", "timestamptz")],
-        OF_MOVED,
-    );
-    s.bind(rows.iter().map(|(b, _, _)| b.org_id.0).collect())?;
-    s.bind(rows.iter().map(|(_, link, _)| link.0).collect())?;
-    s.bind(rows.iter().map(|(_, _, kb)| *kb).collect())?;
-    s.bind(rows.iter().map(|(b, _, _)| Time::from(b.at)).collect())?;
+    section!(s, rows, "adding", OF_MOVED, |r| {
+        org_id: uuid = r.0.org_id.0,
+        link_id: uuid = r.1.0,
+        kb: int8 = r.2,
+        at: timestamptz = Time::from(r.0.at),
+    });
     s.push(
         "added AS (
              UPDATE links l SET data_total_kb = l.data_total_kb + a.kb, updated_at = a.at
@@ -291,55 +200,27 @@ pub fn volumes(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
 
 /// Ledger entries.
 pub fn entries(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
-    let rows: Vec<_> = each(batches, |item| &item.entries);
+    let rows = each(batches, |item| &item.entries);
     if rows.is_empty() {
         return Ok(());
     }
-    s.unnest(
-        "entering",
-        &[
-            ("org_id", "uuid"),
-            ("sequence", "int8"),
-            ("id", "uuid"),
-            ("kind", "text"),
-            ("amount", "int8"),
-            ("balance_after", "int8"),
-            ("link_id", "uuid"),
-            ("iccid", "text"),
-            ("activation_id", "uuid"),
-            ("plan_id", "uuid"),
-            ("plan_name", "text"),
-            ("refund_of", "uuid"),
-            ("operation_id", "uuid"),
-            ("reference", "text"),
-            ("description", "text"),
-            ("created_at", "timestamptz"),
-        ],
-        OF_MOVED,
-    );
-    s.bind(rows.iter().map(|(b, _)| b.org_id.0).collect())?;
-    s.bind(rows.iter().map(|(_, e)| e.sequence).collect())?;
-    s.bind(rows.iter().map(|(_, e)| e.id.0).collect())?;
-    s.bind(rows.iter().map(|(_, e)| e.kind.word()).collect())?;
-    s.bind(rows.iter().map(|(_, e)| e.amount.micros()).collect())?;
-    s.bind(rows.iter().map(|(_, e)| e.balance_after.micros()).collect())?;
-    s.bind(rows.iter().map(|(_, e)| e.link_id.map(|l| l.0)).collect())?;
-    s.bind(rows.iter().map(|(_, e)| e.iccid.as_deref()).collect())?;
-    s.bind(rows.iter().map(|(_, e)| e.activation_id.map(|a| a.0)).collect())?;
-    s.bind(rows.iter().map(|(_, e)| e.plan_id.map(|p| p.0)).collect())?;
-    s.bind(rows.iter().map(|(_, e)| e.plan_name.as_deref()).collect())?;
-    s.bind(rows.iter().map(|(_, e)| e.refund_of.map(|r| r.0)).collect())?;
-    s.bind(rows.iter().map(|(_, e)| e.operation_id.map(|o| o.0)).collect())?;
-    s.bind(rows.iter().map(|(_, e)| e.reference.as_deref()).collect())?;
-    s.bind(rows.iter().map(|(_, e)| e.description.as_str()).collect())?;
-    s.bind(rows.iter().map(|(b, _)| Time::from(b.at)).collect())?;
-    s.push(
-        "entered AS (
-             INSERT INTO ledger_entries (org_id, sequence, id, kind, amount, balance_after, link_id, iccid, activation_id,
-             plan_id, plan_name, refund_of, operation_id, reference, description, created_at)
-             SELECT org_id, sequence, id, kind, amount, balance_after, link_id, iccid, activation_id,
-             plan_id, plan_name, refund_of, operation_id, reference, description, created_at
-             FROM entering)",
-    );
+    insertion!(s, rows, "entering" => "ledger_entries", |r| {
+        org_id: uuid = r.0.org_id.0,
+        sequence: int8 = r.1.sequence,
+        id: uuid = r.1.id.0,
+        kind: text = r.1.kind.word(),
+        amount: int8 = r.1.amount.micros(),
+        balance_after: int8 = r.1.balance_after.micros(),
+        link_id: uuid = r.1.link_id.map(|l| l.0),
+        iccid: text = r.1.iccid.as_deref(),
+        activation_id: uuid = r.1.activation_id.map(|a| a.0),
+        plan_id: uuid = r.1.plan_id.map(|p| p.0),
+        plan_name: text = r.1.plan_name.as_deref(),
+        refund_of: uuid = r.1.refund_of.map(|r| r.0),
+        operation_id: uuid = r.1.operation_id.map(|o| o.0),
+        reference: text = r.1.reference.as_deref(),
+        description: text = r.1.description.as_str(),
+        created_at: timestamptz = Time::from(r.0.at),
+    });
     Ok(())
 }

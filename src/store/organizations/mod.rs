@@ -5,15 +5,12 @@
 //! holds nothing. What an organization may not be is said before anything is written, so an inner
 //! `Err` has changed nothing.
 
+mod check;
+
+use self::check::{check_client, check_new, check_values};
 use super::{DbError, Text, Time, Tx, is_unique_violation, text};
 use bappy_actors::model::{Currency, Money, OrgId, OrgStatus, Organization, Timestamp};
 use uuid::Uuid;
-
-/// Long enough for a name in commands, short enough for a label in metrics.
-const SLUG_CHARS_MAX: usize = 63;
-const NAME_CHARS_MAX: usize = 200;
-/// As identity providers limit client ids.
-const CLIENT_CHARS_MAX: usize = 255;
 
 /// Why an organization cannot be made, found or changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -220,7 +217,7 @@ pub async fn set(
     at: Timestamp,
 ) -> Outcome<Organization> {
     if let Err(error) =
-        check(changes.name.as_deref(), changes.price_per_sms, changes.price_per_link)
+        check_values(changes.name.as_deref(), changes.price_per_sms, changes.price_per_link)
     {
         return Ok(Err(error));
     }
@@ -350,57 +347,4 @@ fn account(row: AccountRow, clients: Vec<String>) -> Result<Account, DbError> {
         links_total: row.links_total,
         clients,
     })
-}
-
-fn check_new(new: &NewOrganization) -> Result<(), OrganizationError> {
-    let slug = new.slug.as_str();
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    let hyphens = slug.starts_with('-') || slug.ends_with('-');
-    // A claim holds an id or a slug: one must not look like the other.
-    let is_id = Uuid::parse_str(slug).is_ok();
-    if slug.is_empty()
-        || slug.len() > SLUG_CHARS_MAX
-        || !slug.bytes().all(plain)
-        || hyphens
-        || is_id
-    {
-        return Err(OrganizationError::Invalid(format!(
-            "`{slug}` is not a slug: write lower-case letters, digits and hyphens between them, \
-             at most {SLUG_CHARS_MAX}"
-        )));
-    }
-    check(Some(&new.name), Some(new.price_per_sms), Some(new.price_per_link))?;
-    for (index, client_id) in new.clients.iter().enumerate() {
-        check_client(client_id)?;
-        if new.clients[..index].contains(client_id) {
-            let sentence = format!("the client id `{client_id}` is given twice");
-            return Err(OrganizationError::Invalid(sentence));
-        }
-    }
-    Ok(())
-}
-
-fn check(
-    name: Option<&str>,
-    price_per_sms: Option<Money>,
-    price_per_link: Option<Money>,
-) -> Result<(), OrganizationError> {
-    if name.is_some_and(|n| n.trim().is_empty() || n.chars().count() > NAME_CHARS_MAX) {
-        let sentence = format!("a name has 1 to {NAME_CHARS_MAX} characters");
-        return Err(OrganizationError::Invalid(sentence));
-    }
-    if [price_per_sms, price_per_link].into_iter().flatten().any(Money::is_negative) {
-        return Err(OrganizationError::Invalid("a price is not below zero".to_owned()));
-    }
-    Ok(())
-}
-
-fn check_client(client_id: &str) -> Result<(), OrganizationError> {
-    let visible = client_id.bytes().all(|b| b.is_ascii_graphic());
-    if client_id.is_empty() || client_id.len() > CLIENT_CHARS_MAX || !visible {
-        return Err(OrganizationError::Invalid(format!(
-            "`{client_id}` is not a client id: write 1 to {CLIENT_CHARS_MAX} visible characters"
-        )));
-    }
-    Ok(())
 }

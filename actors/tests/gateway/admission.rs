@@ -1,0 +1,173 @@
+//! Who may call the operator, and when.
+
+use super::{admit, call, limits, ping, world};
+use crate::support::script::Fault;
+use crate::support::world::run;
+use bappy_actors::gateway::{BreakerState, GatewayLimits, NotAdmitted};
+use bappy_actors::ports::Refusal;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Calls are reported beside them: lets the reports arrive.
+async fn reported() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+#[test]
+fn calls_leave_at_the_rate_that_is_set() {
+    run(async {
+        let (_, gateway) = world(GatewayLimits { rate_per_second: 10, ..limits() });
+        let started = Instant::now();
+        for _ in 0..30 {
+            call(&gateway).await.unwrap().unwrap();
+        }
+        let took = started.elapsed();
+        assert!(took >= Duration::from_secs(2) && took < Duration::from_millis(2_100), "{took:?}");
+    });
+}
+
+#[test]
+fn a_permit_for_more_calls_takes_as_much_of_the_rate() {
+    run(async {
+        let (_, gateway) = world(GatewayLimits { rate_per_second: 10, ..limits() });
+        let ten = NonZeroU32::new(10).unwrap();
+        let patience = Duration::from_secs(5);
+        drop(gateway.admit(ten, patience).await.unwrap());
+        let started = Instant::now();
+        drop(gateway.admit(ten, patience).await.unwrap());
+        assert!(started.elapsed() >= Duration::from_secs(1));
+        // More than the bucket ever holds is not refused for good.
+        drop(gateway.admit(NonZeroU32::new(99).unwrap(), patience).await.unwrap());
+    });
+}
+
+#[test]
+fn no_more_calls_run_at_once_than_there_is_room() {
+    run(async {
+        let (world, gateway) = world(GatewayLimits { concurrency_max: 4, ..limits() });
+        world.outside.operator.state().latency = Duration::from_millis(100);
+        let calls: Vec<_> = (0..32)
+            .map(|_| {
+                let gateway = Arc::clone(&gateway);
+                tokio::spawn(async move { call(&gateway).await })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap().unwrap().unwrap();
+        }
+        assert_eq!(world.outside.operator.state().in_flight_max, 4);
+    });
+}
+
+#[test]
+fn past_the_bound_of_waiters_callers_are_refused_at_once() {
+    run(async {
+        let (_, gateway) = world(GatewayLimits { concurrency_max: 1, waiting_max: 2, ..limits() });
+        let held = admit(&gateway).await.unwrap();
+        let waiting: Vec<_> = (0..2)
+            .map(|_| {
+                let gateway = Arc::clone(&gateway);
+                tokio::spawn(async move { admit(&gateway).await.map(drop) })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let started = Instant::now();
+        assert_eq!(admit(&gateway).await.map(drop), Err(NotAdmitted::NoRoom));
+        assert!(started.elapsed().is_zero());
+        drop(held);
+        for waiter in waiting {
+            waiter.await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn who_waits_too_long_is_refused_and_never_calls() {
+    run(async {
+        let (world, gateway) = world(GatewayLimits { concurrency_max: 1, ..limits() });
+        let held = admit(&gateway).await.unwrap();
+        let started = Instant::now();
+        assert_eq!(call(&gateway).await.unwrap_err(), NotAdmitted::NoRoom);
+        assert_eq!(started.elapsed().as_secs(), 2);
+        // Who went away before its turn holds nothing either.
+        let gone = tokio::time::timeout(Duration::from_millis(10), admit(&gateway)).await;
+        assert!(gone.is_err());
+        drop(held);
+        call(&gateway).await.unwrap().unwrap();
+        assert_eq!(world.outside.script.count("op_ping"), 1);
+    });
+}
+
+#[test]
+fn an_open_breaker_lets_no_call_through_and_closes_after_a_trial() {
+    run(async {
+        let (world, gateway) = world(limits());
+        let script = &world.outside.script;
+        script.fail_all("op_ping", Fault::Error500);
+        for _ in 0..20 {
+            assert!(call(&gateway).await.unwrap().is_err());
+        }
+        reported().await;
+        assert!(matches!(call(&gateway).await, Err(NotAdmitted::BreakerOpen(_))));
+        assert_eq!(gateway.breaker().await, Some(BreakerState::Open));
+        assert_eq!(script.count("op_ping"), 20);
+
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        script.mend();
+        let trials = [admit(&gateway).await, admit(&gateway).await, admit(&gateway).await];
+        assert!(matches!(admit(&gateway).await.map(drop), Err(NotAdmitted::BreakerOpen(_))));
+        for trial in trials {
+            ping(&mut trial.unwrap()).await.unwrap();
+        }
+        reported().await;
+        assert_eq!(gateway.breaker().await, Some(BreakerState::Closed));
+    });
+}
+
+#[test]
+fn a_permit_that_is_dropped_unused_leaves_its_trial_to_another() {
+    run(async {
+        let (world, gateway) = world(limits());
+        world.outside.script.fail_all("op_ping", Fault::Unreachable);
+        for _ in 0..20 {
+            assert!(call(&gateway).await.unwrap().is_err());
+        }
+        world.outside.script.mend();
+        reported().await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        for _ in 0..10 {
+            drop(admit(&gateway).await.unwrap());
+            reported().await;
+        }
+        assert_eq!(gateway.breaker().await, Some(BreakerState::HalfOpen));
+        for _ in 0..3 {
+            call(&gateway).await.unwrap().unwrap();
+        }
+        reported().await;
+        assert_eq!(gateway.breaker().await, Some(BreakerState::Closed));
+    });
+}
+
+#[test]
+fn a_definite_no_is_no_failure_of_the_operator() {
+    run(async {
+        let (world, gateway) = world(limits());
+        world.outside.script.fail_all("op_ping", Fault::Refuse(Refusal::NotAllowed));
+        for _ in 0..100 {
+            assert!(call(&gateway).await.unwrap().is_err());
+        }
+        assert_eq!(gateway.breaker().await, Some(BreakerState::Closed));
+    });
+}
+
+#[test]
+fn a_gateway_whose_actor_died_is_started_again() {
+    run(async {
+        let (world, gateway) = world(limits());
+        world.outside.script.fail_next("op_login", Fault::Panic);
+        assert_eq!(admit(&gateway).await.map(drop), Err(NotAdmitted::NoRoom));
+        call(&gateway).await.unwrap().unwrap();
+    });
+}

@@ -1,0 +1,136 @@
+//! The pool of free cards.
+
+use super::{PATIENCE, limits, world};
+use crate::support::fixtures::{SPONSOR, caller, offer, org, plan};
+use crate::support::operator::sim;
+use crate::support::script::Fault;
+use crate::support::store::SimState;
+use crate::support::world::run;
+use bappy_actors::gateway::SimPoolError;
+use bappy_actors::model::OperationId;
+use bappy_actors::operation::CreateLink;
+use futures_util::future::join_all;
+use std::collections::HashSet;
+use std::time::Duration;
+use uuid::Uuid;
+
+fn operation(n: u128) -> OperationId {
+    OperationId(Uuid::from_u128(n))
+}
+
+#[test]
+fn sixty_four_who_claim_at_once_get_different_cards() {
+    run(async {
+        let (world, _) = world(limits());
+        world.outside.store.data().sims.clear();
+        let pool = &world.services.sims;
+        let claimed = join_all((0..64).map(|n| pool.claim(SPONSOR, operation(n), PATIENCE))).await;
+        let iccids: HashSet<_> = claimed.into_iter().map(|sim| sim.unwrap().iccid).collect();
+        assert_eq!(iccids.len(), 64);
+        assert_eq!(world.outside.script.count("op_list_sims"), 1, "one refill for all");
+    });
+}
+
+#[test]
+fn the_pool_is_refilled_before_it_is_empty() {
+    run(async {
+        let (world, _) = world(limits());
+        let pool = &world.services.sims;
+        for n in 0..150 {
+            pool.claim(SPONSOR, operation(n), PATIENCE).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(world.outside.script.count("op_list_sims") > 0);
+        assert!(world.outside.store.data().sims.len() > 200);
+    });
+}
+
+#[test]
+fn an_operator_without_cards_is_told_as_empty() {
+    run(async {
+        let (world, _) = world(limits());
+        world.outside.store.data().sims.clear();
+        world.outside.operator.state().sims.clear();
+        let claimed = world.services.sims.claim(SPONSOR, operation(1), PATIENCE).await;
+        assert!(matches!(claimed, Err(SimPoolError::Empty)), "{claimed:?}");
+    });
+}
+
+#[test]
+fn nobody_waits_for_a_card_longer_than_allowed() {
+    run(async {
+        let (world, _) = world(limits());
+        world.outside.store.data().sims.clear();
+        world.outside.script.fail_all("op_list_sims", Fault::HangNothing);
+        let pool = &world.services.sims;
+        let started = tokio::time::Instant::now();
+        let claimed = join_all((0..64).map(|n| pool.claim(SPONSOR, operation(n), PATIENCE))).await;
+        assert!(claimed.iter().all(Result::is_err));
+        assert!(started.elapsed() < PATIENCE + Duration::from_secs(1), "{:?}", started.elapsed());
+    });
+}
+
+#[test]
+fn a_claim_whose_operation_was_never_recorded_comes_back() {
+    run(async {
+        let (world, _) = world(limits());
+        world.outside.store.data().sims.clear();
+        world.outside.operator.state().sims.truncate(1);
+        let pool = &world.services.sims;
+        let first = pool.claim(SPONSOR, operation(1), PATIENCE).await.unwrap();
+        assert!(pool.claim(SPONSOR, operation(2), PATIENCE).await.is_err());
+        tokio::time::sleep(Duration::from_secs(121)).await;
+        assert_eq!(pool.claim(SPONSOR, operation(3), PATIENCE).await.unwrap(), first);
+        pool.release(&first.iccid, operation(1)).await;
+        assert!(pool.claim(SPONSOR, operation(4), PATIENCE).await.is_err(), "not its to release");
+        pool.release(&first.iccid, operation(3)).await;
+        assert!(pool.claim(SPONSOR, operation(5), PATIENCE).await.is_ok());
+    });
+}
+
+#[test]
+fn a_card_that_somebody_else_uses_is_replaced_and_never_given_out_again() {
+    run(async {
+        let (world, _) = world(limits());
+        for n in 0..3 {
+            world
+                .outside
+                .operator
+                .state()
+                .create(&sim(n).iccid, "p", &format!("other-{n}"))
+                .unwrap();
+        }
+        world.link().await;
+        world.outside.assert_drained();
+        let data = world.outside.store.data();
+        for n in 0..3 {
+            assert_eq!(data.sims[&sim(n).iccid].1, SimState::Retired);
+        }
+        assert_eq!(data.links.values().next().unwrap().1.iccid, sim(3).iccid);
+        assert_eq!(data.balance(org(1)).to_string(), "90.00");
+    });
+}
+
+#[test]
+fn a_link_that_finds_only_used_cards_is_refunded_and_leaves_them_out_of_the_pool() {
+    run(async {
+        let (world, _) = world(limits());
+        for n in 0..5 {
+            world
+                .outside
+                .operator
+                .state()
+                .create(&sim(n).iccid, "p", &format!("other-{n}"))
+                .unwrap();
+        }
+        let create = CreateLink { plan: offer(plan(1, "10")), name: None };
+        let ended = world.operations.create_link(caller(org(1)), create).await;
+        assert!(ended.result.is_err());
+        world.outside.assert_drained();
+        assert_eq!(world.outside.balance(), "100.00");
+        for n in 0..5 {
+            assert_eq!(world.outside.store.data().sims[&sim(n).iccid].1, SimState::Retired, "{n}");
+        }
+        world.link().await;
+    });
+}

@@ -1,0 +1,45 @@
+//! What happens when nothing fails.
+
+use crate::support::fixtures::{caller, keyed, org};
+use crate::support::fixtures::{offer, plan};
+use crate::support::world::{World, run};
+use bappy_actors::operation::{CreateLink, OperationError};
+
+#[test]
+fn a_link_is_created_and_charged_once() {
+    run(async {
+        let world = World::new();
+        world.link().await;
+        world.outside.assert_drained();
+        assert_eq!(world.outside.balance(), "90.00");
+        println!("{:?}", world.outside.script.calls());
+    });
+}
+
+#[test]
+fn three_plans_are_added_and_charged_together() {
+    run(async {
+        let world = World::new();
+        let link = world.link().await;
+        world.outside.script.forget_calls();
+        world.operations.add_plans(caller(org(1)), World::add(link, 3)).await.result.unwrap();
+        world.outside.assert_drained();
+        assert_eq!(world.outside.balance(), "30.00");
+        println!("{:?}", world.outside.script.calls());
+    });
+}
+
+#[test]
+fn of_two_calls_with_one_key_one_is_told_that_it_is_taken() {
+    run(async {
+        let world = World::new();
+        let create = || CreateLink { plan: offer(plan(1, "10")), name: None };
+        let one = world.operations.create_link(keyed(org(1), "k"), create());
+        let two = world.operations.create_link(keyed(org(1), "k"), create());
+        let (one, two) = tokio::join!(one, two);
+        assert!(one.result.is_ok());
+        assert!(matches!(two.result, Err(OperationError::KeyTaken)), "{two:?}");
+        world.outside.assert_drained();
+        assert_eq!(world.outside.balance(), "90.00");
+    });
+}

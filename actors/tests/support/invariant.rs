@@ -1,0 +1,126 @@
+//! Invariant I: no money lost, nothing charged twice, nothing activated unpaid.
+
+use super::operator::ScriptedOperator;
+use super::store::{Data, MemoryStore};
+use bappy_actors::model::{
+    ActivationStatus, Cleanup, EntryKind, LedgerEntry, Money, Operation, OperationKind,
+    OperationState, OrgId,
+};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// Holds at any time, also while operations run and before cleanups have drained.
+#[track_caller]
+pub fn assert_invariant(store: &MemoryStore, operator: &ScriptedOperator) {
+    let data = store.data();
+    for (org, wallet) in &data.wallets {
+        assert_chain(*org, &wallet.ledger, wallet.row.balance, wallet.row.version);
+        for entry in &wallet.ledger {
+            assert_entry(&data, &wallet.ledger, entry);
+        }
+    }
+    let iccids: HashSet<_> = data.links.values().map(|(_, link)| &link.iccid).collect();
+    assert_eq!(iccids.len(), data.links.len(), "two Links on one card");
+    assert_operator(&data, operator);
+}
+
+/// Holds when nothing runs and all cleanups have drained.
+#[track_caller]
+pub fn assert_drained(store: &MemoryStore, operator: &ScriptedOperator) {
+    assert_invariant(store, operator);
+    let data = store.data();
+    for stored in data.operations.values() {
+        let operation = &stored.operation;
+        assert_ne!(operation.state, OperationState::Pending, "still pending: {operation:?}");
+        assert_ne!(operation.cleanup, Cleanup::Watching, "still watched: {operation:?}");
+        assert_ne!(operation.cleanup, Cleanup::Manual, "left to a person: {operation:?}");
+    }
+}
+
+#[track_caller]
+fn assert_chain(org: OrgId, ledger: &[LedgerEntry], balance: Money, version: i64) {
+    let mut sum = Money::ZERO;
+    for (entry, place) in ledger.iter().zip(1..) {
+        sum = sum.checked_add(entry.amount).unwrap();
+        assert_eq!(entry.sequence, place, "{org}: a gap in the sequence");
+        assert_eq!(entry.balance_after, sum, "{org}: the chain of balances");
+        assert!(!sum.is_negative(), "{org}: a balance below zero");
+    }
+    assert_eq!((sum, ledger.len()), (balance, usize::try_from(version).unwrap()), "{org}");
+}
+
+#[track_caller]
+fn assert_entry(data: &Data, ledger: &[LedgerEntry], entry: &LedgerEntry) {
+    match entry.kind {
+        EntryKind::Activation | EntryKind::Topup => {
+            let id = entry.operation_id.unwrap();
+            let operation = &data.operations[&id].operation;
+            let refunds = ledger.iter().filter(|other| other.refund_of == Some(entry.id)).count();
+            let made = data.activations.values().filter(|(_, a)| a.operation_id == id).count();
+            let ends = match operation.state {
+                OperationState::Pending => (0, 0),
+                OperationState::Succeeded => (0, 1),
+                OperationState::Refunded => (1, 0),
+                OperationState::Rejected => panic!("a charged operation was rejected: {id}"),
+            };
+            assert_eq!((refunds, made), ends, "refunds and activations of {operation:?}");
+            assert_eq!(entry.amount, operation.amount.negated());
+        }
+        EntryKind::Refund => {
+            let debit = ledger.iter().find(|debit| Some(debit.id) == entry.refund_of);
+            let debit = debit.expect("a refund of nothing");
+            assert_eq!(debit.amount.negated(), entry.amount, "a refund of another amount");
+        }
+        EntryKind::Credit | EntryKind::Adjustment => assert_eq!(entry.refund_of, None),
+        EntryKind::Sms | EntryKind::LinkFee => {}
+    }
+}
+
+/// Whether the operator may hold something of an operation, or lack it, just now.
+fn is_open(operation: &Operation) -> bool {
+    operation.state == OperationState::Pending
+        || (operation.state == OperationState::Refunded
+            && matches!(operation.cleanup, Cleanup::Watching | Cleanup::Manual))
+}
+
+#[track_caller]
+fn assert_operator(data: &Data, operator: &ScriptedOperator) {
+    let state = operator.state();
+    let mut sent = BTreeMap::<_, usize>::new();
+    for (call, reference) in &state.journal {
+        if matches!(*call, "create" | "add") {
+            *sent.entry(reference.clone()).or_default() += 1;
+        }
+    }
+    let twice: Vec<_> = sent.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(twice.is_empty(), "took effect twice: {twice:?}");
+    let standing: BTreeSet<_> = state.standing().into_iter().collect();
+    let by_reference: BTreeMap<_, _> =
+        data.operations.iter().map(|(id, stored)| (id.to_string(), &stored.operation)).collect();
+    for reference in &standing {
+        // References of others are none of ours.
+        if let Some(operation) = by_reference.get(reference) {
+            let removing = is_removing(data, operation);
+            let made = data.activations.values().any(|(_, activation)| {
+                activation.operation_id == operation.id
+                    && (activation.status != ActivationStatus::Cancelled || removing)
+            });
+            assert!(made || is_open(operation), "activated unpaid: {operation:?}");
+        }
+    }
+    for (_, activation) in data.activations.values() {
+        let operation = &data.operations[&activation.operation_id].operation;
+        if activation.status == ActivationStatus::Active && !is_removing(data, operation) {
+            let reference = operation.id.to_string();
+            assert!(standing.contains(&reference), "paid and not there: {operation:?}");
+        }
+    }
+}
+
+/// Whether plans are being taken off the operation's Link just now.
+fn is_removing(data: &Data, operation: &Operation) -> bool {
+    data.operations.values().map(|stored| &stored.operation).any(|other| {
+        other.kind == OperationKind::RemovePlan
+            && other.link_id == operation.link_id
+            && other.state == OperationState::Pending
+    })
+}

@@ -1,0 +1,155 @@
+//! The port: each call does its work on the state, or fails as the script says.
+
+use super::{ScriptedOperator, State, session};
+use async_trait::async_trait;
+use bappy_actors::model::{ProfileState, SimKind};
+use bappy_actors::ports::{
+    AccessToken, CallError, CataloguePage, Connectivity, Endpoint, EndpointStatus, NewEndpoint,
+    Operator, PlanInstance, Refusal, Removal, SimCard,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[async_trait]
+impl Operator for ScriptedOperator {
+    async fn login(&self, timeout: Duration) -> Result<AccessToken, CallError> {
+        self.call("op_login", None, timeout, |state| {
+            state.logins += 1;
+            state.session = state.logins;
+            let secret = Arc::from(session(state.session));
+            Ok(AccessToken { secret, expires_in: Duration::from_hours(1) })
+        })
+        .await
+    }
+
+    async fn catalogue(
+        &self,
+        token: &AccessToken,
+        _: u32,
+        _: u32,
+        timeout: Duration,
+    ) -> Result<CataloguePage, CallError> {
+        let empty = |_: &mut State| Ok(CataloguePage { items: Vec::new(), total: 0 });
+        self.call("op_catalogue", Some(token), timeout, empty).await
+    }
+
+    async fn list_sims(
+        &self,
+        token: &AccessToken,
+        sponsor_id: &str,
+        kind: SimKind,
+        limit: u32,
+        after: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Vec<SimCard>, CallError> {
+        let (sponsor, after) = (sponsor_id.to_owned(), after.map(ToOwned::to_owned));
+        self.call("op_list_sims", Some(token), timeout, move |state| {
+            let page = state.sims.iter().filter(|sim| {
+                sim.sponsor_id == sponsor
+                    && sim.kind == kind
+                    && after.as_ref().is_none_or(|after| sim.iccid > *after)
+            });
+            Ok(page.take(usize::try_from(limit).unwrap()).cloned().collect())
+        })
+        .await
+    }
+
+    async fn profile_state(
+        &self,
+        token: &AccessToken,
+        _: &str,
+        timeout: Duration,
+    ) -> Result<ProfileState, CallError> {
+        self.call("op_profile", Some(token), timeout, |_| Ok(ProfileState::Enabled)).await
+    }
+
+    async fn create_endpoint(
+        &self,
+        token: &AccessToken,
+        new: NewEndpoint<'_>,
+        timeout: Duration,
+    ) -> Result<Endpoint, CallError> {
+        let (iccid, plan) = (new.iccid.to_owned(), new.operator_plan_id.to_owned());
+        let reference = new.reference.to_owned();
+        let create = move |state: &mut State| state.create(&iccid, &plan, &reference);
+        self.call("op_create", Some(token), timeout, create).await
+    }
+
+    async fn endpoint(
+        &self,
+        token: &AccessToken,
+        endpoint_id: &str,
+        timeout: Duration,
+    ) -> Result<Option<Endpoint>, CallError> {
+        let id = endpoint_id.to_owned();
+        self.call("op_endpoint", Some(token), timeout, move |state| {
+            Ok(state.endpoints.iter().find(|endpoint| endpoint.endpoint_id == id).cloned())
+        })
+        .await
+    }
+
+    async fn endpoints_of_sim(
+        &self,
+        token: &AccessToken,
+        iccid: &str,
+        timeout: Duration,
+    ) -> Result<Vec<Endpoint>, CallError> {
+        let iccid = iccid.to_owned();
+        self.call("op_endpoints_of_sim", Some(token), timeout, move |state| {
+            Ok(state.endpoints.iter().filter(|e| e.iccid == iccid).cloned().collect())
+        })
+        .await
+    }
+
+    async fn add_plan(
+        &self,
+        token: &AccessToken,
+        endpoint_id: &str,
+        operator_plan_id: &str,
+        reference: &str,
+        timeout: Duration,
+    ) -> Result<PlanInstance, CallError> {
+        let (id, plan) = (endpoint_id.to_owned(), operator_plan_id.to_owned());
+        let reference = reference.to_owned();
+        let add = move |state: &mut State| state.add(&id, &plan, &reference);
+        self.call("op_add", Some(token), timeout, add).await
+    }
+
+    async fn remove_plan(
+        &self,
+        token: &AccessToken,
+        endpoint_id: &str,
+        instance_id: &str,
+        timeout: Duration,
+    ) -> Result<Removal, CallError> {
+        let (id, instance) = (endpoint_id.to_owned(), instance_id.to_owned());
+        let remove = move |state: &mut State| state.remove(&id, &instance);
+        self.call("op_remove", Some(token), timeout, remove).await
+    }
+
+    async fn set_status(
+        &self,
+        token: &AccessToken,
+        endpoint_id: &str,
+        status: EndpointStatus,
+        timeout: Duration,
+    ) -> Result<(), CallError> {
+        let id = endpoint_id.to_owned();
+        let set = move |state: &mut State| state.set(&id, status);
+        self.call("op_status", Some(token), timeout, set).await
+    }
+
+    async fn connectivity(
+        &self,
+        token: &AccessToken,
+        _: &str,
+        timeout: Duration,
+    ) -> Result<Connectivity, CallError> {
+        let nowhere = |_: &mut State| Err(CallError::Refused(Refusal::NoEndpoint));
+        self.call("op_connectivity", Some(token), timeout, nowhere).await
+    }
+
+    async fn ping(&self, token: &AccessToken, timeout: Duration) -> Result<(), CallError> {
+        self.call("op_ping", Some(token), timeout, |_| Ok(())).await
+    }
+}

@@ -1,0 +1,177 @@
+//! The group commit: swap on version and fence, guards, all or nothing.
+
+use super::{Data, SimState, StoredOperation};
+use bappy_actors::model::{Money, Operation, OperationState, OrgId};
+use bappy_actors::ports::{Batch, Closing, CommitOutcome, Guard, Planned, StoreError};
+use chrono::TimeDelta;
+use std::collections::HashSet;
+
+fn broken(why: &str) -> StoreError {
+    StoreError::Broken(why.to_owned())
+}
+
+impl Data {
+    pub fn commit(&mut self, batch: Batch) -> Result<CommitOutcome, StoreError> {
+        self.batch_sizes.push(batch.items.len());
+        let Some(wallet) = self.wallets.get(&batch.org_id) else {
+            return Ok(CommitOutcome::Stale);
+        };
+        if wallet.row != batch.before {
+            return Ok(CommitOutcome::Stale);
+        }
+        let guarded: Vec<_> = batch
+            .items
+            .iter()
+            .enumerate()
+            .filter_map(|(index, item)| Some((index, self.guard(&batch, index, item)?)))
+            .collect();
+        if !guarded.is_empty() {
+            return Ok(CommitOutcome::Guarded(guarded));
+        }
+        self.check(&batch)?;
+        self.write(batch);
+        Ok(CommitOutcome::Committed)
+    }
+
+    fn guard(&self, batch: &Batch, index: usize, item: &Planned) -> Option<Guard> {
+        let org = batch.org_id;
+        let earlier = &batch.items[..index];
+        for opened in &item.opened {
+            let repeated =
+                earlier.iter().flat_map(|item| &item.opened).any(|other| other.id == opened.id);
+            if repeated || self.operations.contains_key(&opened.id) {
+                return Some(Guard::AlreadyOpen);
+            }
+            let same_key = |other: &Operation| opened.key.is_some() && has_key(other, opened);
+            if earlier.iter().flat_map(|item| &item.opened).any(same_key)
+                || self.key_holder(org, opened)
+            {
+                return Some(Guard::KeyTaken);
+            }
+        }
+        for closed in &item.closed {
+            let ended = earlier
+                .iter()
+                .flat_map(|item| &item.closed)
+                .any(|other| other.operation_id == closed.operation_id);
+            if ended || !self.is_held(org, closed) {
+                return Some(Guard::EpochLost);
+            }
+        }
+        let references = |item: &Planned| {
+            item.entries.iter().filter_map(|entry| entry.reference.clone()).collect::<Vec<_>>()
+        };
+        let mut used: HashSet<_> = earlier.iter().flat_map(references).collect();
+        used.extend(self.wallets[&org].ledger.iter().filter_map(|entry| entry.reference.clone()));
+        if references(item).iter().any(|reference| used.contains(reference)) {
+            return Some(Guard::ReferenceTaken);
+        }
+        let taken = |iccid: &str| self.links.values().any(|(_, link)| link.iccid == iccid);
+        item.links.iter().any(|link| taken(&link.iccid)).then_some(Guard::SimTaken)
+    }
+
+    pub fn key_holder(&self, org: OrgId, opened: &Operation) -> bool {
+        opened.key.is_some()
+            && self.operations.values().map(|stored| &stored.operation).any(|other| {
+                other.org_id == org
+                    && has_key(other, opened)
+                    && matches!(other.state, OperationState::Pending | OperationState::Succeeded)
+            })
+    }
+
+    pub fn is_held(&self, org: OrgId, closing: &Closing) -> bool {
+        self.operations.get(&closing.operation_id).is_some_and(|stored| {
+            let operation = &stored.operation;
+            operation.org_id == org
+                && operation.state == OperationState::Pending
+                && operation.epoch == closing.epoch
+        })
+    }
+
+    /// What a database's constraints would refuse.
+    fn check(&self, batch: &Batch) -> Result<(), StoreError> {
+        let ledger = &self.wallets[&batch.org_id].ledger;
+        let (mut balance, mut version) = (batch.before.balance, batch.before.version);
+        let mut ids: HashSet<_> = ledger.iter().map(|entry| entry.id).collect();
+        let mut of_operation: HashSet<_> =
+            ledger.iter().map(|entry| (entry.operation_id, entry.refund_of.is_some())).collect();
+        for entry in batch.items.iter().flat_map(|item| &item.entries) {
+            balance = balance.checked_add(entry.amount).ok_or_else(|| broken("range"))?;
+            version += 1;
+            if entry.sequence != version || entry.balance_after != balance {
+                return Err(broken("the chain of the ledger"));
+            }
+            if balance.is_negative() {
+                return Err(broken("a balance below zero"));
+            }
+            if !ids.insert(entry.id) {
+                return Err(broken("an entry's id"));
+            }
+            if entry.operation_id.is_some()
+                && !of_operation.insert((entry.operation_id, entry.refund_of.is_some()))
+            {
+                return Err(broken("two debits or refunds of one operation"));
+            }
+        }
+        if (balance, version) != (batch.balance, batch.version) {
+            return Err(broken("the sum of the batch"));
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, batch: Batch) {
+        for item in batch.items {
+            let wallet = self.wallets.get_mut(&batch.org_id).unwrap();
+            wallet.ledger.extend(item.entries);
+            for operation in item.opened {
+                let lease_until = (operation.position == 0)
+                    .then(|| operation.deadline_at + TimeDelta::seconds(2));
+                let stored = StoredOperation { operation, lease_until, answer: None };
+                self.operations.insert(stored.operation.id, stored);
+            }
+            for closing in item.closed {
+                self.close(closing, batch.at);
+            }
+            for link in item.links {
+                if let Some((_, state)) = self.sims.get_mut(&link.iccid) {
+                    *state = SimState::Used;
+                }
+                self.links.insert(link.id, (batch.org_id, link));
+            }
+            for activation in item.activations {
+                let link_id = activation.link_id;
+                self.activations.insert(activation.id, (batch.org_id, activation));
+                self.sum_up(link_id);
+            }
+        }
+        let wallet = self.wallets.get_mut(&batch.org_id).unwrap();
+        wallet.row.balance = batch.balance;
+        wallet.row.version = batch.version;
+    }
+
+    pub fn close(&mut self, closing: Closing, at: bappy_actors::model::Timestamp) {
+        let stored = self.operations.get_mut(&closing.operation_id).unwrap();
+        stored.operation.state = closing.state;
+        stored.operation.failure = closing.failure;
+        stored.operation.cleanup = closing.cleanup;
+        stored.lease_until = closing.lease_until;
+        stored.answer = closing.answer.map(|answer| *answer);
+        if closing.state != OperationState::Pending {
+            stored.operation.settled_at = Some(at);
+        }
+    }
+
+    /// Money comes in from elsewhere: another instance, a command line.
+    pub fn credit_elsewhere(&mut self, org: OrgId, amount: Money) {
+        let wallet = self.wallets.get_mut(&org).unwrap();
+        let sequence = wallet.row.version + 1;
+        let balance = wallet.row.balance.checked_add(amount).unwrap();
+        wallet.ledger.push(super::links::credit_entry(sequence, amount, balance));
+        wallet.row.version = sequence;
+        wallet.row.balance = balance;
+    }
+}
+
+fn has_key(other: &Operation, opened: &Operation) -> bool {
+    other.key.as_ref().map(|key| &key.key) == opened.key.as_ref().map(|key| &key.key)
+}

@@ -1,0 +1,117 @@
+//! An in-memory database: one mutex, the same guards as the real ones.
+
+mod commit;
+mod links;
+mod operations;
+mod port;
+mod sims;
+
+use super::script::{Fault, Script};
+use bappy_actors::model::{
+    Activation, ActivationId, Answer, Currency, LedgerEntry, Link, LinkId, Operation, OperationId,
+    OrgId, Plan, PlanId, Timestamp,
+};
+use bappy_actors::ports::{Batch, SimCard, StoreError, UsageReading, WalletRow};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// An operation with what the port's value does not show.
+#[derive(Clone)]
+pub struct StoredOperation {
+    pub operation: Operation,
+    pub lease_until: Option<Timestamp>,
+    pub answer: Option<Answer>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum SimState {
+    Free,
+    Claimed(OperationId, Timestamp),
+    Used,
+    Retired,
+}
+
+pub struct StoredWallet {
+    pub row: WalletRow,
+    pub ledger: Vec<LedgerEntry>,
+}
+
+#[derive(Default)]
+pub struct Data {
+    pub wallets: BTreeMap<OrgId, StoredWallet>,
+    pub operations: BTreeMap<OperationId, StoredOperation>,
+    pub links: BTreeMap<LinkId, (OrgId, Link)>,
+    pub activations: BTreeMap<ActivationId, (OrgId, Activation)>,
+    pub sims: BTreeMap<String, (SimCard, SimState)>,
+    pub plans: BTreeMap<PlanId, Plan>,
+    pub readings: Vec<(LinkId, UsageReading)>,
+    /// Commands in each batch that was committed, or tried.
+    pub batch_sizes: Vec<usize>,
+    /// Batches whose answer was lost and that may land yet.
+    pub late: Vec<Batch>,
+    pub currency: Option<Currency>,
+}
+
+#[derive(Clone)]
+pub struct MemoryStore {
+    data: Arc<Mutex<Data>>,
+    pub script: Script,
+}
+
+impl MemoryStore {
+    pub fn new(script: Script) -> Self {
+        let data = Data { currency: Some(super::fixtures::usd()), ..Data::default() };
+        Self { data: Arc::new(Mutex::new(data)), script }
+    }
+
+    /// What is stored, for a test to look at or to prepare.
+    pub fn data(&self) -> MutexGuard<'_, Data> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The batches whose answers were lost arrive now.
+    pub fn land_late(&self) -> Vec<bappy_actors::ports::CommitOutcome> {
+        let mut data = self.data();
+        let late = std::mem::take(&mut data.late);
+        late.into_iter().map(|batch| data.commit(batch).unwrap()).collect()
+    }
+
+    /// Does a call's work, or fails as the script says.
+    async fn call<T>(
+        &self,
+        method: &'static str,
+        mut work: impl FnMut(&mut Data) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let unknown = || Err(StoreError::Unknown("the answer was lost".to_owned()));
+        match self.script.next(method) {
+            Some(Fault::Unavailable) => Err(StoreError::Unavailable("away".to_owned())),
+            Some(Fault::Broken) => Err(StoreError::Broken("a constraint".to_owned())),
+            Some(Fault::UnknownBefore | Fault::UnknownLate) => unknown(),
+            Some(Fault::UnknownAfter) => {
+                let _ = work(&mut self.data());
+                unknown()
+            }
+            Some(Fault::Twice) => {
+                // The second delivery arrives when nobody listens any more.
+                let done = work(&mut self.data());
+                let _ = work(&mut self.data());
+                done
+            }
+            Some(Fault::Panic) => panic!("scripted panic in {method}"),
+            Some(Fault::PanicAfter) => {
+                let _ = work(&mut self.data());
+                panic!("scripted panic after {method}")
+            }
+            Some(Fault::Hold(gate)) => {
+                gate.pass().await;
+                work(&mut self.data())
+            }
+            Some(Fault::HoldAfter(gate)) => {
+                let done = work(&mut self.data());
+                gate.pass().await;
+                done
+            }
+            _ => work(&mut self.data()),
+        }
+    }
+}

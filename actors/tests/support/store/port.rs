@@ -1,0 +1,221 @@
+//! The port: each method does its work under the lock, or fails as the script says.
+
+use super::super::script::Fault;
+use super::MemoryStore;
+use async_trait::async_trait;
+use bappy_actors::model::{
+    Activation, ActivationId, Cleanup, Currency, EntryId, LedgerEntry, Link, LinkId, LinkSnapshot,
+    Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Timestamp,
+};
+use bappy_actors::ports::{
+    Batch, Claimed, Closing, CommitOutcome, LinkChange, OpenOutcome, SimCard, Store, StoreError,
+    UsageReading, WalletRow,
+};
+
+type Done<T> = Result<T, StoreError>;
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn wallet(&self, org: OrgId) -> Done<Option<WalletRow>> {
+        self.call("wallet", |data| Ok(data.wallets.get(&org).map(|wallet| wallet.row))).await
+    }
+
+    async fn fence_wallet(&self, org: OrgId) -> Done<Option<WalletRow>> {
+        self.call("fence_wallet", |data| {
+            Ok(data.wallets.get_mut(&org).map(|wallet| {
+                wallet.row.fence += 1;
+                wallet.row
+            }))
+        })
+        .await
+    }
+
+    async fn currency(&self, _: OrgId) -> Done<Option<Currency>> {
+        self.call("currency", |data| Ok(data.currency)).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Done<CommitOutcome> {
+        // Only a commit can arrive after its answer was lost.
+        let late = batch.clone();
+        let done = self.call("commit", |data| data.commit(batch.clone())).await;
+        if matches!(done, Err(StoreError::Unknown(_))) && self.is_late() {
+            self.data().late.push(late);
+        }
+        done
+    }
+
+    async fn operation(&self, org: OrgId, id: OperationId) -> Done<Option<Operation>> {
+        self.call("operation", |data| {
+            let found = data.operations.get(&id).map(|stored| stored.operation.clone());
+            Ok(found.filter(|operation| operation.org_id == org))
+        })
+        .await
+    }
+
+    async fn operation_group(&self, org: OrgId, group: OperationId) -> Done<Vec<Operation>> {
+        self.call("operation_group", |data| Ok(data.group(org, group))).await
+    }
+
+    async fn open_operation(&self, operation: Operation, until: Timestamp) -> Done<OpenOutcome> {
+        self.call("open_operation", |data| Ok(data.open(operation.clone(), until))).await
+    }
+
+    async fn close_operation(
+        &self,
+        org: OrgId,
+        link: LinkId,
+        closing: Closing,
+        change: LinkChange,
+        at: Timestamp,
+    ) -> Done<bool> {
+        self.call("close_operation", |data| {
+            Ok(data.close_uncharged(org, link, &closing, &change, at))
+        })
+        .await
+    }
+
+    async fn rewrite_request(
+        &self,
+        org: OrgId,
+        id: OperationId,
+        epoch: i64,
+        request: Request,
+    ) -> Done<bool> {
+        self.call("rewrite_request", |data| Ok(data.rewrite(org, id, epoch, &request))).await
+    }
+
+    async fn claim_due(&self, now: Timestamp, until: Timestamp, limit: i64) -> Done<Vec<Claimed>> {
+        self.call("claim_due", |data| Ok(data.claim_due(now, until, limit))).await
+    }
+
+    async fn claim_operation(
+        &self,
+        org: OrgId,
+        id: OperationId,
+        until: Timestamp,
+    ) -> Done<Option<Claimed>> {
+        self.call("claim_operation", |data| Ok(data.claim_one(org, id, until))).await
+    }
+
+    async fn reschedule(
+        &self,
+        org: OrgId,
+        id: OperationId,
+        epoch: i64,
+        cleanup: Cleanup,
+        due_at: Option<Timestamp>,
+    ) -> Done<bool> {
+        self.call("reschedule", |data| Ok(data.reschedule(org, id, epoch, cleanup, due_at))).await
+    }
+
+    async fn claim_sim(
+        &self,
+        sponsor_id: &str,
+        kind: SimKind,
+        operation: OperationId,
+        at: Timestamp,
+    ) -> Done<Option<SimCard>> {
+        self.call("claim_sim", |data| Ok(data.claim_sim(sponsor_id, kind, operation, at))).await
+    }
+
+    async fn release_sim(&self, iccid: &str, operation: OperationId) -> Done<()> {
+        self.call("release_sim", |data| {
+            data.release_sim(iccid, operation);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn retire_sim(&self, iccid: &str) -> Done<()> {
+        self.call("retire_sim", |data| {
+            data.retire_sim(iccid);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn sim(&self, iccid: &str) -> Done<Option<SimCard>> {
+        self.call("sim", |data| Ok(data.sims.get(iccid).map(|(card, _)| card.clone()))).await
+    }
+
+    async fn add_sims(&self, sims: Vec<SimCard>, _: Timestamp) -> Done<u64> {
+        self.call("add_sims", |data| Ok(data.add_sims(sims.clone()))).await
+    }
+
+    async fn last_sim(&self, sponsor_id: &str, kind: SimKind) -> Done<Option<String>> {
+        self.call("last_sim", |data| Ok(data.last_sim(sponsor_id, kind))).await
+    }
+
+    async fn free_sims(&self, sponsor_id: &str, kind: SimKind, limit: i64) -> Done<i64> {
+        self.call("free_sims", |data| Ok(data.free_sims(sponsor_id, kind, limit))).await
+    }
+
+    async fn free_stale_claims(&self, before: Timestamp) -> Done<u64> {
+        self.call("free_stale_claims", |data| Ok(data.free_stale_claims(before))).await
+    }
+
+    async fn link(&self, org: OrgId, id: LinkId) -> Done<Option<Link>> {
+        self.call("link", |data| {
+            Ok(data.links.get(&id).filter(|(owner, _)| *owner == org).map(|(_, link)| link.clone()))
+        })
+        .await
+    }
+
+    async fn link_by_iccid(&self, org: OrgId, iccid: &str) -> Done<Option<Link>> {
+        self.call("link_by_iccid", |data| {
+            let mut links = data.links.values();
+            let found = links.find(|(owner, link)| *owner == org && link.iccid == iccid);
+            Ok(found.map(|(_, link)| link.clone()))
+        })
+        .await
+    }
+
+    async fn link_snapshot(&self, org: OrgId, id: LinkId) -> Done<Option<LinkSnapshot>> {
+        self.call("link_snapshot", |data| Ok(data.snapshot(org, id))).await
+    }
+
+    async fn activation(
+        &self,
+        org: OrgId,
+        link: LinkId,
+        id: ActivationId,
+    ) -> Done<Option<Activation>> {
+        self.call("activation", |data| {
+            let found = data.activations.get(&id).filter(|(owner, _)| *owner == org);
+            Ok(found.map(|(_, a)| a.clone()).filter(|activation| activation.link_id == link))
+        })
+        .await
+    }
+
+    async fn record_usage(&self, _: OrgId, link: LinkId, reading: UsageReading) -> Done<()> {
+        self.call("record_usage", |data| {
+            data.record_usage(link, reading.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn plan(&self, id: PlanId) -> Done<Option<Plan>> {
+        self.call("plan", |data| Ok(data.plans.get(&id).cloned())).await
+    }
+
+    async fn debit_of(
+        &self,
+        org: OrgId,
+        operation: OperationId,
+    ) -> Done<Option<(EntryId, LedgerEntry)>> {
+        self.call("debit_of", |data| {
+            let ledger = &data.wallets[&org].ledger;
+            let debit =
+                ledger.iter().find(|e| e.operation_id == Some(operation) && e.refund_of.is_none());
+            Ok(debit.map(|entry| (entry.id, entry.clone())))
+        })
+        .await
+    }
+}
+
+impl MemoryStore {
+    fn is_late(&self) -> bool {
+        matches!(self.script.last_fault(), Some(Fault::UnknownLate))
+    }
+}

@@ -1,0 +1,61 @@
+//! Two services on one database.
+
+use crate::app::{AMPLE, DatabaseKind, TestApp, eventually, id};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_instance_changes_another_tells_within_a_second() {
+    let Some(app) = TestApp::start(DatabaseKind::Postgres, AMPLE).await else { return };
+    let (running, second) = app.another().await;
+    let link = app.acme.link(&app.plan("France 1 GB, 7 days").await).await;
+    let topup = app.acme.topups(&link).await[0].clone();
+    // The Link is known to both.
+    assert_eq!(second.show(&link).await["id"], link["id"]);
+    for _ in 0..3 {
+        app.acme.add(&link, &[&topup]).await.ok();
+        assert_eq!(second.balance().await, app.acme.balance().await, "at once");
+        second.add(&link, &[&topup]).await.ok();
+        assert_eq!(second.balance().await, app.acme.balance().await, "at once");
+    }
+    assert_eq!(second.show(&link).await["activations"].as_array().unwrap().len(), 7);
+
+    let path = format!("/links/{}", id(&link));
+    app.acme.put(&path, json!({"status": "suspended"})).await.ok();
+    let since = Instant::now();
+    eventually("the other shows it", async || second.show(&link).await["status"] == "suspended")
+        .await;
+    eventually("the other holds to it", async || second.add(&link, &[&topup]).await.status == 422)
+        .await;
+    assert!(since.elapsed() < Duration::from_secs(1));
+    second.put(&path, json!({"status": "active", "name": "both"})).await.ok();
+    assert_eq!(app.acme.show(&link).await["name"], "both");
+    running.stop().await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_one_intent_on_all_instances() {
+    let Some(app) = TestApp::start(DatabaseKind::Postgres, AMPLE).await else { return };
+    let (running, second) = app.another().await;
+    let plan = app.plan("France 1 GB, 7 days").await;
+    app.acme.link(&plan).await;
+    let faults = json!({"latency_ms": {"p50": 300, "p99": 300}, "only": ["create_endpoint"]});
+    app.operator.faults(faults).await;
+    let body = json!({"plan_id": plan["id"]});
+    let calls = (0..8).map(|n| {
+        let caller = if n % 2 == 0 { &app.acme } else { &second };
+        caller.keyed_post("/links", body.clone(), "one")
+    });
+    let answers = futures_util::future::join_all(calls).await;
+    let made = answers.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(made, 1, "{answers:#?}");
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        answer.fails(409, "OPERATION_IN_PROGRESS");
+    }
+    let again = second.keyed_post("/links", body, "one").await;
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(app.acme.total("/links").await, 2);
+    running.stop().await;
+    app.finish().await;
+}

@@ -1,0 +1,182 @@
+//! What a caller of a commit hears when the server goes away, or when somebody else is at its
+//! rows; PostgreSQL only.
+
+use crate::world::{World, activating, batch, closing, credit, debiting, money};
+use bappy_actors::model::{OperationKind, OperationState};
+use bappy_actors::ports::{Batch, CommitOutcome, Guard, Planned, Store, StoreError};
+use sqlx::{Connection, PgConnection};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A superuser's connection to another database of the same cluster.
+async fn admin(world: &World) -> (PgConnection, String) {
+    let (server, name) = world.url.rsplit_once('/').unwrap();
+    (PgConnection::connect(&format!("{server}/postgres")).await.unwrap(), name.to_owned())
+}
+
+async fn terminate_writers(admin: &mut PgConnection, name: &str) {
+    sqlx::query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = $1 AND application_name = 'bappy-ledger'",
+    )
+    .bind(name)
+    .execute(admin)
+    .await
+    .unwrap();
+}
+
+async fn allow_connections(admin: &mut PgConnection, name: &str, allowed: bool) {
+    let sql = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {allowed}");
+    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(admin).await.unwrap();
+}
+
+/// Until a writer's statement waits for a row that someone else has locked.
+async fn a_writer_waits(admin: &mut PgConnection, name: &str) {
+    let waiting = "SELECT COUNT(*) FROM pg_stat_activity
+         WHERE datname = $1 AND application_name = 'bappy-ledger' AND wait_event_type = 'Lock'";
+    while sqlx::query_as::<_, (i64,)>(waiting).bind(name).fetch_one(&mut *admin).await.unwrap().0
+        == 0
+    {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Commits `next` while someone else has changed rows by `sql` and not yet committed that.
+async fn commit_behind(world: World, sql: &'static str, next: Batch) -> (World, CommitOutcome) {
+    let (mut admin, name) = admin(&world).await;
+    let mut holder = PgConnection::connect(&world.url).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query(sql).execute(&mut *held).await.unwrap();
+    let store = Arc::clone(&world.store);
+    let waiting = tokio::spawn(async move { store.commit(next).await });
+    a_writer_waits(&mut admin, &name).await;
+    held.commit().await.unwrap();
+    (world, waiting.await.unwrap().unwrap())
+}
+
+/// A settled topup of a new Link, to be committed.
+async fn settlement(world: &World) -> Batch {
+    let (link, _) = world.settled_link("89010").await;
+    world.has(money(5)).await;
+    let topup = world.operation(OperationKind::Topup, link.id);
+    world.written(vec![debiting(topup.clone())]).await;
+    let settled = Planned {
+        closed: vec![closing(&topup, OperationState::Succeeded)],
+        activations: vec![activating(&topup, link.id)],
+        ..Planned::default()
+    };
+    batch(world.org, world.row(world.org).await, vec![settled])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_settlement_that_waited_for_its_link_is_written_on_top() {
+    let Some(world) = World::postgres().await else { return };
+    let next = settlement(&world).await;
+    let sql = "UPDATE links SET data_total_kb = data_total_kb + 7";
+    let (world, outcome) = commit_behind(world, sql, next).await;
+    assert_eq!(outcome, CommitOutcome::Committed);
+    assert_eq!(world.count("SELECT data_total_kb FROM links").await, 2_000_007);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_settlement_that_waited_for_its_operation_keeps_what_was_written_there() {
+    let Some(world) = World::postgres().await else { return };
+    let next = settlement(&world).await;
+    let sql = "UPDATE operations SET attempts = 9 WHERE state = 'pending'";
+    let (world, outcome) = commit_behind(world, sql, next).await;
+    assert_eq!(outcome, CommitOutcome::Committed);
+    let kept = "SELECT COUNT(*) FROM operations WHERE attempts = 9 AND state = 'succeeded'";
+    assert_eq!(world.count(kept).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_settlement_that_waited_behind_a_takeover_is_epoch_lost() {
+    let Some(world) = World::postgres().await else { return };
+    let next = settlement(&world).await;
+    let sql = "UPDATE operations SET epoch = epoch + 1 WHERE state = 'pending'";
+    let (world, outcome) = commit_behind(world, sql, next).await;
+    assert_eq!(outcome, CommitOutcome::Guarded(vec![(0, Guard::EpochLost)]));
+    assert_eq!(world.count("SELECT COUNT(*) FROM activations").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_settlement_that_waited_behind_a_fence_is_stale() {
+    let Some(world) = World::postgres().await else { return };
+    let next = settlement(&world).await;
+    let (world, outcome) = commit_behind(world, "UPDATE wallets SET fence = fence + 1", next).await;
+    assert_eq!(outcome, CommitOutcome::Stale);
+    assert_eq!(world.count("SELECT COUNT(*) FROM activations").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_settlement_that_waited_behind_a_wallets_harmless_change_is_written() {
+    let Some(world) = World::postgres().await else { return };
+    let next = settlement(&world).await;
+    let (world, outcome) =
+        commit_behind(world, "UPDATE wallets SET updated_at = updated_at", next).await;
+    assert_eq!(outcome, CommitOutcome::Committed);
+    assert_eq!(world.count("SELECT COUNT(*) FROM activations").await, 2);
+}
+
+/// A credit on the wallet as it stands.
+async fn pay(world: &World) -> Result<CommitOutcome, StoreError> {
+    let before = world.row(world.org).await;
+    world.store.commit(batch(world.org, before, vec![credit(money(1), None)])).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_lost_in_a_statement_is_unknown_and_the_next_batch_is_written() {
+    let Some(world) = World::postgres().await else { return };
+    let (mut admin, name) = admin(&world).await;
+    world.has(money(1)).await;
+    let mut holder = PgConnection::connect(&world.url).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM wallets FOR UPDATE").execute(&mut *held).await.unwrap();
+    let world = Arc::new(world);
+    let paying = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { pay(&world).await }
+    });
+    a_writer_waits(&mut admin, &name).await;
+    terminate_writers(&mut admin, &name).await;
+    let outcome = paying.await.unwrap();
+    assert!(matches!(outcome, Err(StoreError::Unknown(_))), "{outcome:?}");
+    held.rollback().await.unwrap();
+    world.fence_wallet(world.org).await.unwrap();
+    loop {
+        match pay(&world).await {
+            Ok(CommitOutcome::Committed) => break,
+            Err(StoreError::Unknown(_) | StoreError::Unavailable(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(world.row(world.org).await.balance, money(2));
+    world.balances(world.org).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_server_a_batch_is_refused_soon_and_with_it_written_again() {
+    /// Twice the patience of a writer, and room for a busy machine.
+    const SOON: Duration = Duration::from_secs(3);
+    let Some(world) = World::postgres().await else { return };
+    let (mut admin, name) = admin(&world).await;
+    world.has(money(1)).await;
+    let before = world.row(world.org).await;
+    let next = batch(world.org, before, vec![credit(money(1), None)]);
+    allow_connections(&mut admin, &name, false).await;
+    terminate_writers(&mut admin, &name).await;
+    loop {
+        let start = Instant::now();
+        let outcome = world.store.commit(next.clone()).await;
+        assert!(start.elapsed() < SOON);
+        match outcome {
+            Err(StoreError::Unavailable(_)) => break,
+            // What was idle when it was cut.
+            Err(StoreError::Unknown(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    allow_connections(&mut admin, &name, true).await;
+    while !matches!(world.store.commit(next.clone()).await, Ok(CommitOutcome::Committed)) {}
+    world.balances(world.org).await;
+}
