@@ -44,6 +44,7 @@ pub struct Told {
     pub operation: Option<String>,
     /// Connections that broke before there was an answer.
     pub cut: usize,
+    /// The longest that it waited for an answer.
     pub took: Duration,
     pub body: Value,
 }
@@ -115,11 +116,14 @@ impl<'a> Load<'a> {
     }
 
     async fn make(&self, service: SocketAddr, call: Call) -> Told {
-        let (started, mut cut) = (Instant::now(), 0);
+        let (started, mut cut, mut longest) = (Instant::now(), 0, Duration::ZERO);
         loop {
             let sent = {
                 let _place = self.in_flight.acquire().await.unwrap();
-                self.send(service, &call).await
+                let sent_at = Instant::now();
+                let sent = self.send(service, &call).await;
+                longest = longest.max(sent_at.elapsed());
+                sent
             };
             let again = match &sent {
                 Ok(told) => matches!(&*told.code, "OPERATION_IN_PROGRESS" | "SERVICE_UNAVAILABLE"),
@@ -130,7 +134,7 @@ impl<'a> Load<'a> {
             };
             if !(again && self.client == Client::Patient) {
                 let mut told = sent.unwrap_or_else(|error| panic!("{call:?}: {error:?}"));
-                (told.cut, told.took) = (cut, started.elapsed());
+                (told.cut, told.took) = (cut, longest);
                 return told;
             }
             assert!(started.elapsed() < PATIENCE, "{call:?} has no end: {sent:?}");
@@ -183,15 +187,15 @@ pub async fn links(world: &World, service: SocketAddr, count: usize) -> Vec<Stri
 pub fn mixed(links: &[String], topups: usize, creates: usize) -> Vec<Call> {
     let every = (topups + creates) / creates.max(1);
     let mut calls = Vec::with_capacity(topups + creates);
-    let (mut added, mut created) = (0, 0);
-    while added + created < topups + creates {
-        let n = added + created;
-        let create = (n % every.max(1) == 0 && created < creates) || added == topups;
+    let (mut topped_up, mut made) = (0, 0);
+    while topped_up + made < topups + creates {
+        let n = topped_up + made;
+        let create = (n % every.max(1) == 0 && made < creates) || topped_up == topups;
         let wish = if create {
-            created += 1;
+            made += 1;
             Wish::Create
         } else {
-            added += 1;
+            topped_up += 1;
             Wish::Topup(links[n % links.len()].clone(), if n % 8 == 0 { 2 } else { 1 })
         };
         calls.push(Call { key: format!("call-{n}"), wish });

@@ -1,7 +1,7 @@
 //! An operator that loses answers, fails, wraps failures in successes and hangs.
 
 use crate::load::{Client, Load, links, mixed, plans};
-use crate::world::World;
+use crate::world::{ANSWERED_IN, World};
 use crate::{agreement, figures, sizes};
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -30,6 +30,7 @@ pub async fn a_lossy_operator_costs_nobody_anything(world: World) {
             "OK" | "PROVISIONING_ERROR" | "PROVISIONING_FAILED" | "PROVIDER_UNAVAILABLE"
         );
         assert!(is_final, "{told:?}");
+        assert!(told.took < ANSWERED_IN, "{told:?}");
     }
     let settled = agreement::settled(&world, &told, before).await;
     figures::print(&world, "lossy operator", started, &told, &settled);

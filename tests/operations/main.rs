@@ -6,6 +6,8 @@
 //! `BAPPY_FULL=1 cargo test --release --test operations -- --nocapture --test-threads 1`
 //! (each test then prints a line of figures). One size alone: see `sizes.rs`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[macro_use]
 #[expect(unused_macros, reason = "these tests only read")]
 #[path = "../../src/store/sql.rs"]

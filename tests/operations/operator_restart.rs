@@ -1,7 +1,7 @@
 //! `kill -9` of the operator under load; it comes back with what it had done.
 
 use crate::load::{Client, Load, links, mixed, plans};
-use crate::world::World;
+use crate::world::{ANSWERED_IN, World};
 use crate::{agreement, figures, sizes};
 use std::time::Instant;
 
@@ -30,6 +30,7 @@ pub async fn a_restart_of_the_operator_costs_nobody_anything(mut world: World) {
             "OK" | "PROVISIONING_ERROR" | "PROVISIONING_FAILED" | "PROVIDER_UNAVAILABLE"
         );
         assert!(is_final, "{told:?}");
+        assert!(told.took < ANSWERED_IN, "{told:?}");
     }
     let settled = agreement::settled(&world, &told, before).await;
     drop(operator);

@@ -9,7 +9,7 @@ use bappy::operator::catalogue;
 use bappy::store::DbError;
 use bappy::store::catalogue::{self as offers, Selection, Terms};
 use bappy::store::organizations::{self, NewOrganization};
-use bappy_actors::model::{Currency, EntryId, EntryKind, Money, OrgId};
+use bappy_actors::model::{Currency, EntryId, EntryKind, Money, OrgId, Timestamp};
 use bappy_actors::wallet::{Command, Credit};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -21,8 +21,12 @@ use tempfile::TempDir;
 pub const HORIZON: Duration = Duration::from_secs(6);
 /// No answer waits for the operator longer.
 pub const DEADLINE: Duration = Duration::from_secs(3);
+/// The deadline, the margin of a commit behind it, and what a busy machine adds.
+pub const ANSWERED_IN: Duration = DEADLINE.saturating_add(Duration::from_secs(4));
 /// One call to the operator; a hang costs this much.
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);
+/// The file whose time says when a service was last started.
+const STARTED: &str = "started";
 /// An answer that takes longer than any deadline is a lost one.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
@@ -139,6 +143,13 @@ impl World {
         Money::checked_sum(std::iter::repeat_n(self.price, count)).unwrap()
     }
 
+    /// When a service was last started.
+    pub fn last_start(&self) -> Timestamp {
+        let started = self.folder.path().join(STARTED);
+        let at = std::fs::metadata(started).and_then(|file| file.modified());
+        at.unwrap().into()
+    }
+
     pub async fn balance(&self) -> Money {
         let mut tx = self.parts.database.read().await.unwrap();
         let sql = "SELECT balance FROM wallets WHERE org_id = $1";
@@ -209,6 +220,7 @@ impl World {
 impl Service {
     /// Starts it, for the first time or again on its address.
     pub async fn start(&mut self, client: &reqwest::Client) {
+        std::fs::write(self.log.with_file_name(STARTED), "").unwrap();
         let process = Process::start(&["serve"], &self.environment, &self.log);
         let health = format!("http://{}/health", self.at);
         self.process = Some(process.ready(client, &health).await);

@@ -44,9 +44,11 @@ pub struct Process {
 
 impl Process {
     /// Starts `bappy` with its arguments and configuration; nothing else of `BAPPY_…` reaches it.
+    /// `BAPPY_TEST_PROGRAM` names another build of it than the one that belongs to the tests.
     pub fn start(arguments: &[&str], environment: &[(&str, String)], log: &Path) -> Self {
         let file = File::options().create(true).append(true).open(log).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bappy"));
+        let program = std::env::var_os("BAPPY_TEST_PROGRAM");
+        let mut command = Command::new(program.unwrap_or(env!("CARGO_BIN_EXE_bappy").into()));
         for (key, _) in std::env::vars_os() {
             if key.to_string_lossy().starts_with("BAPPY_") {
                 command.env_remove(key);
