@@ -63,7 +63,7 @@ pub async fn settled(world: &World, told: &[Told], before: Money) -> Settled {
 pub async fn drained(world: &World) -> Duration {
     let started = Instant::now();
     // A read-back that fails three times waits half a minute for the next.
-    let patience = HORIZON * 4 + Duration::from_secs(120);
+    let patience = HORIZON * 4 + Duration::from_mins(2);
     loop {
         let found = audit(&world.parts.database, None).await.unwrap();
         assert!(found.is_clean(), "while it runs: {found:#?}");

@@ -1,6 +1,6 @@
 //! SIGTERM under load.
 
-use crate::load::{Client, Load, links, mixed, plans};
+use crate::load::{Client, Load, Told, links, mixed, plans};
 use crate::world::World;
 use crate::{agreement, figures, sizes};
 use bappy::store::audit::audit;
@@ -35,5 +35,5 @@ pub async fn a_stop_under_load_leaves_nothing_pending(world: World) {
     let settled = agreement::settled(&world, &told, before).await;
     let name = format!("stop under load in {took:.1?}");
     figures::print(&world, &name, started, &told, &settled);
-    assert!(told.iter().all(|told| told.is_success()));
+    assert!(told.iter().all(Told::is_success));
 }

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 /// A patient client comes back this often, and gives up after this long: every operation is final
 /// by then, however often its service was killed.
 const COME_BACK: Duration = Duration::from_millis(250);
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What a client wants.
 #[derive(Clone, Debug)]
@@ -125,13 +125,10 @@ impl<'a> Load<'a> {
                 longest = longest.max(sent_at.elapsed());
                 sent
             };
-            let again = match &sent {
-                Ok(told) => matches!(&*told.code, "OPERATION_IN_PROGRESS" | "SERVICE_UNAVAILABLE"),
-                Err(_) => {
-                    cut += 1;
-                    true
-                }
-            };
+            cut += usize::from(sent.is_err());
+            let again = sent.as_ref().map_or(true, |told| {
+                matches!(&*told.code, "OPERATION_IN_PROGRESS" | "SERVICE_UNAVAILABLE")
+            });
             if !(again && self.client == Client::Patient) {
                 let mut told = sent.unwrap_or_else(|error| panic!("{call:?}: {error:?}"));
                 (told.cut, told.took) = (cut, longest);
