@@ -6,7 +6,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 /// A trial that has not told its end in this time is given up: longer than any deadline.
-const TRIAL_MAX: Duration = Duration::from_secs(60);
+const TRIAL_MAX: Duration = Duration::from_mins(1);
 
 /// When the breaker opens and closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
