@@ -8,4 +8,6 @@ mod deadlines;
 mod good;
 mod repeating;
 mod saga;
+mod turns;
 mod unwinding;
+mod waiting;
