@@ -7,6 +7,7 @@ mod crashing;
 mod deadlines;
 mod good;
 mod repeating;
+mod resolving;
 mod saga;
 mod turns;
 mod unwinding;
