@@ -132,7 +132,7 @@ impl Permit {
         if !self.pay(left(asked)).await {
             return Err(CallError::Unreachable);
         }
-        let started = self.gateway.clock.elapsed();
+        let mut started = self.gateway.clock.elapsed();
         let timeout = left(started).min(self.gateway.limits.call_timeout);
         if timeout < CALL_TIMEOUT_MIN {
             return Err(CallError::Unreachable);
@@ -142,11 +142,14 @@ impl Permit {
             let rest = left(self.gateway.clock.elapsed()).min(self.gateway.limits.call_timeout);
             answer = match self.renew(rest).await {
                 Ok(()) => {
-                    let rest =
-                        left(self.gateway.clock.elapsed()).min(self.gateway.limits.call_timeout);
-                    if rest < CALL_TIMEOUT_MIN {
+                    let paid = self.pay(left(self.gateway.clock.elapsed())).await;
+                    let now = self.gateway.clock.elapsed();
+                    let rest = left(now).min(self.gateway.limits.call_timeout);
+                    if !paid || rest < CALL_TIMEOUT_MIN {
                         Err(CallError::Unreachable)
                     } else {
+                        // Waiting for the rate is no slowness of the operator's.
+                        started = now;
                         call(operator, self.token.clone(), rest).await
                     }
                 }

@@ -5,7 +5,7 @@
 
 use super::operator_calls;
 use super::{Caller, Ended, OperationError, RemovePlans, Services, UpdateLink, left};
-use crate::gateway::Permit;
+use crate::gateway::{NotAdmitted, Permit};
 use crate::link::Mode;
 use crate::model::{
     Activation, ActivationId, ActivationStatus, Answer, Cleanup, Failure, Link, LinkId,
@@ -85,7 +85,7 @@ async fn try_update(
     }
     let mut permit = None;
     if update.status.is_some() {
-        match services.gateway.admit(NonZeroU32::MIN, services.limits.patience).await {
+        match admit(services, NonZeroU32::MIN, until).await {
             Ok(admitted) => permit = Some(admitted),
             Err(error) => return Ok(Ended::before_record(error.into())),
         }
@@ -157,7 +157,7 @@ async fn try_remove(
     };
     let calls = u32::try_from(activations.len()).ok().and_then(NonZeroU32::new);
     let calls = calls.unwrap_or(NonZeroU32::MIN);
-    let mut permit = match services.gateway.admit(calls, services.limits.patience).await {
+    let mut permit = match admit(services, calls, until).await {
         Ok(permit) => permit,
         Err(error) => return Ok(Ended::before_record(error.into())),
     };
@@ -217,6 +217,16 @@ async fn try_remove(
     services.links.usage_changed(caller.org, operation.link_id).await;
     drop(entered);
     Ok(Ended { operation_id: Some(operation.id), result })
+}
+
+/// Room at the operator, awaited no longer than there is time.
+async fn admit(
+    services: &Services,
+    calls: NonZeroU32,
+    until: Duration,
+) -> Result<Permit, NotAdmitted> {
+    let patience = services.limits.patience.min(left(until, services.clock.elapsed()));
+    services.gateway.admit(calls, patience).await
 }
 
 /// The activations to be taken off, each once and each still in force or used up.

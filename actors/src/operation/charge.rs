@@ -213,7 +213,8 @@ fn debit(
 async fn open(services: &Services, items: &[Item], deadline: Deadline) -> Result<Permit, Ended> {
     let calls = u32::try_from(items.len()).ok().and_then(NonZeroU32::new);
     let calls = calls.unwrap_or(NonZeroU32::MIN);
-    let permit = services.gateway.admit(calls, services.limits.patience).await;
+    let patience = services.limits.patience.min(deadline.left(services));
+    let permit = services.gateway.admit(calls, patience).await;
     let permit = permit.map_err(|error| Ended::before_record(error.into()))?;
     let first = &items[0].debit.operation;
     // No time left to call: nothing is charged that could only be given back.

@@ -280,7 +280,12 @@ impl Resolver {
 
     async fn commit(&self, first: &Operation, end: Command) -> Result<(), OperationError> {
         let services = &*self.services;
-        let until = services.clock.elapsed() + services.limits.lease;
+        // A full lease, of which half is left to put off what was not committed: were it over by
+        // then, the next one who took over would not come further either.
+        if !self.hold(first).await? {
+            return Ok(());
+        }
+        let until = services.clock.elapsed() + services.limits.lease / 2;
         match finish::commit(services, first.org_id, end, until).await {
             Commit::Done => {
                 services.links.changed(first.org_id, first.link_id).await;

@@ -19,11 +19,7 @@ use tokio::{runtime, sync::oneshot};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-/// Operations that run or wait at once: some kilobytes each, and more than any operator takes in a
-/// deadline's time. Past it callers are refused at once.
-const RUNNING_MAX: usize = 20_000;
-
-/// How long things may take.
+/// How long things may take, and how many may run.
 #[derive(Clone, Copy, Debug)]
 pub struct OperationLimits {
     /// No answer waits for the operator longer than this.
@@ -39,6 +35,8 @@ pub struct OperationLimits {
     pub lease: Duration,
     /// What cannot be settled in this time behind the horizon becomes `manual`.
     pub give_up: Duration,
+    /// Operations that run or wait at once. Past it callers are refused at once.
+    pub running_max: usize,
 }
 
 impl Default for OperationLimits {
@@ -50,6 +48,8 @@ impl Default for OperationLimits {
             commit_margin: Duration::from_secs(2),
             lease: Duration::from_secs(10),
             give_up: Duration::from_hours(24),
+            // Some kilobytes each, and more than any operator takes in a deadline's time.
+            running_max: 20_000,
         }
     }
 }
@@ -74,7 +74,7 @@ pub struct Services {
     pub sims: Arc<SimPool>,
     /// Wakes the resolver.
     pub resolver: ResolverHandle,
-    /// How long things may take.
+    /// How long things may take, and how many may run.
     pub limits: OperationLimits,
 }
 
@@ -131,7 +131,8 @@ impl Operations {
 
     /// Runs an operation in a task of its own, so that it ends whatever becomes of its caller.
     async fn run(&self, operation: impl Future<Output = Ended> + Send + 'static) -> Ended {
-        if self.closing.load(Ordering::Relaxed) || self.running.len() >= RUNNING_MAX {
+        let is_full = self.running.len() >= self.services.limits.running_max;
+        if self.closing.load(Ordering::Relaxed) || is_full {
             return Ended::before_record(OperationError::Overloaded);
         }
         let (tell, ended) = oneshot::channel();

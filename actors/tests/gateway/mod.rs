@@ -1,8 +1,10 @@
-//! The way to the operator: admission, the session, the pool of cards.
+//! The way to the operator: admission, the rate, trials, the session, the pool of cards.
 
 mod admission;
+mod rate;
 mod session;
 mod sims;
+mod trials;
 
 use crate::support::world::World;
 use bappy_actors::gateway::{GatewayHandle, GatewayLimits, NotAdmitted, Permit};

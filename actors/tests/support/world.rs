@@ -84,6 +84,11 @@ impl Outside {
     }
 }
 
+/// A gateway whose rate is in nobody's way.
+fn wide() -> GatewayLimits {
+    GatewayLimits { rate_per_second: 10_000, ..GatewayLimits::default() }
+}
+
 /// One process over what is outside.
 pub struct World {
     pub outside: Outside,
@@ -99,21 +104,30 @@ impl World {
     }
 
     pub fn with_gateway(limits: GatewayLimits) -> Self {
-        Self::build(&Outside::new(), epoch(), limits)
+        Self::build(&Outside::new(), epoch(), limits, OperationLimits::default())
+    }
+
+    pub fn with_limits(limits: OperationLimits) -> Self {
+        Self::build(&Outside::new(), epoch(), wide(), limits)
     }
 
     /// A process that starts at `wall`.
     pub fn over(outside: &Outside, wall: Timestamp) -> Self {
-        Self::build(outside, wall, GatewayLimits { rate_per_second: 10_000, ..Default::default() })
+        Self::build(outside, wall, wide(), OperationLimits::default())
     }
 
-    fn build(outside: &Outside, wall: Timestamp, limits: GatewayLimits) -> Self {
+    fn build(
+        outside: &Outside,
+        wall: Timestamp,
+        gateway: GatewayLimits,
+        limits: OperationLimits,
+    ) -> Self {
         let outside = outside.clone();
         let clock = Arc::new(TestClock::starting_at(wall));
         let store: Arc<dyn Store> = Arc::new(outside.store.clone());
         let operator: Arc<dyn Operator> = Arc::new(outside.operator.clone());
         let time: Arc<dyn Clock> = Arc::clone(&clock) as _;
-        let gateway = GatewayHandle::new(operator, Arc::clone(&time), arbiter(), limits);
+        let gateway = GatewayHandle::new(operator, Arc::clone(&time), arbiter(), gateway);
         let wallets = Arc::new(WalletHandle::new(
             Arc::clone(&store),
             Arc::clone(&time),
@@ -138,7 +152,7 @@ impl World {
             links,
             sims,
             resolver: ResolverHandle::default(),
-            limits: OperationLimits::default(),
+            limits,
         });
         let operations = Operations::new(Arc::clone(&services), tokio::runtime::Handle::current());
         let resolver = Resolver::new(Arc::clone(&services));

@@ -2,6 +2,7 @@
 
 mod commits;
 mod doubts;
+mod gone;
 mod limits;
 mod state;
 
