@@ -166,6 +166,17 @@ pub async fn change(
     Ok(())
 }
 
+/// Keeps everyone else from changing a Link until the transaction ends.
+pub async fn lock(tx: &mut Tx, org: OrgId, id: LinkId) -> Result<(), DbError> {
+    exec!(
+        tx,
+        "UPDATE links SET updated_at = updated_at WHERE org_id = $1 AND id = $2",
+        org.0,
+        id.0
+    )?;
+    Ok(())
+}
+
 /// Takes what an activation added off a Link's totals, never below zero.
 pub async fn subtract(
     tx: &mut Tx,

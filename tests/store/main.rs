@@ -21,6 +21,7 @@ mod guards;
 mod links;
 mod operations;
 mod outages;
+mod races;
 mod schema;
 mod sims;
 mod throughput;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A superuser's connection to another database of the same cluster.
-async fn admin(world: &World) -> (PgConnection, String) {
+pub async fn admin(world: &World) -> (PgConnection, String) {
     let (server, name) = world.url.rsplit_once('/').unwrap();
     (PgConnection::connect(&format!("{server}/postgres")).await.unwrap(), name.to_owned())
 }
@@ -32,9 +32,20 @@ async fn allow_connections(admin: &mut PgConnection, name: &str, allowed: bool) 
 
 /// Until a writer's statement waits for a row that someone else has locked.
 async fn a_writer_waits(admin: &mut PgConnection, name: &str) {
+    a_session_waits(admin, name, "bappy-ledger").await;
+}
+
+/// Until a session of this application waits for a row that someone else has locked.
+pub async fn a_session_waits(admin: &mut PgConnection, name: &str, application: &str) {
     let waiting = "SELECT COUNT(*) FROM pg_stat_activity
-         WHERE datname = $1 AND application_name = 'bappy-ledger' AND wait_event_type = 'Lock'";
-    while sqlx::query_as::<_, (i64,)>(waiting).bind(name).fetch_one(&mut *admin).await.unwrap().0
+         WHERE datname = $1 AND application_name = $2 AND wait_event_type = 'Lock'";
+    while sqlx::query_as::<_, (i64,)>(waiting)
+        .bind(name)
+        .bind(application)
+        .fetch_one(&mut *admin)
+        .await
+        .unwrap()
+        .0
         == 0
     {
         tokio::task::yield_now().await;
