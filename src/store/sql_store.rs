@@ -48,7 +48,7 @@ impl SqlStore {
         Ok(claim.await?)
     }
 
-    /// Which index kept an operation from being recorded; none: neither of the two that may.
+    /// Which index kept an operation from being recorded; none: that of its own id.
     async fn why_not_opened(&self, operation: &Operation) -> Result<Option<OpenOutcome>, DbError> {
         let mut tx = self.db.read().await?;
         if let Some(key) = &operation.key
@@ -56,8 +56,9 @@ impl SqlStore {
         {
             return Ok(Some(OpenOutcome::KeyTaken));
         }
-        let busy = operations::link_is_busy(&mut tx, operation.org_id, operation.link_id).await?;
-        Ok(busy.then_some(OpenOutcome::LinkBusy))
+        // What stood in the way may have ended since: its Link was busy, and is worth another try.
+        let recorded = operations::exists(&mut tx, operation.org_id, operation.id).await?;
+        Ok((!recorded).then_some(OpenOutcome::LinkBusy))
     }
 }
 

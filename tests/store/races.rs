@@ -1,9 +1,9 @@
 //! What two sessions can do to each other; PostgreSQL only, as SQLite has one writer.
 
 use crate::outages::{a_session_waits, admin};
-use crate::world::{World, at, closing, money};
+use crate::world::{World, at, closing, id, money};
 use bappy_actors::model::{LinkId, Operation, OperationKind, OperationState};
-use bappy_actors::ports::{LinkChange, Store};
+use bappy_actors::ports::{LinkChange, OpenOutcome, Store, StoreError};
 use sqlx::{Connection, PgConnection};
 use std::sync::Arc;
 
@@ -37,4 +37,29 @@ async fn a_removal_and_a_reading_of_use_do_not_wait_for_each_other() {
     reading.commit().await.unwrap();
     assert!(removing.await.unwrap().unwrap());
     assert_eq!(world.count("SELECT COUNT(*) FROM activations WHERE status = 'cancelled'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operation_whose_obstacle_has_just_ended_finds_the_link_busy() {
+    let Some(world) = World::postgres().await else { return };
+    let mut sessions = PgConnection::connect(&world.url).await.unwrap();
+    // Refuses as the index would, and nothing is to be seen of what it collided with.
+    for sql in [
+        "CREATE FUNCTION collide() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN RAISE unique_violation; END; $$",
+        "CREATE TRIGGER collide BEFORE INSERT ON operations
+         FOR EACH ROW EXECUTE FUNCTION collide()",
+    ] {
+        sqlx::query(sql).execute(&mut sessions).await.unwrap();
+    }
+    let operation = removal(&world, LinkId(id()));
+    let outcome = world.open_operation(operation.clone(), at(22)).await;
+    assert_eq!(outcome.unwrap(), OpenOutcome::LinkBusy);
+    sqlx::query("DROP TRIGGER collide ON operations").execute(&mut sessions).await.unwrap();
+    let outcome = world.open_operation(operation.clone(), at(22)).await;
+    assert_eq!(outcome.unwrap(), OpenOutcome::Opened);
+    // Its own id is no obstacle that passes.
+    let again = Operation { link_id: LinkId(id()), ..operation };
+    let outcome = world.open_operation(again, at(22)).await;
+    assert!(matches!(outcome, Err(StoreError::Broken(_))), "{outcome:?}");
 }

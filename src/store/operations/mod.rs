@@ -19,7 +19,7 @@ mod conflicts;
 mod ending;
 mod lease;
 
-pub use conflicts::{exists, is_held, key_is_taken, link_is_busy};
+pub use conflicts::{exists, is_held, key_is_taken};
 pub use ending::{close, end, rewrite_request};
 pub use lease::{claim, claim_due, reschedule};
 
