@@ -197,6 +197,20 @@ async fn a_statement_without_an_answer_is_unknown_and_its_connection_is_left() {
     world.balances(world.org).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_outlives_the_runtime_of_its_first_reader() {
+    let Some(world) = World::postgres().await else { return };
+    let db = Database::open(&world.url, 1, Handle::current()).await.unwrap();
+    let reader = db.clone();
+    let mut tx = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(reader.read()).unwrap()
+    })
+    .join()
+    .unwrap();
+    assert_eq!(one!(tx, (i32,), "SELECT 1").unwrap(), (1,));
+}
+
 /// A credit on the wallet as it stands.
 async fn pay(world: &World) -> Result<CommitOutcome, StoreError> {
     let before = world.row(world.org).await;
