@@ -88,6 +88,7 @@ on_both! {
         a_key_in_use_refuses_a_free_operation,
         closing_updates_the_link_once,
         cancelling_takes_the_volume_off_the_link_once,
+        a_removal_that_goes_on_is_not_settled,
         each_due_operation_goes_to_one_of_many_claimers,
         a_claim_shuts_the_previous_holder_out,
         only_what_is_open_can_be_claimed,

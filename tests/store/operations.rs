@@ -105,6 +105,22 @@ pub async fn cancelling_takes_the_volume_off_the_link_once(world: World) {
     assert_eq!(world.count("SELECT COUNT(*) FROM activations WHERE status = 'cancelled'").await, 1);
 }
 
+pub async fn a_removal_that_goes_on_is_not_settled(world: World) {
+    let (link, first) = world.settled_link("89010").await;
+    let operation = free(&world, OperationKind::RemovePlan, link.id);
+    world.open_operation(operation.clone(), at(22)).await.unwrap();
+    let settled_at = async |state| {
+        let end = Closing { lease_until: Some(at(30)), ..closing(&operation, state) };
+        let change = LinkChange::Cancel(first.activation_id.unwrap());
+        assert!(world.close_operation(world.org, link.id, end, change, at(3)).await.unwrap());
+        let stored = world.store.operation(world.org, operation.id).await.unwrap().unwrap();
+        assert_eq!(stored.state, state);
+        stored.settled_at
+    };
+    assert_eq!(settled_at(OperationState::Pending).await, None);
+    assert_eq!(settled_at(OperationState::Succeeded).await, Some(at(3)));
+}
+
 pub async fn each_due_operation_goes_to_one_of_many_claimers(world: World) {
     world.has(money(500)).await;
     let topups: Vec<_> = (0..60).map(|_| world.topup()).collect();

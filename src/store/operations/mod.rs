@@ -20,7 +20,7 @@ mod ending;
 mod lease;
 
 pub use conflicts::{exists, is_held, key_is_taken};
-pub use ending::{close, end, rewrite_request};
+pub use ending::{close, end, rewrite_request, settled_at};
 pub use lease::{claim, claim_due, reschedule};
 
 use super::{DbError, Text, Time, Tx, text};

@@ -3,7 +3,7 @@
 //! A section without rows is left out of the statement.
 
 use super::batch::Statement;
-use crate::store::{DbError, Text, Time, ledger, text};
+use crate::store::{DbError, Text, Time, ledger, operations, text};
 use bappy_actors::ports::{Batch, Planned};
 
 /// Only for wallets that have moved.
@@ -75,7 +75,7 @@ pub fn closings(s: &mut Statement, batches: &[&Batch]) -> Result<bool, DbError> 
         cleanup: text = r.1.cleanup.word(),
         lease_until: timestamptz = r.1.lease_until.map(Time::from),
         answer: text = r.2.as_deref(),
-        settled_at: timestamptz = Time::from(r.0.at),
+        settled_at: timestamptz = operations::settled_at(r.1, r.0.at),
     });
     Ok(true)
 }
