@@ -91,6 +91,7 @@ on_both! {
         a_removal_that_goes_on_is_not_settled,
         each_due_operation_goes_to_one_of_many_claimers,
         a_claim_shuts_the_previous_holder_out,
+        putting_a_refunded_operation_off_as_pending_leaves_it_watched,
         only_what_is_open_can_be_claimed,
         a_group_reads_in_order,
         the_debit_of_an_operation_is_found_after_its_refund,

@@ -171,6 +171,25 @@ pub async fn a_claim_shuts_the_previous_holder_out(world: World) {
     assert_eq!(again[0].operation.request, request);
 }
 
+pub async fn putting_a_refunded_operation_off_as_pending_leaves_it_watched(world: World) {
+    world.has(money(5)).await;
+    let operation = world.topup();
+    world.written(vec![debiting(operation.clone())]).await;
+    let put_off = async |cleanup| {
+        world.reschedule(world.org, operation.id, 1, cleanup, Some(at(50))).await.unwrap()
+    };
+    assert!(put_off(Cleanup::None).await);
+    let mut watching = refund(&operation, EntryId(operation.id.0));
+    watching.closed[0].cleanup = Cleanup::Watching;
+    watching.closed[0].lease_until = Some(at(90));
+    world.written(vec![watching]).await;
+    assert!(!put_off(Cleanup::None).await);
+    assert_eq!(world.claim_due(at(89), at(95), 1).await.unwrap(), []);
+    assert!(put_off(Cleanup::Watching).await);
+    let due = world.claim_due(at(50), at(60), 1).await.unwrap();
+    assert_eq!(due[0].operation.cleanup, Cleanup::Watching);
+}
+
 pub async fn only_what_is_open_can_be_claimed(world: World) {
     world.has(money(10)).await;
     let (done, watched) = (world.topup(), world.topup());
