@@ -101,6 +101,7 @@ on_both! {
         known_cards_are_not_added_again,
         a_card_is_given_back_only_by_its_operation,
         a_claim_whose_operation_was_never_recorded_is_freed,
+        the_cards_of_an_operation_are_retired_when_it_is_cleaned_up,
         a_used_card_is_not_retired_into_the_pool,
         stock_says_why_not,
     }
