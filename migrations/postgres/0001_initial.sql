@@ -21,14 +21,16 @@ CREATE TABLE organization_clients (
 );
 CREATE INDEX organization_clients_org ON organization_clients (org_id);
 
--- version = number of ledger entries. fence shuts out a commit whose outcome was lost.
+-- version = number of ledger entries. fence shuts out a commit whose outcome was lost. The totals
+-- are what counting the organization's rows would give.
 CREATE TABLE wallets (
-    org_id       UUID PRIMARY KEY REFERENCES organizations (id),
-    balance      BIGINT NOT NULL CHECK (balance >= 0),
-    version      BIGINT NOT NULL CHECK (version >= 0),
-    fence        BIGINT NOT NULL,
-    links_total  BIGINT NOT NULL CHECK (links_total >= 0),
-    updated_at   TIMESTAMPTZ NOT NULL
+    org_id            UUID PRIMARY KEY REFERENCES organizations (id),
+    balance           BIGINT NOT NULL CHECK (balance >= 0),
+    version           BIGINT NOT NULL CHECK (version >= 0),
+    fence             BIGINT NOT NULL,
+    links_total       BIGINT NOT NULL CHECK (links_total >= 0),
+    operations_total  BIGINT NOT NULL CHECK (operations_total >= 0),
+    updated_at        TIMESTAMPTZ NOT NULL
 ) WITH (fillfactor = 50);
 
 CREATE TABLE sponsors (

@@ -21,14 +21,16 @@ CREATE TABLE organization_clients (
 ) STRICT;
 CREATE INDEX organization_clients_org ON organization_clients (org_id);
 
--- version = number of ledger entries. fence shuts out a commit whose outcome was lost.
+-- version = number of ledger entries. fence shuts out a commit whose outcome was lost. The totals
+-- are what counting the organization's rows would give.
 CREATE TABLE wallets (
-    org_id       BLOB PRIMARY KEY REFERENCES organizations (id),
-    balance      INTEGER NOT NULL CHECK (balance >= 0),
-    version      INTEGER NOT NULL CHECK (version >= 0),
-    fence        INTEGER NOT NULL,
-    links_total  INTEGER NOT NULL CHECK (links_total >= 0),
-    updated_at   TEXT NOT NULL
+    org_id            BLOB PRIMARY KEY REFERENCES organizations (id),
+    balance           INTEGER NOT NULL CHECK (balance >= 0),
+    version           INTEGER NOT NULL CHECK (version >= 0),
+    fence             INTEGER NOT NULL,
+    links_total       INTEGER NOT NULL CHECK (links_total >= 0),
+    operations_total  INTEGER NOT NULL CHECK (operations_total >= 0),
+    updated_at        TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE sponsors (

@@ -118,7 +118,7 @@ impl Store for SqlStore {
     ) -> Result<OpenOutcome, StoreError> {
         let row = operation.clone();
         let opened = self.db.write(move |tx| {
-            Box::pin(async move { operations::insert(tx, &row, Some(lease_until)).await })
+            Box::pin(async move { operations::open(tx, &row, lease_until).await })
         });
         match opened.await {
             Ok(()) => Ok(OpenOutcome::Opened),

@@ -86,6 +86,7 @@ on_both! {
         an_operation_reads_back_as_it_was_written,
         a_second_exclusive_operation_finds_the_link_busy,
         a_key_in_use_refuses_a_free_operation,
+        every_operation_recorded_is_counted_and_no_other,
         closing_updates_the_link_once,
         cancelling_takes_the_volume_off_the_link_once,
         a_removal_that_goes_on_is_not_settled,

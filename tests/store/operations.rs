@@ -5,7 +5,9 @@ use bappy_actors::model::{
     Answer, Cleanup, EntryId, Failure, LinkId, LinkStatus, Operation, OperationKind,
     OperationState, Request,
 };
-use bappy_actors::ports::{Closing, LinkChange, OpenOutcome, Planned, Store};
+use bappy_actors::ports::{
+    Closing, CommitOutcome, LinkChange, OpenOutcome, Planned, Store, WalletRow,
+};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -66,6 +68,22 @@ pub async fn a_key_in_use_refuses_a_free_operation(world: World) {
     let (first, second) = (open(LinkId(crate::world::id())), open(LinkId(crate::world::id())));
     assert_eq!(world.open_operation(first, at(22)).await.unwrap(), OpenOutcome::Opened);
     assert_eq!(world.open_operation(second, at(22)).await.unwrap(), OpenOutcome::KeyTaken);
+}
+
+pub async fn every_operation_recorded_is_counted_and_no_other(world: World) {
+    world.has(money(10)).await;
+    world.written(vec![debiting(world.topup()), debiting(world.topup())]).await;
+    let link = LinkId(crate::world::id());
+    for outcome in [OpenOutcome::Opened, OpenOutcome::LinkBusy] {
+        let operation = free(&world, OperationKind::UpdateLink, link);
+        assert_eq!(world.open_operation(operation, at(22)).await.unwrap(), outcome);
+    }
+    let before = world.row(world.org).await;
+    let stale = WalletRow { version: 0, ..before };
+    let batch = crate::world::batch(world.org, stale, vec![debiting(world.topup())]);
+    assert_eq!(world.store.commit(batch).await.unwrap(), CommitOutcome::Stale);
+    assert_eq!(world.count("SELECT operations_total FROM wallets").await, 3);
+    world.balances(world.org).await;
 }
 
 pub async fn closing_updates_the_link_once(world: World) {

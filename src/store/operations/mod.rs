@@ -135,7 +135,18 @@ pub async fn group(tx: &mut Tx, org: OrgId, group: OperationId) -> Result<Vec<Op
     Ok(operations)
 }
 
-/// Inserts an operation with its lease.
+/// Records an operation that charges nothing, with its lease. Its wallet, which counts it, is
+/// locked first, as in a batch.
+pub async fn open(tx: &mut Tx, o: &Operation, lease_until: Timestamp) -> Result<(), DbError> {
+    exec!(
+        tx,
+        "UPDATE wallets SET operations_total = operations_total + 1 WHERE org_id = $1",
+        o.org_id.0
+    )?;
+    insert(tx, o, Some(lease_until)).await
+}
+
+/// Inserts an operation with its lease; its wallet counts it.
 pub async fn insert(
     tx: &mut Tx,
     o: &Operation,

@@ -49,6 +49,7 @@ pub fn wallets(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
         balance_to: int8 = b.balance.micros(),
         version_to: int8 = b.version,
         links_new: int8 = ledger::links_new(b),
+        operations_new: int8 = ledger::operations_new(b),
         guards: int8 = i64::try_from(guards(b)).unwrap_or(i64::MAX),
         at: timestamptz = Time::from(b.at),
     });
