@@ -11,9 +11,6 @@ use bappy_actors::model::{
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-/// What a list of plans is ordered by: name, then id.
-pub type PlanKey = (String, PlanId);
-
 /// Which plans are wanted; what is none does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlanFilter {
@@ -115,13 +112,15 @@ const SOLD: &str = " FROM organization_plans op JOIN plans p ON p.id = op.plan_i
      JOIN sponsors s ON s.id = p.sponsor_id
      WHERE op.org_id = $1 AND op.enabled = $2 AND p.offered = $2";
 
-/// The plans that an organization may buy, by name; `coverage` of each is empty.
+/// The plans that an organization may buy, by name and then id; `coverage` of each is empty. The
+/// key is the id: a name comes from outside, is as long as it likes, and may change. Nothing
+/// follows a plan that is not known.
 pub async fn sold(
     tx: &mut Tx,
     org: OrgId,
     filter: &PlanFilter,
-    window: &Window<PlanKey>,
-) -> Result<Part<Plan, PlanKey>, DbError> {
+    window: &Window<PlanId>,
+) -> Result<Part<Plan, PlanId>, DbError> {
     let condition = format!("{SOLD}{}", filter.condition());
     let upper = |code: &Option<String>| code.as_ref().map(|code| code.to_uppercase());
     let region = upper(&filter.region);
@@ -144,14 +143,17 @@ pub async fn sold(
     .0;
     let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
     let after = window.after();
-    let past = if after.is_some() { " AND (p.name, p.id) > ($9, $10)" } else { "" };
+    let past = match after {
+        Some(_) => " AND (p.name, p.id) > (SELECT k.name, k.id FROM plans k WHERE k.id = $9)",
+        None => "",
+    };
     let order = if walk.backwards { "p.name DESC, p.id DESC" } else { "p.name, p.id" };
     let columns = columns!();
     let rows = all!(
         tx,
         Row,
         AssertSqlSafe(format!(
-            "SELECT {columns}, op.price{condition}{past} ORDER BY {order} LIMIT $11 OFFSET $12"
+            "SELECT {columns}, op.price{condition}{past} ORDER BY {order} LIMIT $10 OFFSET $11"
         )),
         org.0,
         true,
@@ -161,13 +163,12 @@ pub async fn sold(
         filter.card_sponsor_id.as_deref(),
         country.as_deref(),
         search.as_deref(),
-        after.map(|(name, _)| name.as_str()),
-        after.map(|(_, id)| id.0),
+        after.map(|id| id.0),
         walk.limit,
         walk.offset
     )?;
     let plans = rows.into_iter().map(Plan::try_from).collect::<Result<Vec<_>, _>>()?;
-    Ok(window.part(plans, walk, total, |plan| (plan.name.clone(), plan.id)))
+    Ok(window.part(plans, walk, total, |plan| plan.id))
 }
 
 impl PlanFilter {
