@@ -129,10 +129,13 @@ pub(super) struct SimRow {
 
 impl SimRow {
     /// The card, of the kind and sponsor that were asked for where it does not say otherwise.
-    pub(super) fn card(self, sponsor_id: &str, kind: SimKind) -> Result<SimCard, CallError> {
+    /// What is wrong is said for the log, which holds no whole ICCID.
+    pub(super) fn card(self, sponsor_id: &str, kind: SimKind) -> Result<SimCard, String> {
         let digits = self.iccid.bytes().all(|b| b.is_ascii_digit());
         if !digits || !(19..=20).contains(&self.iccid.len()) {
-            return Err(unreadable(&format!("`{}` is not an ICCID", self.iccid)));
+            let beginning: String = self.iccid.chars().take(6).collect();
+            let length = self.iccid.chars().count();
+            return Err(format!("{:?}, {length} characters, is not an ICCID", beginning + "…"));
         }
         Ok(SimCard {
             iccid: self.iccid,

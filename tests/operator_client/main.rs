@@ -13,6 +13,7 @@ use bappy_actors::ports::{
 };
 use secrecy::SecretString;
 use server::{Reply, Server, http, with_headers};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(5);
@@ -323,6 +324,43 @@ async fn free_cards_are_asked_for_past_those_known() {
             ),
         ]
     );
+}
+
+/// What this thread logs from now on.
+fn logged() -> (Arc<Mutex<Vec<u8>>>, tracing::subscriber::DefaultGuard) {
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let words = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&words);
+    let log = tracing_subscriber::fmt().with_writer(move || Sink(Arc::clone(&sink))).finish();
+    (words, tracing::subscriber::set_default(log))
+}
+
+#[tokio::test]
+async fn a_card_that_cannot_be_read_does_not_hide_the_others() {
+    let odd = r#"{"iccid": "89490000000000000012345"}, {"iccid": 8949000000000000001}, {}, 7"#;
+    let some = format!(r#"{{"items": [{odd}, {{"iccid": "{ICCID}"}}, {odd}]}}"#);
+    let none = format!(r#"{{"items": [{odd}]}}"#);
+    let server = Server::start(vec![http(200, &some), http(200, &none)]).await;
+    let operator = client(&server.url);
+    let token = token();
+    let list = || operator.list_sims(&token, "s1", SimKind::Esim, 5, None, SOON);
+    let (words, _logging) = logged();
+    let sims = list().await.unwrap();
+    assert_eq!(sims.iter().map(|sim| sim.iccid.as_str()).collect::<Vec<_>>(), [ICCID]);
+    // As the end of the list it would stop whoever walks it.
+    let error = list().await.unwrap_err();
+    assert!(matches!(error, CallError::Unknown(UnknownCause::Unreadable(_))), "{error:?}");
+    let words = String::from_utf8(words.lock().unwrap().clone()).unwrap();
+    assert!(words.contains("894900…") && words.contains("no ICCID in text"), "{words}");
+    assert!(!words.contains("894900000"), "{words}");
 }
 
 #[tokio::test]
