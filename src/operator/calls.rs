@@ -172,7 +172,7 @@ impl Operator for OperatorClient {
     ) -> Result<Option<Endpoint>, CallError> {
         let url = self.url(&["api", "endpoints", endpoint_id])?;
         let answer = self.get(token, url, timeout, LONG_ANSWER_BYTES_MAX).await?;
-        if answer.status.as_u16() == 404 {
+        if answer.is_absence() {
             return Ok(None);
         }
         match answer.result::<EndpointRow>() {
@@ -226,7 +226,7 @@ impl Operator for OperatorClient {
     ) -> Result<Removal, CallError> {
         let url = self.url(&["api", "endpoints", endpoint_id, "plans", instance_id])?;
         let answer = self.change(token, Method::DELETE, url, None, timeout).await?;
-        if answer.status.as_u16() == 404 {
+        if answer.is_gone() {
             return Ok(Removal::AlreadyGone);
         }
         match answer.success() {

@@ -7,6 +7,13 @@
 //! - an endpoint in a status unknown here makes the answer unreadable: to call it active, suspended
 //!   or gone would be a guess about money, and reading it again later costs nothing;
 //! - an unknown profile or connectivity state is `unknown`, a value of its own.
+//!
+//! A 404 may come from something before the operator: a proxy, or an address that is not its own.
+//! It is the operator's where it has the protocol's body, `{"code", "message"}` with a code, and
+//! any code will do: then it is a no, and of a read that nothing is there. Any other 404 leaves the
+//! outcome unknown: an endpoint that is taken for absent is never undone, and reading it again
+//! later costs nothing. The one exception is a `DELETE`, whose 404 the protocol gives without a
+//! body: that one counts as gone already, unless its content type is HTML.
 
 use super::answer::unreadable;
 use super::json_fields::{days, lenient, price, time};
