@@ -18,6 +18,8 @@ macro_rules! link_columns {
     };
 }
 
+pub(super) use link_columns;
+
 #[derive(sqlx::FromRow)]
 pub(super) struct Row {
     id: Uuid,

@@ -4,12 +4,10 @@
 //! **Invariant:** an organization sees a plan only where it is enabled for it and still offered.
 
 use super::super::page::{Part, Window, containing};
+use super::super::plans::{Row, WithCoverage, plan_columns};
 use super::super::{DbError, Text, Time, Tx, text};
-use bappy_actors::model::{
-    Coverage, CoverageType, Currency, Money, OrgId, Plan, PlanId, Sponsor, Timestamp, Volume,
-};
+use bappy_actors::model::{CoverageType, Currency, Money, OrgId, Plan, PlanId, Timestamp};
 use sqlx::AssertSqlSafe;
-use uuid::Uuid;
 
 /// Which plans are wanted; what is none does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,58 +54,6 @@ pub struct PricedPlan {
     pub offered: bool,
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: Uuid,
-    operator_plan_id: String,
-    name: String,
-    price: i64,
-    data_kb: i64,
-    validity_days: i32,
-    coverage_type: String,
-    region: Option<String>,
-    countries: String,
-    operators_total: i64,
-    sponsor_id: String,
-    sponsor_name: String,
-    sponsor_color: String,
-}
-
-/// Columns of [`Row`] but for the price, for tables `plans p` and `sponsors s`. Coverage is left
-/// out: a page of worldwide plans would be megabytes of networks.
-macro_rules! columns {
-    () => {
-        "p.id, p.operator_plan_id, p.name, p.data_kb, p.validity_days, p.coverage_type, p.region,
-         p.countries, p.operators_total, p.sponsor_id, s.name AS sponsor_name,
-         s.color AS sponsor_color"
-    };
-}
-
-impl TryFrom<Row> for Plan {
-    type Error = DbError;
-
-    fn try_from(row: Row) -> Result<Self, DbError> {
-        Ok(Self {
-            id: PlanId(row.id),
-            operator_plan_id: row.operator_plan_id,
-            name: row.name,
-            price: Money::from_micros(row.price),
-            data: Volume::from_kb(row.data_kb),
-            validity_days: row.validity_days,
-            coverage_type: CoverageType::from_word(&row.coverage_type)?,
-            region: row.region,
-            sponsor: Sponsor {
-                id: row.sponsor_id,
-                name: row.sponsor_name,
-                color: row.sponsor_color,
-            },
-            coverage: Coverage::default(),
-            countries: text::codes_from_text(&row.countries),
-            operators_total: row.operators_total,
-        })
-    }
-}
-
 const SOLD: &str = " FROM organization_plans op JOIN plans p ON p.id = op.plan_id
      JOIN sponsors s ON s.id = p.sponsor_id
      WHERE op.org_id = $1 AND op.enabled = $2 AND p.offered = $2";
@@ -148,7 +94,7 @@ pub async fn sold(
         None => "",
     };
     let order = if walk.backwards { "p.name DESC, p.id DESC" } else { "p.name, p.id" };
-    let columns = columns!();
+    let columns = plan_columns!();
     let rows = all!(
         tx,
         Row,
@@ -188,13 +134,7 @@ impl PlanFilter {
 
 /// A plan that an organization may buy, with its coverage.
 pub async fn sold_plan(tx: &mut Tx, org: OrgId, id: PlanId) -> Result<Option<Plan>, DbError> {
-    #[derive(sqlx::FromRow)]
-    struct WithCoverage {
-        #[sqlx(flatten)]
-        plan: Row,
-        coverage: String,
-    }
-    let columns = columns!();
+    let columns = plan_columns!();
     let row = opt!(
         tx,
         WithCoverage,
@@ -203,10 +143,7 @@ pub async fn sold_plan(tx: &mut Tx, org: OrgId, id: PlanId) -> Result<Option<Pla
         true,
         id.0
     )?;
-    let Some(row) = row else { return Ok(None) };
-    let mut plan = Plan::try_from(row.plan)?;
-    plan.coverage = text::from_json("coverage", &row.coverage)?;
-    Ok(Some(plan))
+    row.map(TryInto::try_into).transpose()
 }
 
 /// How many plans of each region an organization may buy.
@@ -238,7 +175,7 @@ pub async fn all(tx: &mut Tx) -> Result<Vec<CataloguePlan>, DbError> {
         Wholesale,
         concat!(
             "SELECT ",
-            columns!(),
+            plan_columns!(),
             ", p.wholesale_price AS price, p.wholesale_currency AS currency, p.offered, p.updated_at
              FROM plans p JOIN sponsors s ON s.id = p.sponsor_id ORDER BY p.operator_plan_id"
         )
@@ -271,7 +208,7 @@ pub async fn priced(tx: &mut Tx, org: OrgId) -> Result<Vec<PricedPlan>, DbError>
         Priced,
         concat!(
             "SELECT ",
-            columns!(),
+            plan_columns!(),
             ", op.price, op.by_hand, op.enabled, p.offered
              FROM organization_plans op JOIN plans p ON p.id = op.plan_id
              JOIN sponsors s ON s.id = p.sponsor_id
