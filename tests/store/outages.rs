@@ -198,6 +198,21 @@ async fn a_statement_without_an_answer_is_unknown_and_its_connection_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooled_connection_that_died_idle_does_not_hold_a_write_up() {
+    /// Longer than a connection may be idle without being tried.
+    const IDLE: Duration = Duration::from_millis(1_100);
+    let Some(world) = World::postgres().await else { return };
+    let wire = Wire::to(&world.url).await;
+    let far = Database::open(&wire.url, 1, Handle::current()).await.unwrap();
+    let far = SqlStore::start(far);
+    far.fence_wallet(world.org).await.unwrap();
+    wire.vanished.send(1).unwrap();
+    tokio::time::sleep(IDLE).await;
+    let fenced = tokio::time::timeout(Duration::from_secs(10), far.fence_wallet(world.org)).await;
+    assert_eq!(fenced.unwrap().unwrap().unwrap().fence, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_outlives_the_runtime_of_its_first_reader() {
     let Some(world) = World::postgres().await else { return };
     let db = Database::open(&world.url, 1, Handle::current()).await.unwrap();
