@@ -21,14 +21,16 @@ CREATE TABLE organization_clients (
 ) STRICT;
 CREATE INDEX organization_clients_org ON organization_clients (org_id);
 
--- version = number of ledger entries. fence shuts out a commit whose outcome was lost.
+-- version = number of ledger entries. fence shuts out a commit whose outcome was lost. The totals
+-- are what counting the organization's rows would give.
 CREATE TABLE wallets (
-    org_id       BLOB PRIMARY KEY REFERENCES organizations (id),
-    balance      INTEGER NOT NULL CHECK (balance >= 0),
-    version      INTEGER NOT NULL CHECK (version >= 0),
-    fence        INTEGER NOT NULL,
-    links_total  INTEGER NOT NULL CHECK (links_total >= 0),
-    updated_at   TEXT NOT NULL
+    org_id            BLOB PRIMARY KEY REFERENCES organizations (id),
+    balance           INTEGER NOT NULL CHECK (balance >= 0),
+    version           INTEGER NOT NULL CHECK (version >= 0),
+    fence             INTEGER NOT NULL,
+    links_total       INTEGER NOT NULL CHECK (links_total >= 0),
+    operations_total  INTEGER NOT NULL CHECK (operations_total >= 0),
+    updated_at        TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE sponsors (
@@ -87,7 +89,8 @@ CREATE TABLE exchange_rates (
 
 -- Cards. An eSIM of the operator's pool has no org_id; a physical card is in its organization's
 -- stock. `free` can be claimed, `claimed` belongs to operation_id alone, `used` is or was a
--- Link's, `retired` is never given out again.
+-- Link's, `retired` is never given out again. claimed_at is null once the operation of a claim is
+-- known to be recorded.
 CREATE TABLE sims (
     iccid         TEXT PRIMARY KEY,
     kind          TEXT NOT NULL CHECK (kind IN ('esim', 'physical')),
@@ -103,6 +106,7 @@ CREATE TABLE sims (
 CREATE INDEX sims_free ON sims (sponsor_id, kind, iccid) WHERE state = 'free' AND org_id IS NULL;
 CREATE INDEX sims_known ON sims (sponsor_id, kind, iccid) WHERE org_id IS NULL;
 CREATE INDEX sims_claimed ON sims (claimed_at) WHERE state = 'claimed';
+CREATE INDEX sims_operation ON sims (operation_id) WHERE state = 'claimed';
 CREATE INDEX sims_stock ON sims (org_id, iccid) WHERE org_id IS NOT NULL;
 
 -- One attempt to change something at the operator. All of a group end alike; only its first

@@ -45,8 +45,7 @@ impl Api {
 
     /// A Link with its activations, as stored.
     pub async fn snapshot(&self, org: OrgId, id: LinkId) -> Result<Option<LinkSnapshot>, ApiError> {
-        let found = self.store.link_snapshot(org, id).await;
-        found.map_err(|error| ApiError::unavailable(1, error))
+        Ok(self.store.link_snapshot(org, id).await?)
     }
 
     /// The middleware around everything.

@@ -220,10 +220,20 @@ impl fmt::Debug for ApiError {
 
 impl std::error::Error for ApiError {}
 
+impl From<StoreError> for ApiError {
+    /// The database that is away, or whose answer was lost: 503, worth trying again at once. One
+    /// that disagrees with the program is a defect, which trying again does not mend: 500.
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) | StoreError::Unknown(_) => Self::unavailable(1, error),
+            StoreError::Broken(_) => Self::internal(error),
+        }
+    }
+}
+
 impl From<DbError> for ApiError {
-    /// A read that failed: 503, worth trying again at once.
     fn from(error: DbError) -> Self {
-        Self::unavailable(1, StoreError::from(error))
+        StoreError::from(error).into()
     }
 }
 
@@ -236,5 +246,27 @@ impl ResponseError for ApiError {
     /// because only it knows the request's id.
     fn error_response(&self) -> HttpResponse {
         HttpResponse::new(self.status())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_database_that_is_away_is_worth_another_try() {
+        let why = || "the reason".to_owned();
+        for (error, code, told) in [
+            (StoreError::Unavailable(why()).into(), "SERVICE_UNAVAILABLE", "not available"),
+            (StoreError::Unknown(why()).into(), "SERVICE_UNAVAILABLE", "not known"),
+            (StoreError::Broken(why()).into(), "INTERNAL_ERROR", "disagree"),
+            (DbError::Unreadable(why()), "INTERNAL_ERROR", "disagree"),
+            (sqlx::Error::PoolTimedOut.into(), "SERVICE_UNAVAILABLE", "not available"),
+            (sqlx::Error::RowNotFound.into(), "INTERNAL_ERROR", "disagree"),
+        ] {
+            let error = ApiError::from(error);
+            assert_eq!(error.code(), code);
+            assert!(error.context().is_some_and(|context| context.contains(told)));
+        }
     }
 }

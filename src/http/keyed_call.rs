@@ -36,6 +36,7 @@ pub struct KeyedCall<'a> {
     context: &'a RequestContext,
     organization: &'a Organization,
     key: Option<RequestKey>,
+    removes: bool,
 }
 
 impl<'a> KeyedCall<'a> {
@@ -51,7 +52,14 @@ impl<'a> KeyedCall<'a> {
             key: key.as_str().to_owned(),
             request_hash: *digest.as_bytes(),
         });
-        Self { api, context, organization, key }
+        Self { api, context, organization, key, removes: false }
+    }
+
+    /// Of a call that takes something off: where it fails once it was recorded, it says what it
+    /// has taken off by then, be it nothing.
+    #[must_use]
+    pub fn removing(self, removes: bool) -> Self {
+        Self { removes, ..self }
     }
 
     /// Runs the call, unless its key has an answer already.
@@ -74,9 +82,7 @@ impl<'a> KeyedCall<'a> {
             Err(OperationError::KeyTaken) => {
                 self.told_before().await?.ok_or_else(|| in_progress(None))
             }
-            Err(error) => {
-                Err(with_operation(refusal(error, operation_id, self.organization), operation_id))
-            }
+            Err(error) => Err(with_operation(self.refusal(error, operation_id), operation_id)),
         }
     }
 
@@ -105,6 +111,69 @@ impl<'a> KeyedCall<'a> {
             }
         }
     }
+
+    /// What a partner is told of a call that did not do what it was asked to.
+    fn refusal(&self, error: OperationError, operation_id: Option<OperationId>) -> ApiError {
+        match error {
+            OperationError::NoLink | OperationError::NoActivation => ApiError::not_found(),
+            OperationError::NoPlan(_) => ApiError::new(ErrorKind::PlanNotFound),
+            OperationError::LinkState(status) => ApiError::new(ErrorKind::InvalidState)
+                .with_message("The Link is not active.")
+                .with_detail("status", serde_json::json!(status)),
+            OperationError::StatusChange { from, to } => {
+                ApiError::new(ErrorKind::InvalidStatusChange)
+                    .with_detail("from", serde_json::json!(from))
+                    .with_detail("to", serde_json::json!(to))
+            }
+            OperationError::ActivationOver => ApiError::new(ErrorKind::InvalidState)
+                .with_message("The activation is cancelled or expired."),
+            OperationError::OtherSponsor => ApiError::new(ErrorKind::InvalidPlan)
+                .with_message("The plan is for Links of another sponsor profile."),
+            OperationError::Refused(Refused::InsufficientFunds { balance, needed }) => {
+                ApiError::new(ErrorKind::InsufficientBalance)
+                    .with_detail("balance", balance.to_string())
+                    .with_detail("required", needed.to_string())
+                    .with_detail("currency", self.organization.currency.as_str())
+            }
+            OperationError::Refused(Refused::OutOfRange) => {
+                ApiError::internal("amount out of range")
+            }
+            OperationError::KeyTaken => in_progress(operation_id),
+            OperationError::Failed { failure, removed } => {
+                let mut error = ApiError::new(failure_kind(failure));
+                if self.removes {
+                    let removed: Vec<_> = removed.iter().map(ToString::to_string).collect();
+                    error = error.with_detail("removed", removed);
+                }
+                match operation_id {
+                    Some(id) => error.with_detail("operation_id", id.to_string()),
+                    None => error,
+                }
+            }
+            OperationError::NotAdmitted(NotAdmitted::CredentialsRefused) => {
+                ApiError::new(ErrorKind::Config)
+                    .with_context("the operator refuses our credentials")
+            }
+            OperationError::NotAdmitted(NotAdmitted::BreakerOpen(wait)) => {
+                ApiError::new(ErrorKind::ProviderUnavailable(RetryAfter(whole_seconds(wait))))
+            }
+            OperationError::NotAdmitted(error @ (NotAdmitted::NoRoom | NotAdmitted::NoSession)) => {
+                let kind = ErrorKind::ProviderUnavailable(RetryAfter(UNAVAILABLE_RETRY_S));
+                ApiError::new(kind).with_context(error)
+            }
+            OperationError::Overloaded => ApiError::unavailable(UNAVAILABLE_RETRY_S, "overloaded"),
+            OperationError::Database(why) => ApiError::unavailable(UNAVAILABLE_RETRY_S, why),
+            OperationError::Unsettled => {
+                let error = ApiError::unavailable(UNAVAILABLE_RETRY_S, "not settled yet");
+                match operation_id {
+                    Some(id) => error
+                        .with_message("The outcome is not settled yet; ask for the operation.")
+                        .with_detail("operation_id", id.to_string()),
+                    None => error,
+                }
+            }
+        }
+    }
 }
 
 fn in_progress(id: Option<OperationId>) -> ApiError {
@@ -116,68 +185,6 @@ fn with_operation(error: ApiError, id: Option<OperationId>) -> ApiError {
     match id {
         Some(id) => error.with_operation_id(id),
         None => error,
-    }
-}
-
-/// What a partner is told of a call that did not do what it was asked to.
-fn refusal(
-    error: OperationError,
-    operation_id: Option<OperationId>,
-    organization: &Organization,
-) -> ApiError {
-    match error {
-        OperationError::NoLink | OperationError::NoActivation => ApiError::not_found(),
-        OperationError::NoPlan(_) => ApiError::new(ErrorKind::PlanNotFound),
-        OperationError::LinkState(status) => ApiError::new(ErrorKind::InvalidState)
-            .with_message("The Link is not active.")
-            .with_detail("status", serde_json::json!(status)),
-        OperationError::StatusChange { from, to } => ApiError::new(ErrorKind::InvalidStatusChange)
-            .with_detail("from", serde_json::json!(from))
-            .with_detail("to", serde_json::json!(to)),
-        OperationError::ActivationOver => ApiError::new(ErrorKind::InvalidState)
-            .with_message("The activation is cancelled or expired."),
-        OperationError::OtherSponsor => ApiError::new(ErrorKind::InvalidPlan)
-            .with_message("The plan is for Links of another sponsor profile."),
-        OperationError::Refused(Refused::InsufficientFunds { balance, needed }) => {
-            ApiError::new(ErrorKind::InsufficientBalance)
-                .with_detail("balance", balance.to_string())
-                .with_detail("required", needed.to_string())
-                .with_detail("currency", organization.currency.as_str())
-        }
-        OperationError::Refused(Refused::OutOfRange) => ApiError::internal("amount out of range"),
-        OperationError::KeyTaken => in_progress(operation_id),
-        OperationError::Failed { failure, removed } => {
-            let mut error = ApiError::new(failure_kind(failure));
-            if !removed.is_empty() {
-                let removed: Vec<_> = removed.iter().map(ToString::to_string).collect();
-                error = error.with_detail("removed", removed);
-            }
-            match operation_id {
-                Some(id) => error.with_detail("operation_id", id.to_string()),
-                None => error,
-            }
-        }
-        OperationError::NotAdmitted(NotAdmitted::CredentialsRefused) => {
-            ApiError::new(ErrorKind::Config).with_context("the operator refuses our credentials")
-        }
-        OperationError::NotAdmitted(NotAdmitted::BreakerOpen(wait)) => {
-            ApiError::new(ErrorKind::ProviderUnavailable(RetryAfter(whole_seconds(wait))))
-        }
-        OperationError::NotAdmitted(error @ (NotAdmitted::NoRoom | NotAdmitted::NoSession)) => {
-            let kind = ErrorKind::ProviderUnavailable(RetryAfter(UNAVAILABLE_RETRY_S));
-            ApiError::new(kind).with_context(error)
-        }
-        OperationError::Overloaded => ApiError::unavailable(UNAVAILABLE_RETRY_S, "overloaded"),
-        OperationError::Database(why) => ApiError::unavailable(UNAVAILABLE_RETRY_S, why),
-        OperationError::Unsettled => {
-            let error = ApiError::unavailable(UNAVAILABLE_RETRY_S, "not settled yet");
-            match operation_id {
-                Some(id) => error
-                    .with_message("The outcome is not settled yet; ask for the operation.")
-                    .with_detail("operation_id", id.to_string()),
-                None => error,
-            }
-        }
     }
 }
 

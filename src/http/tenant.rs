@@ -74,7 +74,7 @@ impl Tenants {
         match looked_up.await {
             Ok(Some(organization)) => Ok(organization),
             Ok(None) => Err(no_organization()),
-            Err(error) => Err(ApiError::unavailable(1, error)),
+            Err(error) => Err(StoreError::clone(&error).into()),
         }
     }
 }

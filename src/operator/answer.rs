@@ -6,7 +6,7 @@
 use bappy_actors::ports::{CallError, Refusal, UnknownCause};
 use chrono::DateTime;
 use reqwest::StatusCode;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::time::Duration;
@@ -54,12 +54,35 @@ impl Answer {
         }
     }
 
+    /// Whether it says that what was addressed is not there: a 404 of the operator itself.
+    pub(super) fn is_absence(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND && self.has_code()
+    }
+
+    /// Whether it says that what was to be taken away is not there.
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_absence() || (self.status == StatusCode::NOT_FOUND && self.is_bare())
+    }
+
+    /// Whether it is an error as the protocol writes it, whatever its code.
+    fn has_code(&self) -> bool {
+        self.error().is_some_and(|error| !text_of(&error, "code").is_empty())
+    }
+
+    /// Whether it has no body, and none that a browser would be shown.
+    fn is_bare(&self) -> bool {
+        let kind = self.headers.get(CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
+        let html = kind.to_ascii_lowercase().windows(4).any(|part| part == b"html");
+        !html && self.body.iter().all(u8::is_ascii_whitespace)
+    }
+
     fn error_status(&self) -> CallError {
         let text = || format!("HTTP {} {}", self.status.as_u16(), self.words());
         match self.status {
             StatusCode::UNAUTHORIZED => CallError::Unauthorized,
             StatusCode::TOO_MANY_REQUESTS => CallError::Throttled(retry_after(&self.headers)),
             StatusCode::REQUEST_TIMEOUT => CallError::Unknown(UnknownCause::ErrorAnswer(text())),
+            StatusCode::NOT_FOUND if !self.has_code() => unreadable(&text()),
             status if status.is_client_error() => {
                 let code = self.error().as_ref().and_then(|e| refusal(text_of(e, "code")));
                 CallError::Refused(code.unwrap_or_else(|| Refusal::Other(text())))

@@ -18,6 +18,7 @@ use bappy_actors::ports::{
 };
 use reqwest::{Method, Url};
 use secrecy::ExposeSecret;
+use serde_json::Value;
 use std::time::Duration;
 
 /// An answer about one thing is some kilobytes.
@@ -120,8 +121,15 @@ impl Operator for OperatorClient {
             .append_pair("limit", &limit.to_string())
             .extend_pairs(after.map(|iccid| ("after", iccid)));
         let answer = self.get(token, url, timeout, ANSWER_BYTES_MAX).await?;
-        let sims: Items<SimRow> = answer.result()?;
-        sims.items.into_iter().map(|row| row.card(sponsor_id, kind)).collect()
+        let sims: Items<Value> = answer.result()?;
+        let rows = sims.items.len();
+        let cards: Vec<SimCard> =
+            sims.items.into_iter().filter_map(|row| sim_card(row, sponsor_id, kind)).collect();
+        // None of many is another list than was asked for, and not the end of this one.
+        if cards.is_empty() && rows > 0 {
+            return Err(unreadable(&format!("none of {rows} cards can be read")));
+        }
+        Ok(cards)
     }
 
     async fn profile_state(
@@ -164,7 +172,7 @@ impl Operator for OperatorClient {
     ) -> Result<Option<Endpoint>, CallError> {
         let url = self.url(&["api", "endpoints", endpoint_id])?;
         let answer = self.get(token, url, timeout, LONG_ANSWER_BYTES_MAX).await?;
-        if answer.status.as_u16() == 404 {
+        if answer.is_absence() {
             return Ok(None);
         }
         match answer.result::<EndpointRow>() {
@@ -218,7 +226,7 @@ impl Operator for OperatorClient {
     ) -> Result<Removal, CallError> {
         let url = self.url(&["api", "endpoints", endpoint_id, "plans", instance_id])?;
         let answer = self.change(token, Method::DELETE, url, None, timeout).await?;
-        if answer.status.as_u16() == 404 {
+        if answer.is_gone() {
             return Ok(Removal::AlreadyGone);
         }
         match answer.success() {
@@ -267,6 +275,19 @@ impl Operator for OperatorClient {
     async fn ping(&self, token: &AccessToken, timeout: Duration) -> Result<(), CallError> {
         let url = self.url(&["api", "ping"])?;
         self.get(token, url, timeout, ANSWER_BYTES_MAX).await?.success()
+    }
+}
+
+/// A card of a list; none where its row cannot be read, which must not hide the others.
+fn sim_card(row: Value, sponsor_id: &str, kind: SimKind) -> Option<SimCard> {
+    // The parser's own words may repeat the number.
+    let read = serde_json::from_value::<SimRow>(row).map_err(|_| "no ICCID in text".to_owned());
+    match read.and_then(|row| row.card(sponsor_id, kind)) {
+        Ok(card) => Some(card),
+        Err(error) => {
+            tracing::warn!(sponsor = sponsor_id, error, "a card that is offered cannot be read");
+            None
+        }
     }
 }
 

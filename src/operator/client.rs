@@ -7,7 +7,7 @@
 use super::answer::{Answer, shortened};
 use bappy_actors::ports::{AccessToken, CallError, Refusal, UnknownCause};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Method, Response, Url, redirect};
+use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
 use secrecy::SecretString;
 use serde::Serialize;
 use std::time::Duration;
@@ -91,7 +91,8 @@ impl OperatorClient {
     }
 
     /// Sends a call and reads its answer to the end. An answer with a success status that is cut,
-    /// late or too long is an error; of an error answer the status is enough.
+    /// late or too long is an error; of an error answer the status is enough, but for a 404, which
+    /// means something only with its body.
     pub(super) async fn exchange(&self, call: Call<'_>) -> Result<Answer, CallError> {
         let mut request = self.http.request(call.method, call.url).timeout(call.timeout);
         if let Some(token) = call.token {
@@ -105,6 +106,8 @@ impl OperatorClient {
         let headers = std::mem::take(response.headers_mut());
         let body = if status.is_success() {
             read(response, call.answer_bytes_max).await?
+        } else if status == StatusCode::NOT_FOUND {
+            read(response, ERROR_BYTES_MAX).await?
         } else {
             read(response, ERROR_BYTES_MAX).await.unwrap_or_default()
         };

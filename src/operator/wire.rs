@@ -7,6 +7,13 @@
 //! - an endpoint in a status unknown here makes the answer unreadable: to call it active, suspended
 //!   or gone would be a guess about money, and reading it again later costs nothing;
 //! - an unknown profile or connectivity state is `unknown`, a value of its own.
+//!
+//! A 404 may come from something before the operator: a proxy, or an address that is not its own.
+//! It is the operator's where it has the protocol's body, `{"code", "message"}` with a code, and
+//! any code will do: then it is a no, and of a read that nothing is there. Any other 404 leaves the
+//! outcome unknown: an endpoint that is taken for absent is never undone, and reading it again
+//! later costs nothing. The one exception is a `DELETE`, whose 404 the protocol gives without a
+//! body: that one counts as gone already, unless its content type is HTML.
 
 use super::answer::unreadable;
 use super::json_fields::{days, lenient, price, time};
@@ -129,10 +136,13 @@ pub(super) struct SimRow {
 
 impl SimRow {
     /// The card, of the kind and sponsor that were asked for where it does not say otherwise.
-    pub(super) fn card(self, sponsor_id: &str, kind: SimKind) -> Result<SimCard, CallError> {
+    /// What is wrong is said for the log, which holds no whole ICCID.
+    pub(super) fn card(self, sponsor_id: &str, kind: SimKind) -> Result<SimCard, String> {
         let digits = self.iccid.bytes().all(|b| b.is_ascii_digit());
         if !digits || !(19..=20).contains(&self.iccid.len()) {
-            return Err(unreadable(&format!("`{}` is not an ICCID", self.iccid)));
+            let beginning: String = self.iccid.chars().take(6).collect();
+            let length = self.iccid.chars().count();
+            return Err(format!("{:?}, {length} characters, is not an ICCID", beginning + "…"));
         }
         Ok(SimCard {
             iccid: self.iccid,

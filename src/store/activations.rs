@@ -108,7 +108,9 @@ pub async fn of_link(tx: &mut Tx, org: OrgId, link: LinkId) -> Result<Vec<Activa
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Cancels an activation and takes it off its Link's totals, once.
+/// Cancels an activation and takes it off its Link's totals, once. The Link's row is locked first,
+/// as whatever changes both does: a reading of its use would else wait for this one, and this one
+/// for it.
 pub async fn cancel(
     tx: &mut Tx,
     org: OrgId,
@@ -116,6 +118,7 @@ pub async fn cancel(
     id: ActivationId,
     at: Timestamp,
 ) -> Result<(), DbError> {
+    links::lock(tx, org, link).await?;
     let Some(activation) = activation(tx, org, link, id).await? else { return Ok(()) };
     let changed = exec!(
         tx,

@@ -99,7 +99,8 @@ impl TryFrom<Row> for Attempt {
     }
 }
 
-/// An organization's operations, newest first.
+/// An organization's operations, newest first. Without a filter the total is the wallet's
+/// maintained counter and nothing is counted.
 pub async fn list(
     tx: &mut Tx,
     org: OrgId,
@@ -121,16 +122,21 @@ pub async fn list(
     let state = filter.state.map(|state| state.word());
     let kind = filter.kind.map(|kind| kind.word());
     let key = filter.idempotency_key.as_deref();
-    let total = one!(
-        tx,
-        (i64,),
-        AssertSqlSafe(format!("SELECT COUNT(*) FROM operations WHERE org_id = $1{condition}")),
-        org.0,
-        state,
-        kind,
-        key
-    )?
-    .0;
+    let total = if *filter == AttemptFilter::default() {
+        let sql = "SELECT operations_total FROM wallets WHERE org_id = $1";
+        opt!(tx, (i64,), sql, org.0)?.map_or(0, |(total,)| total)
+    } else {
+        one!(
+            tx,
+            (i64,),
+            AssertSqlSafe(format!("SELECT COUNT(*) FROM operations WHERE org_id = $1{condition}")),
+            org.0,
+            state,
+            kind,
+            key
+        )?
+        .0
+    };
     let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
     let past = if window.after().is_some() { " AND id < $5" } else { "" };
     let order = if walk.backwards { "id" } else { "id DESC" };

@@ -4,7 +4,8 @@
 //! the reads of `http` run through [`Database::read`] and [`Database::write`].
 //!
 //! **Invariants:** a write runs in a task of its own on the runtime given at the start, so the
-//! drop of a caller's future never cuts a transaction (`begin` in sqlx is not cancel-safe); an
+//! drop of a caller's future never cuts a transaction (`begin` in sqlx is not cancel-safe); a
+//! connection is opened on that runtime too, so that it does not end with its first user's; an
 //! error never shows a password; SQLite has one writing connection a process, and waits for
 //! other processes (the commands work while the service runs).
 
@@ -109,10 +110,18 @@ impl Database {
 
     /// A connection for reads, outside of a transaction.
     pub async fn read(&self) -> Result<Tx, DbError> {
-        Ok(match &self.engine {
-            Engine::Sqlite { readers, .. } => readers.acquire().await?.into(),
-            Engine::Postgres(pool) => pool.acquire().await?.into(),
-        })
+        let pool = match &self.engine {
+            Engine::Sqlite { readers, .. } => return Ok(readers.acquire().await?.into()),
+            Engine::Postgres(pool) => pool,
+        };
+        if let Some(idle) = pool.try_acquire() {
+            return Ok(idle.into());
+        }
+        // A new connection lives on the runtime it was opened on, and the caller's may end before
+        // the pool does.
+        let pool = pool.clone();
+        let acquired = self.runtime.spawn(async move { pool.acquire().await }).await;
+        Ok(acquired.map_err(|ended| StoreError::Unavailable(ended.to_string()))??.into())
     }
 
     /// Runs `work` in one transaction, in a task of its own: committed if it gives `Ok`, rolled

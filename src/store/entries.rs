@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 /// A row of `ledger_entries`.
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     id: Uuid,
     sequence: i64,
     kind: String,

@@ -1,40 +1,13 @@
-//! Links as a list shows them. Called by `GET /links`.
+//! Links as a list shows them: without activations. Called by `GET /links`.
 //!
 //! **Invariants:** newest first by id, which is a UUID v7; without a filter the total is the
 //! wallet's maintained counter and nothing is counted.
 
+use super::links::{Row, link_columns};
 use super::page::{Part, Window, containing};
-use super::{Conn, DbError, Text, Time, Tx};
-use bappy_actors::model::{LinkId, LinkStatus, OrgId, SimKind, Sponsor, Timestamp, Volume};
+use super::{Conn, DbError, Text, Tx};
+use bappy_actors::model::{Link, LinkId, LinkStatus, OrgId, SimKind};
 use sqlx::AssertSqlSafe;
-use uuid::Uuid;
-
-/// A Link as a list shows it: without activations and without the operator's ids.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LinkSummary {
-    /// Its id.
-    pub id: LinkId,
-    /// The partner's name for it.
-    pub name: Option<String>,
-    /// The card's ICCID.
-    pub iccid: String,
-    /// The card's number, if known.
-    pub msisdn: Option<String>,
-    /// What kind of card it is.
-    pub kind: SimKind,
-    /// Whether it serves.
-    pub status: LinkStatus,
-    /// The family of cards it belongs to.
-    pub sponsor: Sponsor,
-    /// Volume of all activations in force.
-    pub data_total: Volume,
-    /// Last known use of it.
-    pub data_used: Volume,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// When it last changed.
-    pub updated_at: Timestamp,
-}
 
 /// Which Links are wanted; what is none does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,47 +18,6 @@ pub struct LinkFilter {
     pub kind: Option<SimKind>,
     /// With this in their name, ICCID, MSISDN or id.
     pub search: Option<String>,
-}
-
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: Uuid,
-    name: Option<String>,
-    iccid: String,
-    msisdn: Option<String>,
-    kind: String,
-    status: String,
-    sponsor_id: String,
-    sponsor_name: String,
-    sponsor_color: String,
-    data_total_kb: i64,
-    data_used_kb: i64,
-    created_at: Time,
-    updated_at: Time,
-}
-
-impl TryFrom<Row> for LinkSummary {
-    type Error = DbError;
-
-    fn try_from(row: Row) -> Result<Self, DbError> {
-        Ok(Self {
-            id: LinkId(row.id),
-            name: row.name,
-            iccid: row.iccid,
-            msisdn: row.msisdn,
-            kind: SimKind::from_word(&row.kind)?,
-            status: LinkStatus::from_word(&row.status)?,
-            sponsor: Sponsor {
-                id: row.sponsor_id,
-                name: row.sponsor_name,
-                color: row.sponsor_color,
-            },
-            data_total: Volume::from_kb(row.data_total_kb),
-            data_used: Volume::from_kb(row.data_used_kb),
-            created_at: row.created_at.into(),
-            updated_at: row.updated_at.into(),
-        })
-    }
 }
 
 /// An id as text: one database writes it itself, the other holds its sixteen bytes.
@@ -101,7 +33,7 @@ pub async fn list(
     org: OrgId,
     filter: &LinkFilter,
     window: &Window<LinkId>,
-) -> Result<Part<LinkSummary, LinkId>, DbError> {
+) -> Result<Part<Link, LinkId>, DbError> {
     let id_text = match tx.conn() {
         Conn::Sqlite(_) => ID_TEXT_SQLITE,
         Conn::Postgres(_) => ID_TEXT_POSTGRES,
@@ -112,13 +44,12 @@ pub async fn list(
     let past = if window.after().is_some() { " AND l.id < $5" } else { "" };
     let order = if walk.backwards { "l.id" } else { "l.id DESC" };
     // What is stepped over is stepped over in the index alone; only the rows of the page are read.
+    let columns = link_columns!();
     let rows = all!(
         tx,
         Row,
         AssertSqlSafe(format!(
-            "SELECT l.id, l.name, l.iccid, l.msisdn, l.kind, l.status, l.sponsor_id,
-                 s.name AS sponsor_name, s.color AS sponsor_color, l.data_total_kb,
-                 l.data_used_kb, l.created_at, l.updated_at
+            "SELECT {columns}
              FROM (SELECT l.org_id, l.id FROM links l WHERE l.org_id = $1{condition}{past}
                    ORDER BY {order} LIMIT $6 OFFSET $7) page
              JOIN links l ON l.org_id = page.org_id AND l.id = page.id
@@ -132,7 +63,7 @@ pub async fn list(
         walk.limit,
         walk.offset
     )?;
-    let rows = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<LinkSummary>, _>>()?;
+    let rows = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<Link>, _>>()?;
     Ok(window.part(rows, walk, total, |link| link.id))
 }
 

@@ -18,6 +18,8 @@ macro_rules! link_columns {
     };
 }
 
+pub(super) use link_columns;
+
 #[derive(sqlx::FromRow)]
 pub(super) struct Row {
     id: Uuid,
@@ -162,6 +164,17 @@ pub async fn change(
         status.map(|s| s.word()),
         name,
         Time::from(at)
+    )?;
+    Ok(())
+}
+
+/// Keeps everyone else from changing a Link until the transaction ends.
+pub async fn lock(tx: &mut Tx, org: OrgId, id: LinkId) -> Result<(), DbError> {
+    exec!(
+        tx,
+        "UPDATE links SET updated_at = updated_at WHERE org_id = $1 AND id = $2",
+        org.0,
+        id.0
     )?;
     Ok(())
 }

@@ -1,19 +1,31 @@
-//! Plans of the catalogue.
+//! Plans of the catalogue: their rows, which `catalogue` reads too, and one by its id.
 
 use super::{DbError, Text, Tx, text};
 use bappy_actors::model::{Coverage, CoverageType, Money, Plan, PlanId, Sponsor, Volume};
 use uuid::Uuid;
 
+/// Columns of [`Row`] but for the price, for tables `plans p` and `sponsors s`. Coverage is left
+/// out: a page of worldwide plans would be megabytes of networks.
+macro_rules! plan_columns {
+    () => {
+        "p.id, p.operator_plan_id, p.name, p.data_kb, p.validity_days, p.coverage_type, p.region,
+         p.countries, p.operators_total, p.sponsor_id, s.name AS sponsor_name,
+         s.color AS sponsor_color"
+    };
+}
+pub(super) use plan_columns;
+
+/// A plan at some price, without its coverage's networks.
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     id: Uuid,
     operator_plan_id: String,
     name: String,
+    price: i64,
     data_kb: i64,
     validity_days: i32,
     coverage_type: String,
     region: Option<String>,
-    coverage: String,
     countries: String,
     operators_total: i64,
     sponsor_id: String,
@@ -29,7 +41,7 @@ impl TryFrom<Row> for Plan {
             id: PlanId(row.id),
             operator_plan_id: row.operator_plan_id,
             name: row.name,
-            price: Money::ZERO,
+            price: Money::from_micros(row.price),
             data: Volume::from_kb(row.data_kb),
             validity_days: row.validity_days,
             coverage_type: CoverageType::from_word(&row.coverage_type)?,
@@ -39,10 +51,27 @@ impl TryFrom<Row> for Plan {
                 name: row.sponsor_name,
                 color: row.sponsor_color,
             },
-            coverage: text::from_json::<Coverage>("coverage", &row.coverage)?,
+            coverage: Coverage::default(),
             countries: text::codes_from_text(&row.countries),
             operators_total: row.operators_total,
         })
+    }
+}
+
+/// A plan at some price, with its coverage's networks.
+#[derive(sqlx::FromRow)]
+pub(super) struct WithCoverage {
+    #[sqlx(flatten)]
+    plan: Row,
+    coverage: String,
+}
+
+impl TryFrom<WithCoverage> for Plan {
+    type Error = DbError;
+
+    fn try_from(row: WithCoverage) -> Result<Self, DbError> {
+        let coverage = text::from_json("coverage", &row.coverage)?;
+        Ok(Self { coverage, ..row.plan.try_into()? })
     }
 }
 
@@ -50,12 +79,13 @@ impl TryFrom<Row> for Plan {
 pub async fn plan(tx: &mut Tx, id: PlanId) -> Result<Option<Plan>, DbError> {
     let row = opt!(
         tx,
-        Row,
-        "SELECT p.id, p.operator_plan_id, p.name, p.data_kb, p.validity_days, p.coverage_type,
-             p.region, p.coverage, p.countries, p.operators_total, p.sponsor_id,
-             s.name AS sponsor_name, s.color AS sponsor_color
-         FROM plans p JOIN sponsors s ON s.id = p.sponsor_id
-         WHERE p.id = $1",
+        WithCoverage,
+        concat!(
+            "SELECT ",
+            plan_columns!(),
+            ", CAST(0 AS BIGINT) AS price, p.coverage
+             FROM plans p JOIN sponsors s ON s.id = p.sponsor_id WHERE p.id = $1"
+        ),
         id.0
     )?;
     row.map(TryInto::try_into).transpose()

@@ -125,6 +125,19 @@ pub async fn retire(tx: &mut Tx, iccid: &str) -> Result<(), DbError> {
     Ok(())
 }
 
+/// Marks the cards of the pool that an operation still claims as never to be given out again: its
+/// money is back, and whatever it made on one of them is undone. A card of an organization's stock
+/// stays claimed: it is in somebody's hands, and not ours to write off.
+pub async fn retire_claimed(tx: &mut Tx, operation: OperationId) -> Result<(), DbError> {
+    exec!(
+        tx,
+        "UPDATE sims SET state = 'retired'
+         WHERE operation_id = $1 AND state = 'claimed' AND org_id IS NULL",
+        operation.0
+    )?;
+    Ok(())
+}
+
 /// A card.
 pub async fn sim(tx: &mut Tx, iccid: &str) -> Result<Option<SimCard>, DbError> {
     let row = opt!(
@@ -191,9 +204,10 @@ pub async fn free(
 }
 
 /// Frees the cards claimed before `before` whose operation was never recorded. Asks organization
-/// by organization, because operations are indexed so and are too many to scan.
+/// by organization, because operations are indexed so and are too many to scan; but only once of
+/// each card: a claim whose operation is found loses its time, and is not asked about again.
 pub async fn free_stale(tx: &mut Tx, before: Timestamp) -> Result<u64, DbError> {
-    Ok(exec!(
+    let freed = exec!(
         tx,
         "UPDATE sims SET state = 'free', operation_id = NULL, claimed_at = NULL
          WHERE state = 'claimed' AND claimed_at < $1
@@ -201,5 +215,11 @@ pub async fn free_stale(tx: &mut Tx, before: Timestamp) -> Result<u64, DbError> 
                SELECT 1 FROM organizations g
                JOIN operations o ON o.org_id = g.id AND o.id = sims.operation_id)",
         Time::from(before)
-    )?)
+    )?;
+    exec!(
+        tx,
+        "UPDATE sims SET claimed_at = NULL WHERE state = 'claimed' AND claimed_at < $1",
+        Time::from(before)
+    )?;
+    Ok(freed)
 }

@@ -48,7 +48,7 @@ impl SqlStore {
         Ok(claim.await?)
     }
 
-    /// Which index kept an operation from being recorded; none: neither of the two that may.
+    /// Which index kept an operation from being recorded; none: that of its own id.
     async fn why_not_opened(&self, operation: &Operation) -> Result<Option<OpenOutcome>, DbError> {
         let mut tx = self.db.read().await?;
         if let Some(key) = &operation.key
@@ -56,8 +56,9 @@ impl SqlStore {
         {
             return Ok(Some(OpenOutcome::KeyTaken));
         }
-        let busy = operations::link_is_busy(&mut tx, operation.org_id, operation.link_id).await?;
-        Ok(busy.then_some(OpenOutcome::LinkBusy))
+        // What stood in the way may have ended since: its Link was busy, and is worth another try.
+        let recorded = operations::exists(&mut tx, operation.org_id, operation.id).await?;
+        Ok((!recorded).then_some(OpenOutcome::LinkBusy))
     }
 }
 
@@ -117,7 +118,7 @@ impl Store for SqlStore {
     ) -> Result<OpenOutcome, StoreError> {
         let row = operation.clone();
         let opened = self.db.write(move |tx| {
-            Box::pin(async move { operations::insert(tx, &row, Some(lease_until)).await })
+            Box::pin(async move { operations::open(tx, &row, lease_until).await })
         });
         match opened.await {
             Ok(()) => Ok(OpenOutcome::Opened),

@@ -5,13 +5,9 @@
 //! continues one read before.
 
 use super::page::{Part, Window};
-use super::{DbError, Text, Time, Tx};
-use bappy_actors::model::{
-    ActivationId, EntryId, EntryKind, LedgerEntry, LinkId, Money, OperationId, OrgId, PlanId,
-    Timestamp,
-};
+use super::{DbError, Text, Time, Tx, entries};
+use bappy_actors::model::{EntryKind, LedgerEntry, LinkId, OrgId, Timestamp};
 use sqlx::AssertSqlSafe;
-use uuid::Uuid;
 
 /// A ledger entry and when it was written.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,20 +20,8 @@ pub struct Transaction {
 
 #[derive(sqlx::FromRow)]
 struct Row {
-    id: Uuid,
-    sequence: i64,
-    kind: String,
-    amount: i64,
-    balance_after: i64,
-    link_id: Option<Uuid>,
-    iccid: Option<String>,
-    activation_id: Option<Uuid>,
-    plan_id: Option<Uuid>,
-    plan_name: Option<String>,
-    refund_of: Option<Uuid>,
-    operation_id: Option<Uuid>,
-    reference: Option<String>,
-    description: String,
+    #[sqlx(flatten)]
+    entry: entries::Row,
     created_at: Time,
 }
 
@@ -45,23 +29,7 @@ impl TryFrom<Row> for Transaction {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
-        let entry = LedgerEntry {
-            id: EntryId(row.id),
-            sequence: row.sequence,
-            kind: EntryKind::from_word(&row.kind)?,
-            amount: Money::from_micros(row.amount),
-            balance_after: Money::from_micros(row.balance_after),
-            link_id: row.link_id.map(LinkId),
-            iccid: row.iccid,
-            activation_id: row.activation_id.map(ActivationId),
-            plan_id: row.plan_id.map(PlanId),
-            plan_name: row.plan_name,
-            refund_of: row.refund_of.map(EntryId),
-            operation_id: row.operation_id.map(OperationId),
-            reference: row.reference,
-            description: row.description,
-        };
-        Ok(Self { entry, created_at: row.created_at.into() })
+        Ok(Self { entry: row.entry.try_into()?, created_at: row.created_at.into() })
     }
 }
 

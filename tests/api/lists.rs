@@ -2,6 +2,8 @@
 
 use crate::app::{Caller, TestApp, id};
 use crate::on_both;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -135,10 +137,32 @@ async fn history_and_operations_are_filtered(app: &mut TestApp) {
     assert_eq!((&far["data"], &far["meta"]["total"]), (&json!([]), &json!(1)));
 }
 
+async fn a_cursor_that_no_list_gave_out_is_refused_or_leads_nowhere(app: &mut TestApp) {
+    let link = named(app, "only").await;
+    let history = format!("/links/{}/history", id(&link));
+    let nobody = "00000000-0000-7000-8000-000000000000";
+    let nul = format!("{nobody}:a\0b");
+    let long = "x".repeat(300);
+    let keys = [nobody, &nul, "a\0b", "\0", "-9223372036854775808", "9223372036854775808", &long];
+    for path in ["/plans", "/links", "/operations", &history] {
+        for key in keys {
+            let head = [1, 0, 0, 0, 0, 0, 0, 0, 1];
+            let cursor = URL_SAFE_NO_PAD.encode([&head, key.as_bytes()].concat());
+            let answer = app.acme.get(&format!("{path}?cursor={cursor}")).await;
+            if answer.status == 200 {
+                assert_eq!(answer.data()["data"], json!([]), "{path} {key:?}");
+            } else {
+                answer.names_field("cursor");
+            }
+        }
+    }
+}
+
 on_both! {
     AMPLE:
     a_list_without_rows_is_a_list,
     lists_are_newest_first_and_walked_while_they_grow,
     links_are_filtered_and_searched,
     history_and_operations_are_filtered,
+    a_cursor_that_no_list_gave_out_is_refused_or_leads_nowhere,
 }

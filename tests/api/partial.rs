@@ -72,10 +72,11 @@ async fn a_removal_that_stops_half_way_says_how_far_it_came(app: &mut TestApp) {
     assert_eq!(status(&ids[0]), "cancelled");
 }
 
-async fn a_removal_that_does_not_begin_has_removed_nothing(app: &mut TestApp) {
+async fn only_a_recorded_removal_says_that_it_removed_nothing(app: &mut TestApp) {
     let link = a_link(app).await;
     let path = format!("/links/{}/plans", id(&link));
     let remove = json!({"remove": [link["activations"][0]["id"]]});
+    let topup = app.acme.topups(&link).await[0].clone();
     app.operator.faults(json!({"error_rate": 1, "only": ["remove_plan"]})).await;
     let answer = app.acme.put(&path, remove.clone()).await;
     answer.fails(502, "PROVIDER_ERROR");
@@ -84,7 +85,19 @@ async fn a_removal_that_does_not_begin_has_removed_nothing(app: &mut TestApp) {
     app.restart(|_| {}).await;
     let answer = app.acme.put(&path, remove).await;
     answer.fails(503, "PROVIDER_UNAVAILABLE");
-    assert_eq!(answer.details()["removed"], json!([]));
+    assert_eq!((answer.header("operation-id"), answer.details()), (None, &json!({})));
+    let answer = app.acme.add(&link, &[&topup]).await;
+    answer.fails(503, "PROVIDER_UNAVAILABLE");
+    assert_eq!(answer.details(), &json!({}));
+}
+
+async fn a_topup_that_fails_says_nothing_of_removals(app: &mut TestApp) {
+    let link = a_link(app).await;
+    let topup = app.acme.topups(&link).await[0].clone();
+    app.operator.faults(json!({"error_rate": 1, "only": ["add_plan"]})).await;
+    let answer = app.acme.add(&link, &[&topup]).await;
+    assert_eq!(answer.status, 502, "{answer:?}");
+    assert_eq!(answer.details(), &json!({"operation_id": answer.operation_id()}));
 }
 
 on_both! {
@@ -92,5 +105,6 @@ on_both! {
     a_status_that_the_operator_does_not_take_is_an_error,
     a_lost_answer_to_a_status_is_sent_again,
     a_removal_that_stops_half_way_says_how_far_it_came,
-    a_removal_that_does_not_begin_has_removed_nothing,
+    only_a_recorded_removal_says_that_it_removed_nothing,
+    a_topup_that_fails_says_nothing_of_removals,
 }

@@ -13,6 +13,7 @@ use bappy_actors::ports::{
 };
 use secrecy::SecretString;
 use server::{Reply, Server, http, with_headers};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(5);
@@ -56,14 +57,54 @@ async fn a_4xx_is_a_definite_no_by_its_code() {
         let error = add_plan(http(409, &body)).await.unwrap_err();
         assert_eq!(refused_as(&error), Some(&refusal), "{code}");
     }
-    for status in [400, 402, 403, 404, 405, 409, 410, 418, 422, 451] {
+    for status in [400, 402, 403, 405, 409, 410, 418, 422, 451] {
         let error = add_plan(http(status, "<html>nothing of ours</html>")).await.unwrap_err();
         let Some(Refusal::Other(text)) = refused_as(&error) else { panic!("{status}: {error:?}") };
         assert!(text.contains(&status.to_string()), "{text}");
     }
-    let error = add_plan(http(422, r#"{"code": "BAD_NAME", "message": "too long"}"#)).await;
-    let Err(CallError::Refused(Refusal::Other(text))) = error else { panic!("{error:?}") };
-    assert!(text.contains("BAD_NAME") && text.contains("too long"), "{text}");
+    for status in [404, 422] {
+        let body = r#"{"code": "BAD_NAME", "message": "too long"}"#;
+        let error = add_plan(http(status, body)).await;
+        let Err(CallError::Refused(Refusal::Other(text))) = error else { panic!("{error:?}") };
+        assert!(text.contains("BAD_NAME") && text.contains("too long"), "{text}");
+    }
+}
+
+/// 404s that something before the operator may have written.
+fn strange_404s() -> Vec<Reply> {
+    let html = "Content-Type: text/HTML; charset=utf-8\r\n";
+    vec![
+        with_headers(404, html, "<html>404 Not Found</html>"),
+        with_headers(404, html, ""),
+        http(404, "404 page not found"),
+        http(404, r#"{"code": ""}"#),
+        http(404, r#"{"message": "no Route matched with those values"}"#),
+        http(404, r#"{"error": "not found"}"#),
+        http(404, "[]"),
+        Reply::Cut(b"HTTP/1.1 404 X\r\nContent-Length: 100\r\n\r\n{\"code\":".to_vec()),
+    ]
+}
+
+#[tokio::test]
+async fn a_404_of_something_before_the_operator_says_nothing() {
+    let bare = || std::iter::once(http(404, ""));
+    let unknown = |error: &CallError| {
+        let cause = UnknownCause::Cut;
+        let unknown = matches!(error, CallError::Unknown(UnknownCause::Unreadable(_)));
+        assert!(unknown || *error == CallError::Unknown(cause), "{error:?}");
+    };
+    for reply in strange_404s().into_iter().chain(bare()) {
+        unknown(&add_plan(reply).await.unwrap_err());
+    }
+    for reply in strange_404s().into_iter().chain(bare()) {
+        let server = Server::start(vec![reply]).await;
+        unknown(&client(&server.url).endpoint(&token(), "ep-1", SOON).await.unwrap_err());
+    }
+    for reply in strange_404s() {
+        let server = Server::start(vec![reply]).await;
+        let removed = client(&server.url).remove_plan(&token(), "ep-1", "i-1", SOON).await;
+        unknown(&removed.unwrap_err());
+    }
 }
 
 #[tokio::test]
@@ -235,7 +276,8 @@ async fn login_gives_a_token_and_says_when_the_credentials_are_not_accepted() {
         assert_eq!(login(http(200, body)).await.0.unwrap().expires_in.as_secs(), 300);
     }
     for status in [400, 401, 403, 404, 422] {
-        let error = login(http(status, "{}")).await.0.err().unwrap();
+        let body = if status == 404 { r#"{"code": "NO_USER"}"# } else { "{}" };
+        let error = login(http(status, body)).await.0.err().unwrap();
         let refused = matches!(error, CallError::Refused(_) | CallError::Unauthorized);
         assert!(refused, "{status}: {error:?}");
     }
@@ -245,6 +287,7 @@ async fn login_gives_a_token_and_says_when_the_credentials_are_not_accepted() {
         http(200, r#"{"access_token": "a\r\nb"}"#),
         http(200, r#"{"error": {"code": "X"}}"#),
         http(500, "{}"),
+        http(404, "{}"),
         http(302, ""),
     ] {
         let error = login(reply).await.0.err().unwrap();
@@ -325,6 +368,43 @@ async fn free_cards_are_asked_for_past_those_known() {
     );
 }
 
+/// What this thread logs from now on.
+fn logged() -> (Arc<Mutex<Vec<u8>>>, tracing::subscriber::DefaultGuard) {
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let words = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&words);
+    let log = tracing_subscriber::fmt().with_writer(move || Sink(Arc::clone(&sink))).finish();
+    (words, tracing::subscriber::set_default(log))
+}
+
+#[tokio::test]
+async fn a_card_that_cannot_be_read_does_not_hide_the_others() {
+    let odd = r#"{"iccid": "89490000000000000012345"}, {"iccid": 8949000000000000001}, {}, 7"#;
+    let some = format!(r#"{{"items": [{odd}, {{"iccid": "{ICCID}"}}, {odd}]}}"#);
+    let none = format!(r#"{{"items": [{odd}]}}"#);
+    let server = Server::start(vec![http(200, &some), http(200, &none)]).await;
+    let operator = client(&server.url);
+    let token = token();
+    let list = || operator.list_sims(&token, "s1", SimKind::Esim, 5, None, SOON);
+    let (words, _logging) = logged();
+    let sims = list().await.unwrap();
+    assert_eq!(sims.iter().map(|sim| sim.iccid.as_str()).collect::<Vec<_>>(), [ICCID]);
+    // As the end of the list it would stop whoever walks it.
+    let error = list().await.unwrap_err();
+    assert!(matches!(error, CallError::Unknown(UnknownCause::Unreadable(_))), "{error:?}");
+    let words = String::from_utf8(words.lock().unwrap().clone()).unwrap();
+    assert!(words.contains("894900…") && words.contains("no ICCID in text"), "{words}");
+    assert!(!words.contains("894900000"), "{words}");
+}
+
 #[tokio::test]
 async fn a_profile_state_that_is_new_is_unknown() {
     for (body, state) in [
@@ -402,8 +482,9 @@ async fn an_endpoint_reads_back_and_one_that_is_not_there_is_none() {
         assert_eq!((endpoint.status, endpoint.plans[0].state), expected);
     }
     for reply in [
-        http(404, ""),
         http(404, r#"{"code": "NO_ENDPOINT"}"#),
+        http(404, r#"{"code": "E404", "message": "gone"}"#),
+        http(404, r#"{"error": {"code": "NOT_FOUND"}}"#),
         http(200, r#"{"error": {"code": "NO_ENDPOINT"}}"#),
     ] {
         assert_eq!(read(reply).await.unwrap(), None);
@@ -441,7 +522,9 @@ async fn a_plan_that_is_gone_already_counts_as_taken_off() {
         (http(200, ""), Removal::Removed),
         (http(202, r#"{"ok": true}"#), Removal::Removed),
         (http(404, r#"{"code": "NO_INSTANCE"}"#), Removal::AlreadyGone),
+        (http(404, r#"{"code": "E404", "message": "gone"}"#), Removal::AlreadyGone),
         (http(404, ""), Removal::AlreadyGone),
+        (with_headers(404, "Content-Type: application/json\r\n", ""), Removal::AlreadyGone),
         (http(200, r#"{"error": {"code": "NO_INSTANCE"}}"#), Removal::AlreadyGone),
     ] {
         let server = Server::start(vec![reply]).await;
@@ -517,7 +600,7 @@ async fn connectivity_is_read_with_what_there_is_of_it() {
 
 #[tokio::test]
 async fn an_id_from_outside_cannot_address_something_else() {
-    let server = Server::start(vec![http(404, "")]).await;
+    let server = Server::start(vec![http(404, r#"{"code": "NO_ENDPOINT"}"#)]).await;
     let operator = client(&format!("{}/prefix/", server.url));
     let odd = "a/../b?c#d%e é";
     assert_eq!(operator.endpoint(&token(), odd, SOON).await.unwrap(), None);

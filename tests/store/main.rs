@@ -21,6 +21,7 @@ mod guards;
 mod links;
 mod operations;
 mod outages;
+mod races;
 mod schema;
 mod sims;
 mod throughput;
@@ -85,10 +86,13 @@ on_both! {
         an_operation_reads_back_as_it_was_written,
         a_second_exclusive_operation_finds_the_link_busy,
         a_key_in_use_refuses_a_free_operation,
+        every_operation_recorded_is_counted_and_no_other,
         closing_updates_the_link_once,
         cancelling_takes_the_volume_off_the_link_once,
+        a_removal_that_goes_on_is_not_settled,
         each_due_operation_goes_to_one_of_many_claimers,
         a_claim_shuts_the_previous_holder_out,
+        putting_a_refunded_operation_off_as_pending_leaves_it_watched,
         only_what_is_open_can_be_claimed,
         a_group_reads_in_order,
         the_debit_of_an_operation_is_found_after_its_refund,
@@ -98,6 +102,7 @@ on_both! {
         known_cards_are_not_added_again,
         a_card_is_given_back_only_by_its_operation,
         a_claim_whose_operation_was_never_recorded_is_freed,
+        the_cards_of_an_operation_are_retired_when_it_is_cleaned_up,
         a_used_card_is_not_retired_into_the_pool,
         stock_says_why_not,
     }

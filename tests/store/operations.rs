@@ -5,7 +5,9 @@ use bappy_actors::model::{
     Answer, Cleanup, EntryId, Failure, LinkId, LinkStatus, Operation, OperationKind,
     OperationState, Request,
 };
-use bappy_actors::ports::{Closing, LinkChange, OpenOutcome, Planned, Store};
+use bappy_actors::ports::{
+    Closing, CommitOutcome, LinkChange, OpenOutcome, Planned, Store, WalletRow,
+};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -68,6 +70,22 @@ pub async fn a_key_in_use_refuses_a_free_operation(world: World) {
     assert_eq!(world.open_operation(second, at(22)).await.unwrap(), OpenOutcome::KeyTaken);
 }
 
+pub async fn every_operation_recorded_is_counted_and_no_other(world: World) {
+    world.has(money(10)).await;
+    world.written(vec![debiting(world.topup()), debiting(world.topup())]).await;
+    let link = LinkId(crate::world::id());
+    for outcome in [OpenOutcome::Opened, OpenOutcome::LinkBusy] {
+        let operation = free(&world, OperationKind::UpdateLink, link);
+        assert_eq!(world.open_operation(operation, at(22)).await.unwrap(), outcome);
+    }
+    let before = world.row(world.org).await;
+    let stale = WalletRow { version: 0, ..before };
+    let batch = crate::world::batch(world.org, stale, vec![debiting(world.topup())]);
+    assert_eq!(world.store.commit(batch).await.unwrap(), CommitOutcome::Stale);
+    assert_eq!(world.count("SELECT operations_total FROM wallets").await, 3);
+    world.balances(world.org).await;
+}
+
 pub async fn closing_updates_the_link_once(world: World) {
     let (link, _) = world.settled_link("89010").await;
     let operation = free(&world, OperationKind::UpdateLink, link.id);
@@ -103,6 +121,22 @@ pub async fn cancelling_takes_the_volume_off_the_link_once(world: World) {
     let snapshot = world.link_snapshot(world.org, link.id).await.unwrap().unwrap();
     assert_eq!(snapshot.link.data_total.kb(), 0);
     assert_eq!(world.count("SELECT COUNT(*) FROM activations WHERE status = 'cancelled'").await, 1);
+}
+
+pub async fn a_removal_that_goes_on_is_not_settled(world: World) {
+    let (link, first) = world.settled_link("89010").await;
+    let operation = free(&world, OperationKind::RemovePlan, link.id);
+    world.open_operation(operation.clone(), at(22)).await.unwrap();
+    let settled_at = async |state| {
+        let end = Closing { lease_until: Some(at(30)), ..closing(&operation, state) };
+        let change = LinkChange::Cancel(first.activation_id.unwrap());
+        assert!(world.close_operation(world.org, link.id, end, change, at(3)).await.unwrap());
+        let stored = world.store.operation(world.org, operation.id).await.unwrap().unwrap();
+        assert_eq!(stored.state, state);
+        stored.settled_at
+    };
+    assert_eq!(settled_at(OperationState::Pending).await, None);
+    assert_eq!(settled_at(OperationState::Succeeded).await, Some(at(3)));
 }
 
 pub async fn each_due_operation_goes_to_one_of_many_claimers(world: World) {
@@ -153,6 +187,25 @@ pub async fn a_claim_shuts_the_previous_holder_out(world: World) {
     let again = world.claim_due(at(60), at(70), 1).await.unwrap();
     assert_eq!((again[0].operation.epoch, again[0].due_at), (3, at(60)));
     assert_eq!(again[0].operation.request, request);
+}
+
+pub async fn putting_a_refunded_operation_off_as_pending_leaves_it_watched(world: World) {
+    world.has(money(5)).await;
+    let operation = world.topup();
+    world.written(vec![debiting(operation.clone())]).await;
+    let put_off = async |cleanup| {
+        world.reschedule(world.org, operation.id, 1, cleanup, Some(at(50))).await.unwrap()
+    };
+    assert!(put_off(Cleanup::None).await);
+    let mut watching = refund(&operation, EntryId(operation.id.0));
+    watching.closed[0].cleanup = Cleanup::Watching;
+    watching.closed[0].lease_until = Some(at(90));
+    world.written(vec![watching]).await;
+    assert!(!put_off(Cleanup::None).await);
+    assert_eq!(world.claim_due(at(89), at(95), 1).await.unwrap(), []);
+    assert!(put_off(Cleanup::Watching).await);
+    let due = world.claim_due(at(50), at(60), 1).await.unwrap();
+    assert_eq!(due[0].operation.cleanup, Cleanup::Watching);
 }
 
 pub async fn only_what_is_open_can_be_claimed(world: World) {

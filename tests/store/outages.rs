@@ -2,14 +2,17 @@
 //! rows; PostgreSQL only.
 
 use crate::world::{World, activating, batch, closing, credit, debiting, money};
+use bappy::store::{Database, SqlStore};
 use bappy_actors::model::{OperationKind, OperationState};
 use bappy_actors::ports::{Batch, CommitOutcome, Guard, Planned, Store, StoreError};
 use sqlx::{Connection, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 
 /// A superuser's connection to another database of the same cluster.
-async fn admin(world: &World) -> (PgConnection, String) {
+pub async fn admin(world: &World) -> (PgConnection, String) {
     let (server, name) = world.url.rsplit_once('/').unwrap();
     (PgConnection::connect(&format!("{server}/postgres")).await.unwrap(), name.to_owned())
 }
@@ -32,9 +35,20 @@ async fn allow_connections(admin: &mut PgConnection, name: &str, allowed: bool) 
 
 /// Until a writer's statement waits for a row that someone else has locked.
 async fn a_writer_waits(admin: &mut PgConnection, name: &str) {
+    a_session_waits(admin, name, "bappy-ledger").await;
+}
+
+/// Until a session of this application waits for a row that someone else has locked.
+pub async fn a_session_waits(admin: &mut PgConnection, name: &str, application: &str) {
     let waiting = "SELECT COUNT(*) FROM pg_stat_activity
-         WHERE datname = $1 AND application_name = 'bappy-ledger' AND wait_event_type = 'Lock'";
-    while sqlx::query_as::<_, (i64,)>(waiting).bind(name).fetch_one(&mut *admin).await.unwrap().0
+         WHERE datname = $1 AND application_name = $2 AND wait_event_type = 'Lock'";
+    while sqlx::query_as::<_, (i64,)>(waiting)
+        .bind(name)
+        .bind(application)
+        .fetch_one(&mut *admin)
+        .await
+        .unwrap()
+        .0
         == 0
     {
         tokio::task::yield_now().await;
@@ -116,6 +130,100 @@ async fn a_settlement_that_waited_behind_a_wallets_harmless_change_is_written() 
         commit_behind(world, "UPDATE wallets SET updated_at = updated_at", next).await;
     assert_eq!(outcome, CommitOutcome::Committed);
     assert_eq!(world.count("SELECT COUNT(*) FROM activations").await, 2);
+}
+
+/// A way to the server that can swallow what goes over the connections made so far, as a host that
+/// vanishes does: they stay open, and nothing comes back.
+struct Wire {
+    url: String,
+    vanished: tokio::sync::watch::Sender<u32>,
+}
+
+impl Wire {
+    async fn to(url: &str) -> Self {
+        let (server, path) = url.rsplit_once('/').unwrap();
+        let server = server.rsplit_once('@').unwrap().1.to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let own = format!("postgres://bappy@{}/{path}", listener.local_addr().unwrap());
+        let (vanished, hosts) = tokio::sync::watch::channel(0);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let (server, mut hosts) = (server.clone(), hosts.clone());
+                hosts.mark_unchanged();
+                tokio::spawn(async move {
+                    let mut far = TcpStream::connect(server).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        _ = hosts.changed() => {
+                            // Both ends stay open.
+                            std::future::pending::<()>().await;
+                        }
+                    }
+                });
+            }
+        });
+        Self { url: own, vanished }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_without_an_answer_is_unknown_and_its_connection_is_left() {
+    /// The time that a writer waits, and room for a busy machine.
+    const SOON: Duration = Duration::from_secs(20);
+    let Some(world) = World::postgres().await else { return };
+    let (mut admin, name) = admin(&world).await;
+    let wire = Wire::to(&world.url).await;
+    let far = Database::open(&wire.url, 2, Handle::current()).await.unwrap();
+    let far = Arc::new(SqlStore::start(far));
+    let mut holder = PgConnection::connect(&world.url).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM wallets FOR UPDATE").execute(&mut *held).await.unwrap();
+    let next = batch(world.org, world.row(world.org).await, vec![credit(money(1), None)]);
+    let paying = tokio::spawn({
+        let (far, next) = (Arc::clone(&far), next.clone());
+        async move { far.commit(next).await }
+    });
+    a_writer_waits(&mut admin, &name).await;
+    wire.vanished.send(1).unwrap();
+    // It is written after all, and nobody hears of it.
+    held.rollback().await.unwrap();
+    let outcome = tokio::time::timeout(SOON, paying).await.unwrap().unwrap();
+    assert!(matches!(outcome, Err(StoreError::Unknown(_))), "{outcome:?}");
+    world.fence_wallet(world.org).await.unwrap();
+    assert_eq!(far.commit(next).await.unwrap(), CommitOutcome::Stale);
+    let next = batch(world.org, world.row(world.org).await, vec![credit(money(1), None)]);
+    assert_eq!(far.commit(next).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(world.row(world.org).await.balance, money(2));
+    world.balances(world.org).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooled_connection_that_died_idle_does_not_hold_a_write_up() {
+    /// Longer than a connection may be idle without being tried.
+    const IDLE: Duration = Duration::from_millis(1_100);
+    let Some(world) = World::postgres().await else { return };
+    let wire = Wire::to(&world.url).await;
+    let far = Database::open(&wire.url, 1, Handle::current()).await.unwrap();
+    let far = SqlStore::start(far);
+    far.fence_wallet(world.org).await.unwrap();
+    wire.vanished.send(1).unwrap();
+    tokio::time::sleep(IDLE).await;
+    let fenced = tokio::time::timeout(Duration::from_secs(10), far.fence_wallet(world.org)).await;
+    assert_eq!(fenced.unwrap().unwrap().unwrap().fence, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_outlives_the_runtime_of_its_first_reader() {
+    let Some(world) = World::postgres().await else { return };
+    let db = Database::open(&world.url, 1, Handle::current()).await.unwrap();
+    let reader = db.clone();
+    let mut tx = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(reader.read()).unwrap()
+    })
+    .join()
+    .unwrap();
+    assert_eq!(one!(tx, (i32,), "SELECT 1").unwrap(), (1,));
 }
 
 /// A credit on the wallet as it stands.

@@ -1,8 +1,8 @@
 //! Cards: the pool and the stock.
 
-use crate::world::{World, at, debiting, id, money, sim};
+use crate::world::{World, at, debiting, id, money, refund, sim};
 use bappy::store::{StockClaim, Time};
-use bappy_actors::model::{OperationId, SimKind};
+use bappy_actors::model::{Cleanup, EntryId, OperationId, SimKind};
 use bappy_actors::ports::Store;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -57,6 +57,31 @@ pub async fn a_claim_whose_operation_was_never_recorded_is_freed(world: World) {
     assert_eq!(world.free_stale_claims(at(9)).await.unwrap(), 1);
     let freed = world.claim_sim("alpha", SimKind::Esim, OperationId(id()), at(9)).await.unwrap();
     assert_eq!(freed, Some(sim("2")));
+    // That of the recorded operation is not asked about again.
+    let unasked = "SELECT COUNT(*) FROM sims WHERE iccid = '1' AND claimed_at IS NULL";
+    assert_eq!(world.count(unasked).await, 1);
+    assert_eq!(world.count("SELECT COUNT(*) FROM sims WHERE state = 'claimed'").await, 3);
+}
+
+pub async fn the_cards_of_an_operation_are_retired_when_it_is_cleaned_up(world: World) {
+    world.add_sims(vec![sim("1"), sim("2"), sim("3")], at(0)).await.unwrap();
+    world.has(money(5)).await;
+    let operation = world.topup();
+    for claimer in [operation.id, operation.id, OperationId(id())] {
+        world.claim_sim("alpha", SimKind::Esim, claimer, at(1)).await.unwrap().unwrap();
+    }
+    world.written(vec![debiting(operation.clone())]).await;
+    let mut refunded = refund(&operation, EntryId(operation.id.0));
+    refunded.closed[0].cleanup = Cleanup::Watching;
+    world.written(vec![refunded]).await;
+    let retired = async || world.count("SELECT COUNT(*) FROM sims WHERE state = 'retired'").await;
+    for (epoch, cleanup, count) in
+        [(1, Cleanup::Watching, 0), (9, Cleanup::Done, 0), (1, Cleanup::Done, 2)]
+    {
+        let held = world.reschedule(world.org, operation.id, epoch, cleanup, None).await.unwrap();
+        assert_eq!((held, retired().await), (epoch == 1, count), "{cleanup:?}");
+    }
+    assert_eq!(world.count("SELECT COUNT(*) FROM sims WHERE state = 'claimed'").await, 1);
 }
 
 pub async fn a_used_card_is_not_retired_into_the_pool(world: World) {

@@ -177,7 +177,7 @@ impl World {
         one!(tx, (i64,), sql).unwrap().0
     }
 
-    /// The ledger's sum is the balance, and its sequences have no gap.
+    /// The ledger's sum is the balance, its sequences have no gap, and the wallet's counters count.
     pub async fn balances(&self, org: OrgId) {
         let mut tx = self.db.read().await.unwrap();
         let (sum, entries, last) = one!(
@@ -188,6 +188,16 @@ impl World {
             org.0
         )
         .unwrap();
+        let counted = one!(
+            tx,
+            (i64, i64, i64, i64),
+            "SELECT w.operations_total, (SELECT COUNT(*) FROM operations o WHERE o.org_id = $1),
+                 w.links_total, (SELECT COUNT(*) FROM links l WHERE l.org_id = $1)
+             FROM wallets w WHERE w.org_id = $1",
+            org.0
+        )
+        .unwrap();
+        assert_eq!((counted.0, counted.2), (counted.1, counted.3));
         drop(tx);
         let row = self.row(org).await;
         assert_eq!((sum, entries, last), (row.balance.micros(), row.version, row.version));
@@ -265,8 +275,9 @@ async fn add_org(
     )?;
     exec!(
         tx,
-        "INSERT INTO wallets (org_id, balance, version, fence, links_total, updated_at)
-         VALUES ($1, $2, 0, 0, 0, $3)",
+        "INSERT INTO wallets
+             (org_id, balance, version, fence, links_total, operations_total, updated_at)
+         VALUES ($1, $2, 0, 0, 0, 0, $3)",
         org.0,
         balance.micros(),
         now

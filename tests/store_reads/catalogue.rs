@@ -1,7 +1,7 @@
 //! The catalogue and what is sold of it.
 
 use crate::world::{CountedIds, World, at, id, money};
-use bappy::store::catalogue::{self, OfferError, PlanFilter, PlanKey, Selection, Synced, Terms};
+use bappy::store::catalogue::{self, OfferError, PlanFilter, Selection, Synced, Terms};
 use bappy::store::page::{Place, Window};
 use bappy_actors::model::{
     Coverage, CoverageCountry, CoverageType, Currency, Money, NetworkOperator, OrgId, Plan, PlanId,
@@ -245,13 +245,14 @@ pub async fn every_filter_narrows_the_list(world: World) {
 
 pub async fn plans_of_one_name_are_walked_exactly_once(world: World) {
     let org = world.org("acme", "USD").await;
-    let items = (0..23).map(|n| item(&format!("p{n:02}"), ["A", "B"][n % 2], "1", "USD"));
+    let names = ["A".repeat(1_000), "B".to_owned()];
+    let items = (0..23).map(|n| item(&format!("p{n:02}"), &names[n % 2], "1", "USD"));
     sync(&world, items.collect(), true).await;
     enable(&world, org, Selection::All, None, &[]).await.unwrap();
     let whole: Vec<PlanId> =
         sold(&world, org, PlanFilter::default()).await.iter().map(|plan| plan.id).collect();
     assert_eq!(whole.len(), 23);
-    let part = |place: Place<PlanKey>| {
+    let part = |place: Place<PlanId>| {
         let world = &world;
         async move {
             let window = Window { place, size: 5 };
@@ -274,4 +275,6 @@ pub async fn plans_of_one_name_are_walked_exactly_once(world: World) {
         place = Place::After(next);
     }
     assert_eq!(walked, whole);
+    let unknown = part(Place::After(PlanId(id()))).await;
+    assert_eq!((unknown.rows.len(), unknown.total, unknown.next), (0, 23, None));
 }

@@ -160,6 +160,11 @@ impl World {
                     a.cleanup,
                     Time(at(2))
                 )?;
+                exec!(
+                    tx,
+                    "UPDATE wallets SET operations_total = operations_total + 1 WHERE org_id = $1",
+                    a.org.0
+                )?;
                 Ok(())
             })
         })

@@ -72,10 +72,10 @@ pub(super) async fn change_plans(
     body: StrictJson<ChangePlans>,
 ) -> Result<Success<PlansChanged>, ApiError> {
     let digest = RequestDigest::of(&request, &body.json);
-    let call = KeyedCall::new(&api, &context, &organization, key, digest);
-    let link = link_id(&api, organization.id, identifier).await?;
     let ChangePlans { add, remove } = body.value;
-    let removes = remove.is_some();
+    let call = KeyedCall::new(&api, &context, &organization, key, digest);
+    let call = call.removing(remove.is_some());
+    let link = link_id(&api, organization.id, identifier).await?;
     let told = call
         .run(async |caller| match (add, remove) {
             (Some(add), _) => {
@@ -88,8 +88,7 @@ pub(super) async fn change_plans(
                 api.operations.remove_plans(caller, RemovePlans { link, activations }).await
             }
         })
-        .await
-        .map_err(|error| if removes { how_far_it_came(error) } else { error })?;
+        .await?;
     let Answer::PlansChanged { link_id, iccid, added, removed, amount, currency } = told.answer
     else {
         return Err(ApiError::internal("a change of plans that answers something else"));
@@ -103,13 +102,4 @@ pub(super) async fn change_plans(
         currency,
     };
     Ok(told_success(Success::new(view), told.operation_id, told.replayed))
-}
-
-/// Says of a removal that failed on our side of the request what it has removed: if nothing is
-/// said yet, nothing.
-fn how_far_it_came(error: ApiError) -> ApiError {
-    if error.status().is_server_error() && !error.details().contains_key("removed") {
-        return error.with_detail("removed", Vec::<String>::new());
-    }
-    error
 }

@@ -1,6 +1,6 @@
 //! `GET /links/{identifier}/history`: what a Link cost and was given back, newest first.
 
-use super::{link_id, unavailable};
+use super::link_id;
 use crate::http::api::Api;
 use crate::http::envelope::Success;
 use crate::http::error::ApiError;
@@ -31,7 +31,7 @@ pub(super) async fn history(
     StrictQuery(filter): StrictQuery<Filter>,
 ) -> Result<Success<Page<TransactionView>>, ApiError> {
     let id = link_id(&api, organization.id, identifier).await?;
-    let link = api.store.link(organization.id, id).await.map_err(unavailable)?;
+    let link = api.store.link(organization.id, id).await?;
     let link = link.ok_or_else(ApiError::not_found)?;
     let window = page.window(|key| key.parse::<i64>().ok())?;
     let mut tx = api.read().await?;

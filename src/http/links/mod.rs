@@ -17,7 +17,6 @@ use crate::store::plans_coverage;
 use actix_web::web;
 use bappy_actors::link::{Identifier as Named, Usage};
 use bappy_actors::model::{LinkId, LinkSnapshot, OrgId};
-use bappy_actors::ports::StoreError;
 use std::sync::Arc;
 
 /// Declares the routes.
@@ -36,7 +35,7 @@ async fn link_id(api: &Api, org: OrgId, identifier: Identifier) -> Result<LinkId
         Identifier::Id(id) => Named::Id(LinkId(id)),
         Identifier::Iccid(iccid) => Named::Iccid(iccid),
     };
-    let found = api.links.resolve(org, &named).await.map_err(unavailable)?;
+    let found = api.links.resolve(org, &named).await?;
     found.ok_or_else(ApiError::not_found)
 }
 
@@ -54,9 +53,4 @@ async fn current(api: &Api, org: OrgId, id: LinkId) -> Result<LinkSnapshot, ApiE
         (snapshot.countries, snapshot.operators_total) = plans_coverage(&mut tx, in_force).await?;
     }
     Ok(snapshot)
-}
-
-/// The database could not be asked.
-pub(super) fn unavailable(error: impl Into<StoreError>) -> ApiError {
-    ApiError::unavailable(1, error.into())
 }

@@ -1,6 +1,6 @@
 //! `GET /links/{identifier}/topup-plans`: the plans that run on a Link's card.
 
-use super::{link_id, unavailable};
+use super::link_id;
 use crate::http::api::Api;
 use crate::http::envelope::Success;
 use crate::http::error::ApiError;
@@ -20,7 +20,7 @@ pub(super) async fn topup_plans(
     StrictQuery(filter): StrictQuery<Filter>,
 ) -> Result<Success<Page<PlanView>>, ApiError> {
     let id = link_id(&api, organization.id, identifier).await?;
-    let link = api.store.link(organization.id, id).await.map_err(unavailable)?;
+    let link = api.store.link(organization.id, id).await?;
     let link = link.ok_or_else(ApiError::not_found)?;
     plans(&api, &organization, page, filter, Some(link.sponsor.id)).await
 }

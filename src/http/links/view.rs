@@ -2,7 +2,6 @@
 
 use crate::http::plans::view::CoverageView;
 use crate::http::show;
-use crate::store::link_summaries;
 use bappy_actors::link::Usage;
 use bappy_actors::model::{
     Activation, ActivationId, ActivationStatus, Currency, EsimProfile, Link, LinkId, LinkSnapshot,
@@ -33,24 +32,6 @@ pub struct LinkSummary {
 
 impl From<Link> for LinkSummary {
     fn from(link: Link) -> Self {
-        Self {
-            id: link.id,
-            name: link.name,
-            iccid: link.iccid,
-            msisdn: link.msisdn,
-            kind: link.kind,
-            status: link.status,
-            sponsor_profile: link.sponsor,
-            data_used_mb: link.data_used,
-            data_remaining_mb: link.data_total.minus(link.data_used),
-            created_at: link.created_at,
-            updated_at: link.updated_at,
-        }
-    }
-}
-
-impl From<link_summaries::LinkSummary> for LinkSummary {
-    fn from(link: link_summaries::LinkSummary) -> Self {
         Self {
             id: link.id,
             name: link.name,

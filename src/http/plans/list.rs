@@ -9,7 +9,7 @@ use crate::http::page::{Page, PageRequest};
 use crate::http::query::StrictQuery;
 use crate::http::tenant::Tenant;
 use crate::reference::Region;
-use crate::store::catalogue::{self, PlanFilter, PlanKey};
+use crate::store::catalogue::{self, PlanFilter};
 use actix_web::web;
 use bappy_actors::model::{CoverageType, Organization, PlanId};
 use serde::Deserialize;
@@ -59,18 +59,11 @@ pub(in crate::http) async fn plans(
         country: filter.country.map(|code| code.to_ascii_uppercase()),
         search: filter.search,
     };
-    let window = page.window(parse_key)?;
+    let window = page.window(|key| key.parse().ok().map(PlanId))?;
     let mut tx = api.read().await?;
     let part = catalogue::sold(&mut tx, organization.id, &filter, &window).await?;
     let currency = organization.currency;
-    Ok(Success::new(Page::of(&page, part, write_key).map(|plan| PlanView::new(plan, currency))))
-}
-
-fn write_key((name, id): &PlanKey) -> String {
-    format!("{id}:{name}")
-}
-
-fn parse_key(key: &str) -> Option<PlanKey> {
-    let (id, name) = key.split_once(':')?;
-    Some((name.to_owned(), PlanId(id.parse().ok()?)))
+    Ok(Success::new(
+        Page::of(&page, part, ToString::to_string).map(|plan| PlanView::new(plan, currency)),
+    ))
 }

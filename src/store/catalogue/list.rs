@@ -4,15 +4,10 @@
 //! **Invariant:** an organization sees a plan only where it is enabled for it and still offered.
 
 use super::super::page::{Part, Window, containing};
+use super::super::plans::{Row, WithCoverage, plan_columns};
 use super::super::{DbError, Text, Time, Tx, text};
-use bappy_actors::model::{
-    Coverage, CoverageType, Currency, Money, OrgId, Plan, PlanId, Sponsor, Timestamp, Volume,
-};
+use bappy_actors::model::{CoverageType, Currency, Money, OrgId, Plan, PlanId, Timestamp};
 use sqlx::AssertSqlSafe;
-use uuid::Uuid;
-
-/// What a list of plans is ordered by: name, then id.
-pub type PlanKey = (String, PlanId);
 
 /// Which plans are wanted; what is none does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,69 +54,19 @@ pub struct PricedPlan {
     pub offered: bool,
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: Uuid,
-    operator_plan_id: String,
-    name: String,
-    price: i64,
-    data_kb: i64,
-    validity_days: i32,
-    coverage_type: String,
-    region: Option<String>,
-    countries: String,
-    operators_total: i64,
-    sponsor_id: String,
-    sponsor_name: String,
-    sponsor_color: String,
-}
-
-/// Columns of [`Row`] but for the price, for tables `plans p` and `sponsors s`. Coverage is left
-/// out: a page of worldwide plans would be megabytes of networks.
-macro_rules! columns {
-    () => {
-        "p.id, p.operator_plan_id, p.name, p.data_kb, p.validity_days, p.coverage_type, p.region,
-         p.countries, p.operators_total, p.sponsor_id, s.name AS sponsor_name,
-         s.color AS sponsor_color"
-    };
-}
-
-impl TryFrom<Row> for Plan {
-    type Error = DbError;
-
-    fn try_from(row: Row) -> Result<Self, DbError> {
-        Ok(Self {
-            id: PlanId(row.id),
-            operator_plan_id: row.operator_plan_id,
-            name: row.name,
-            price: Money::from_micros(row.price),
-            data: Volume::from_kb(row.data_kb),
-            validity_days: row.validity_days,
-            coverage_type: CoverageType::from_word(&row.coverage_type)?,
-            region: row.region,
-            sponsor: Sponsor {
-                id: row.sponsor_id,
-                name: row.sponsor_name,
-                color: row.sponsor_color,
-            },
-            coverage: Coverage::default(),
-            countries: text::codes_from_text(&row.countries),
-            operators_total: row.operators_total,
-        })
-    }
-}
-
 const SOLD: &str = " FROM organization_plans op JOIN plans p ON p.id = op.plan_id
      JOIN sponsors s ON s.id = p.sponsor_id
      WHERE op.org_id = $1 AND op.enabled = $2 AND p.offered = $2";
 
-/// The plans that an organization may buy, by name; `coverage` of each is empty.
+/// The plans that an organization may buy, by name and then id; `coverage` of each is empty. The
+/// key is the id: a name comes from outside, is as long as it likes, and may change. Nothing
+/// follows a plan that is not known.
 pub async fn sold(
     tx: &mut Tx,
     org: OrgId,
     filter: &PlanFilter,
-    window: &Window<PlanKey>,
-) -> Result<Part<Plan, PlanKey>, DbError> {
+    window: &Window<PlanId>,
+) -> Result<Part<Plan, PlanId>, DbError> {
     let condition = format!("{SOLD}{}", filter.condition());
     let upper = |code: &Option<String>| code.as_ref().map(|code| code.to_uppercase());
     let region = upper(&filter.region);
@@ -144,14 +89,17 @@ pub async fn sold(
     .0;
     let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
     let after = window.after();
-    let past = if after.is_some() { " AND (p.name, p.id) > ($9, $10)" } else { "" };
+    let past = match after {
+        Some(_) => " AND (p.name, p.id) > (SELECT k.name, k.id FROM plans k WHERE k.id = $9)",
+        None => "",
+    };
     let order = if walk.backwards { "p.name DESC, p.id DESC" } else { "p.name, p.id" };
-    let columns = columns!();
+    let columns = plan_columns!();
     let rows = all!(
         tx,
         Row,
         AssertSqlSafe(format!(
-            "SELECT {columns}, op.price{condition}{past} ORDER BY {order} LIMIT $11 OFFSET $12"
+            "SELECT {columns}, op.price{condition}{past} ORDER BY {order} LIMIT $10 OFFSET $11"
         )),
         org.0,
         true,
@@ -161,13 +109,12 @@ pub async fn sold(
         filter.card_sponsor_id.as_deref(),
         country.as_deref(),
         search.as_deref(),
-        after.map(|(name, _)| name.as_str()),
-        after.map(|(_, id)| id.0),
+        after.map(|id| id.0),
         walk.limit,
         walk.offset
     )?;
     let plans = rows.into_iter().map(Plan::try_from).collect::<Result<Vec<_>, _>>()?;
-    Ok(window.part(plans, walk, total, |plan| (plan.name.clone(), plan.id)))
+    Ok(window.part(plans, walk, total, |plan| plan.id))
 }
 
 impl PlanFilter {
@@ -187,13 +134,7 @@ impl PlanFilter {
 
 /// A plan that an organization may buy, with its coverage.
 pub async fn sold_plan(tx: &mut Tx, org: OrgId, id: PlanId) -> Result<Option<Plan>, DbError> {
-    #[derive(sqlx::FromRow)]
-    struct WithCoverage {
-        #[sqlx(flatten)]
-        plan: Row,
-        coverage: String,
-    }
-    let columns = columns!();
+    let columns = plan_columns!();
     let row = opt!(
         tx,
         WithCoverage,
@@ -202,10 +143,7 @@ pub async fn sold_plan(tx: &mut Tx, org: OrgId, id: PlanId) -> Result<Option<Pla
         true,
         id.0
     )?;
-    let Some(row) = row else { return Ok(None) };
-    let mut plan = Plan::try_from(row.plan)?;
-    plan.coverage = text::from_json("coverage", &row.coverage)?;
-    Ok(Some(plan))
+    row.map(TryInto::try_into).transpose()
 }
 
 /// How many plans of each region an organization may buy.
@@ -237,7 +175,7 @@ pub async fn all(tx: &mut Tx) -> Result<Vec<CataloguePlan>, DbError> {
         Wholesale,
         concat!(
             "SELECT ",
-            columns!(),
+            plan_columns!(),
             ", p.wholesale_price AS price, p.wholesale_currency AS currency, p.offered, p.updated_at
              FROM plans p JOIN sponsors s ON s.id = p.sponsor_id ORDER BY p.operator_plan_id"
         )
@@ -270,7 +208,7 @@ pub async fn priced(tx: &mut Tx, org: OrgId) -> Result<Vec<PricedPlan>, DbError>
         Priced,
         concat!(
             "SELECT ",
-            columns!(),
+            plan_columns!(),
             ", op.price, op.by_hand, op.enabled, p.offered
              FROM organization_plans op JOIN plans p ON p.id = op.plan_id
              JOIN sponsors s ON s.id = p.sponsor_id

@@ -15,9 +15,7 @@ mod reprice;
 mod sync;
 mod terms;
 
-pub use list::{
-    CataloguePlan, PlanFilter, PlanKey, PricedPlan, all, priced, regions, sold, sold_plan,
-};
+pub use list::{CataloguePlan, PlanFilter, PricedPlan, all, priced, regions, sold, sold_plan};
 pub use offers::{OfferError, Selection, Terms, disable, enable, set_price};
 pub use reprice::{NewTerms, TakenOver, take_over};
 pub use sync::{Synced, sync};

@@ -37,6 +37,12 @@ pub(super) fn links_new(batch: &Batch) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// How many operations a batch opens.
+pub(super) fn operations_new(batch: &Batch) -> i64 {
+    let count: usize = batch.items.iter().map(|item| item.opened.len()).sum();
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// The kilobytes that a batch adds to Links that are there already; a new Link has its volume
 /// from the start.
 pub(super) fn volumes_added(batch: &Batch) -> BTreeMap<LinkId, i64> {

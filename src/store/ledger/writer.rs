@@ -1,8 +1,9 @@
 //! One writer: takes what waits, writes it in one go, answers, starts over.
 //!
 //! **Invariants:** on PostgreSQL it has a connection of its own with one statement in flight; no
-//! statement is cancelled or given up; when a connection is lost in the middle of one, everybody
-//! in it is told `Unknown`, and everybody else waits for the next connection, not for long.
+//! statement is cancelled; when a connection is lost in the middle of one, or gives no answer in
+//! time, everybody in it is told `Unknown`, and everybody else waits for the next connection, not
+//! for long; a connection that gave no answer is dropped and never spoken to again.
 
 use super::obstacles;
 use super::queue::{Connected, Job, Queue};
@@ -28,6 +29,12 @@ const PAUSE_MAX: Duration = Duration::from_millis(400);
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a statement may go without an answer: past any wait for a row, and below the time that
+/// a partner waits. A host that vanishes leaves a connection open that TCP gives up on after
+/// minutes. Whoever hears `Unknown` raises the wallet's fence, so a statement that arrives at the
+/// database all the same, however late, either was in time or writes nothing.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection idle for longer is tried with a ping, so that one that has died meanwhile costs
 /// a reconnection and not an unknown outcome.
@@ -59,7 +66,7 @@ async fn serve(db: &Database, queue: &Queue) {
                 queue.give_back(jobs);
                 break;
             }
-            if !write_all(&mut backend, jobs).await {
+            if !write_all(&mut backend, queue, jobs).await {
                 break;
             }
             used_at = Instant::now();
@@ -82,7 +89,12 @@ impl Backend {
     async fn write(&mut self, batches: &[&Batch]) -> Result<HashSet<Uuid>, DbError> {
         match self {
             Self::Sqlite(pool) => sqlite::batch::write(pool, batches).await,
-            Self::Postgres(tx) => postgres::batch::write(tx, batches).await,
+            Self::Postgres(tx) => {
+                let write = postgres::batch::write(tx, batches);
+                tokio::time::timeout(ANSWER_TIMEOUT, write).await.unwrap_or_else(|_| {
+                    Err(StoreError::Unknown("no answer to a statement".to_owned()).into())
+                })
+            }
         }
     }
 
@@ -92,7 +104,12 @@ impl Backend {
                 let mut tx: Tx = pool.acquire().await?.into();
                 obstacles::find(&mut tx, batch).await
             }
-            Self::Postgres(tx) => obstacles::find(tx, batch).await,
+            Self::Postgres(tx) => {
+                let find = obstacles::find(tx, batch);
+                tokio::time::timeout(ANSWER_TIMEOUT, find).await.unwrap_or_else(|_| {
+                    Err(StoreError::Unavailable("no answer to a read".to_owned()).into())
+                })
+            }
         }
     }
 
@@ -148,8 +165,9 @@ async fn connect<'q>(db: &Database, queue: &'q Queue) -> Option<(Backend, Connec
     }
 }
 
-/// Writes what was taken and answers; `false` when the connection is not to be used again.
-async fn write_all(backend: &mut Backend, taken: Vec<Job>) -> bool {
+/// Writes what was taken and answers; `false` when the connection is not to be used again. What was
+/// certainly not written by then goes back into the queue.
+async fn write_all(backend: &mut Backend, queue: &Queue, taken: Vec<Job>) -> bool {
     let mut jobs = Vec::with_capacity(taken.len());
     for job in taken {
         let twice = obstacles::ended_twice(&job.batch);
@@ -171,8 +189,10 @@ async fn write_all(backend: &mut Backend, taken: Vec<Job>) -> bool {
             for job in jobs {
                 if moved.contains(&job.batch.org_id.0) {
                     answer(job, Ok(CommitOutcome::Committed));
+                } else if usable {
+                    usable = explain(backend, job, None).await;
                 } else {
-                    usable &= explain(backend, job, None).await;
+                    queue.give_back(vec![job]);
                 }
             }
         }
@@ -190,9 +210,11 @@ async fn write_all(backend: &mut Backend, taken: Vec<Job>) -> bool {
         }
         Err(error) => {
             tracing::debug!(%error, wallets = jobs.len(), "a statement failed; each on its own");
-            for job in jobs {
-                usable &= Box::pin(write_all(backend, vec![job])).await;
+            let mut left = jobs.into_iter();
+            while usable && let Some(job) = left.next() {
+                usable = Box::pin(write_all(backend, queue, vec![job])).await;
             }
+            queue.give_back(left.collect());
         }
     }
     usable

@@ -1,8 +1,7 @@
-//! What can stand in the way of an operation: another of the same id or key, another on the same
-//! Link, another holder.
+//! What can stand in the way of an operation: another of the same id or key, another holder.
 
 use crate::store::{DbError, Tx};
-use bappy_actors::model::{LinkId, OperationId, OrgId};
+use bappy_actors::model::{OperationId, OrgId};
 use uuid::Uuid;
 
 /// Whether an operation is recorded.
@@ -28,20 +27,6 @@ pub async fn key_is_taken(
         org.0,
         key,
         id.0
-    )?;
-    Ok(row.is_some())
-}
-
-/// Whether an operation that must be alone runs on a Link.
-pub async fn link_is_busy(tx: &mut Tx, org: OrgId, link: LinkId) -> Result<bool, DbError> {
-    let row = opt!(
-        tx,
-        (Uuid,),
-        "SELECT id FROM operations
-         WHERE org_id = $1 AND link_id = $2 AND state = 'pending'
-           AND kind IN ('remove_plan', 'update_link')",
-        org.0,
-        link.0
     )?;
     Ok(row.is_some())
 }

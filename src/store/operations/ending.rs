@@ -1,10 +1,16 @@
 //! The ends of operations, and what changes with those that charge nothing.
 
 use crate::store::{DbError, Text, Time, Tx, activations, links, text};
-use bappy_actors::model::{LinkId, OperationId, OrgId, Request, Timestamp};
+use bappy_actors::model::{LinkId, OperationId, OperationState, OrgId, Request, Timestamp};
 use bappy_actors::ports::{Closing, LinkChange};
 
-/// Ends an operation; `false` where its epoch has moved on or it has ended.
+/// When an operation is settled by a closing: one that goes on after it is not.
+pub fn settled_at(closing: &Closing, at: Timestamp) -> Option<Time> {
+    (closing.state != OperationState::Pending).then(|| at.into())
+}
+
+/// Ends an operation, or with the state `pending` writes a part of it down; `false` where its
+/// epoch has moved on or it has ended.
 pub async fn end(
     tx: &mut Tx,
     org: OrgId,
@@ -25,7 +31,7 @@ pub async fn end(
         closing.cleanup.word(),
         closing.lease_until.map(Time::from),
         answer.as_deref(),
-        Time::from(at)
+        settled_at(closing, at)
     )?;
     Ok(changed == 1)
 }

@@ -3,7 +3,7 @@
 //! **Invariant:** taking an operation over raises its epoch, which shuts its former holder out.
 
 use super::Row;
-use crate::store::{Conn, DbError, Text, Time, Tx};
+use crate::store::{Conn, DbError, Text, Time, Tx, sims};
 use bappy_actors::model::{Cleanup, OperationId, OrgId, Timestamp};
 use bappy_actors::ports::Claimed;
 
@@ -97,7 +97,10 @@ async fn take_over(tx: &mut Tx, mut row: Row, lease_until: Timestamp) -> Result<
     Ok(Claimed { operation: row.try_into()?, due_at })
 }
 
-/// Puts an operation back, to be looked at again at `due_at`.
+/// Puts an operation back, to be looked at again at `due_at`, and once its cleanup is done retires
+/// the cards that it claimed; `false` where its epoch has moved on,
+/// or where `Cleanup::None` would say of one that was refunded meanwhile that nothing is left of
+/// it: whoever puts a pending one off may not know yet that its refund went through.
 pub async fn reschedule(
     tx: &mut Tx,
     org: OrgId,
@@ -109,12 +112,16 @@ pub async fn reschedule(
     let changed = exec!(
         tx,
         "UPDATE operations SET cleanup = $4, lease_until = $5
-         WHERE org_id = $1 AND id = $2 AND epoch = $3",
+         WHERE org_id = $1 AND id = $2 AND epoch = $3
+           AND ($4 <> 'none' OR state = 'pending' OR cleanup = 'none')",
         org.0,
         id.0,
         epoch,
         cleanup.word(),
         due_at.map(Time::from)
     )?;
+    if changed == 1 && cleanup == Cleanup::Done {
+        sims::retire_claimed(tx, id).await?;
+    }
     Ok(changed == 1)
 }

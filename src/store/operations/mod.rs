@@ -19,8 +19,8 @@ mod conflicts;
 mod ending;
 mod lease;
 
-pub use conflicts::{exists, is_held, key_is_taken, link_is_busy};
-pub use ending::{close, end, rewrite_request};
+pub use conflicts::{exists, is_held, key_is_taken};
+pub use ending::{close, end, rewrite_request, settled_at};
 pub use lease::{claim, claim_due, reschedule};
 
 use super::{DbError, Text, Time, Tx, text};
@@ -135,7 +135,18 @@ pub async fn group(tx: &mut Tx, org: OrgId, group: OperationId) -> Result<Vec<Op
     Ok(operations)
 }
 
-/// Inserts an operation with its lease.
+/// Records an operation that charges nothing, with its lease. Its wallet, which counts it, is
+/// locked first, as in a batch.
+pub async fn open(tx: &mut Tx, o: &Operation, lease_until: Timestamp) -> Result<(), DbError> {
+    exec!(
+        tx,
+        "UPDATE wallets SET operations_total = operations_total + 1 WHERE org_id = $1",
+        o.org_id.0
+    )?;
+    insert(tx, o, Some(lease_until)).await
+}
+
+/// Inserts an operation with its lease; its wallet counts it.
 pub async fn insert(
     tx: &mut Tx,
     o: &Operation,

@@ -160,8 +160,9 @@ pub async fn create(tx: &mut Tx, new: &NewOrganization, at: Timestamp) -> Outcom
     };
     exec!(
         tx,
-        "INSERT INTO wallets (org_id, balance, version, fence, links_total, updated_at)
-         VALUES ($1, 0, 0, 0, 0, $2)",
+        "INSERT INTO wallets
+             (org_id, balance, version, fence, links_total, operations_total, updated_at)
+         VALUES ($1, 0, 0, 0, 0, 0, $2)",
         new.id.0,
         Time::from(at)
     )?;

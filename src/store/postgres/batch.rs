@@ -102,7 +102,8 @@ const READY: &str = "ready AS MATERIALIZED (SELECT * FROM wanted)";
 
 const MOVED: &str = "moved AS (
     UPDATE wallets w SET balance = r.balance_to, version = r.version_to,
-        links_total = w.links_total + r.links_new, updated_at = r.at
+        links_total = w.links_total + r.links_new,
+        operations_total = w.operations_total + r.operations_new, updated_at = r.at
     FROM ready r
     WHERE w.org_id = r.org_id AND w.version = r.version AND w.fence = r.fence
     RETURNING w.org_id)";

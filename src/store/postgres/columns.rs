@@ -3,7 +3,7 @@
 //! A section without rows is left out of the statement.
 
 use super::batch::Statement;
-use crate::store::{DbError, Text, Time, ledger, text};
+use crate::store::{DbError, Text, Time, ledger, operations, text};
 use bappy_actors::ports::{Batch, Planned};
 
 /// Only for wallets that have moved.
@@ -49,6 +49,7 @@ pub fn wallets(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
         balance_to: int8 = b.balance.micros(),
         version_to: int8 = b.version,
         links_new: int8 = ledger::links_new(b),
+        operations_new: int8 = ledger::operations_new(b),
         guards: int8 = i64::try_from(guards(b)).unwrap_or(i64::MAX),
         at: timestamptz = Time::from(b.at),
     });
@@ -75,7 +76,7 @@ pub fn closings(s: &mut Statement, batches: &[&Batch]) -> Result<bool, DbError> 
         cleanup: text = r.1.cleanup.word(),
         lease_until: timestamptz = r.1.lease_until.map(Time::from),
         answer: text = r.2.as_deref(),
-        settled_at: timestamptz = Time::from(r.0.at),
+        settled_at: timestamptz = operations::settled_at(r.1, r.0.at),
     });
     Ok(true)
 }

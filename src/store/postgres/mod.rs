@@ -14,6 +14,11 @@ use std::time::Duration;
 /// that a partner's client waits for an answer.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A pooled connection idle for longer is tried with a ping before a write or a wait for one: its
+/// host may have vanished meanwhile, and TCP would notice only after minutes.
+const IDLE_MAX: Duration = Duration::from_secs(1);
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How long the start waits for the server to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -49,6 +54,16 @@ pub async fn open(url: &str, connections_max: u32) -> Result<Engine, DbError> {
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // A ping before each use would double the round trips.
         .test_before_acquire(false)
+        .before_acquire(|conn, meta| {
+            Box::pin(async move {
+                if meta.idle_for < IDLE_MAX {
+                    return Ok(true);
+                }
+                // An error has the connection dropped without a goodbye, which would hang as well.
+                let answered = tokio::time::timeout(PING_TIMEOUT, conn.ping()).await;
+                answered.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
+            })
+        })
         .connect_lazy_with(options);
     Ok(Engine::Postgres(pool))
 }

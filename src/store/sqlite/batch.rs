@@ -41,7 +41,7 @@ async fn write_one(tx: &mut Tx, batch: &Batch) -> Result<bool, DbError> {
     let swapped = exec!(
         tx,
         "UPDATE wallets SET balance = $4, version = $5, links_total = links_total + $6,
-             updated_at = $7
+             operations_total = operations_total + $7, updated_at = $8
          WHERE org_id = $1 AND version = $2 AND fence = $3",
         org.0,
         batch.before.version,
@@ -49,6 +49,7 @@ async fn write_one(tx: &mut Tx, batch: &Batch) -> Result<bool, DbError> {
         batch.balance.micros(),
         batch.version,
         ledger::links_new(batch),
+        ledger::operations_new(batch),
         Time::from(batch.at)
     )?;
     if swapped == 0 {
