@@ -162,6 +162,7 @@ impl<'a> KeyedCall<'a> {
                 ApiError::new(kind).with_context(error)
             }
             OperationError::Overloaded => ApiError::unavailable(UNAVAILABLE_RETRY_S, "overloaded"),
+            OperationError::Defect(why) => ApiError::internal(why),
             OperationError::Database(why) => ApiError::unavailable(UNAVAILABLE_RETRY_S, why),
             OperationError::Unsettled => {
                 let error = ApiError::unavailable(UNAVAILABLE_RETRY_S, "not settled yet");

@@ -145,6 +145,9 @@ pub enum OperationError {
     /// The database could not be asked; nothing was charged.
     #[error("the database is not available: {0}")]
     Database(String),
+    /// The database and the program disagree; nothing was charged.
+    #[error("defect: {0}")]
+    Defect(String),
     /// The database was lost in between: the operation will be brought to its end later.
     #[error("not settled yet")]
     Unsettled,
@@ -152,7 +155,12 @@ pub enum OperationError {
 
 impl From<StoreError> for OperationError {
     fn from(error: StoreError) -> Self {
-        Self::Database(error.to_string())
+        match error {
+            StoreError::Broken(_) => Self::Defect(error.to_string()),
+            StoreError::Unavailable(_) | StoreError::Unknown(_) => {
+                Self::Database(error.to_string())
+            }
+        }
     }
 }
 

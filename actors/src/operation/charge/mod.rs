@@ -2,26 +2,27 @@
 //!
 //! The order is the point: card, room at the operator, debit, call, settlement or refund, answer.
 
-use super::finish::{self, Commit};
-use super::operator_calls::{self, Landed};
-use super::step::{self, CallKind, Event, Next, Phase, Progress, Seen};
-use super::{AddPlans, Caller, CreateLink, Ended, OperationError, Services, left};
+mod ending;
+mod perform;
+
+use ending::{refund, refund_added, refund_order, settle_added, settle_created};
+use perform::perform;
+
 use crate::gateway::{NotAdmitted, Permit, SimPoolError};
 use crate::link::Mode;
 use crate::model::{
-    ActivationId, Answer, Cleanup, EntryId, Failure, Link, LinkId, LinkStatus, Operation,
-    OperationId, OperationKind, OperationState, Plan, PlanId, Request,
+    ActivationId, Cleanup, EntryId, LinkId, LinkStatus, Operation, OperationId, OperationKind,
+    OperationState, Plan, PlanId, Request,
 };
-use crate::ports::{CallError, Guard, SimCard};
-use crate::wallet::{Command, CommandError, Debit, RefundOrder};
+use crate::operation::finish::{self};
+use crate::operation::operator_calls::Landed;
+use crate::operation::{AddPlans, Caller, CreateLink, Ended, OperationError, Services, left};
+use crate::ports::{CallError, Guard};
+use crate::wallet::{Command, CommandError, Debit};
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 /// Another call to the operator is not begun with less time than this.
 const CALL_TIME_MIN: Duration = Duration::from_millis(50);
-/// Pause before a throttled call is sent again, where the operator names none.
-const THROTTLED_PAUSE: Duration = Duration::from_millis(250);
-/// Pause before a read-back that failed is made again.
-const READ_BACK_PAUSE: Duration = Duration::from_millis(100);
 
 /// One charged call and what is known of it.
 struct Item {
@@ -257,224 +258,5 @@ fn no_sim(error: SimPoolError) -> OperationError {
                 _ => NotAdmitted::NoRoom.into(),
             }
         }
-    }
-}
-
-/// Has the operator do it, as [`step`] says.
-async fn perform(
-    services: &Services,
-    item: &mut Item,
-    mut sim: Option<&mut SimCard>,
-    permit: &mut Permit,
-    deadline: Deadline,
-) -> Result<(), (Failure, Cleanup)> {
-    let kind = if sim.is_some() { CallKind::Create } else { CallKind::Add };
-    let mut progress = Progress::new(kind);
-    let mut next = Next::Send;
-    loop {
-        let event = match next {
-            Next::Settle => return Ok(()),
-            Next::Refund(failure, cleanup) => return Err((failure, cleanup)),
-            // Not sent at all: there is nothing to look for.
-            // Both clocks: the process's own stands still while a machine sleeps.
-            Next::Send | Next::SendWithOtherSim
-                if deadline.left(services) < CALL_TIME_MIN
-                    || services.clock.now() >= item.debit.operation.deadline_at =>
-            {
-                return Err((Failure::ProvisioningFailed, Cleanup::None));
-            }
-            Next::Send => send(item, permit, deadline.left(services)).await,
-            Next::SendWithOtherSim => match &mut sim {
-                Some(sim) => match other_sim(services, item, sim, deadline).await {
-                    Some(()) => send(item, permit, deadline.left(services)).await,
-                    None => return Err((Failure::ProvisioningError, Cleanup::None)),
-                },
-                None => return Err((Failure::ProvisioningError, Cleanup::None)),
-            },
-            Next::ReadBack => {
-                if progress.reads > 1 {
-                    tokio::time::sleep(READ_BACK_PAUSE).await;
-                }
-                let (seen, landed) = operator_calls::read_back(
-                    permit,
-                    &item.debit.operation,
-                    deadline.left(services),
-                )
-                .await;
-                item.landed = landed;
-                match seen {
-                    Seen::Found => Event::Found,
-                    Seen::Absent => Event::Absent,
-                    Seen::Unreadable => Event::Unreadable,
-                }
-            }
-        };
-        // In use by somebody else: it goes to nobody again, whatever comes next.
-        if progress.phase == Phase::ReadingBackSim
-            && event == Event::Absent
-            && let Some(sim) = &sim
-            && let Err(error) = services.store.retire_sim(&sim.iccid).await
-        {
-            tracing::warn!(%error, "a card in use could not be marked");
-        }
-        let time_left = deadline.left(services) > CALL_TIME_MIN;
-        (progress, next) = step::step(progress, &event, time_left);
-        if let Event::Failed(error) = &event {
-            let operation = item.debit.operation.id;
-            tracing::warn!(%operation, ?error, ?next, "a call to the operator failed");
-            if let (CallError::Throttled(pause), Next::Send) = (error, next) {
-                let pause = pause.unwrap_or(THROTTLED_PAUSE * progress.throttled.into());
-                tokio::time::sleep(pause.min(deadline.left(services))).await;
-            }
-        }
-    }
-}
-
-async fn send(item: &mut Item, permit: &mut Permit, left: Duration) -> Event {
-    match operator_calls::send(permit, &item.debit.operation, left).await {
-        Ok(landed) => {
-            item.landed = Some(landed);
-            Event::Done
-        }
-        Err(error) => Event::Failed(error),
-    }
-}
-
-/// Takes another card, and stores it before it is sent.
-async fn other_sim(
-    services: &Services,
-    item: &mut Item,
-    sim: &mut SimCard,
-    deadline: Deadline,
-) -> Option<()> {
-    let operation = &mut item.debit.operation;
-    let patience = services.limits.patience.min(deadline.left(services));
-    let other = services.sims.claim(&sim.sponsor_id, operation.id, patience).await;
-    let other = other.inspect_err(|error| tracing::warn!(%error, "no other card")).ok()?;
-    let Request::CreateLink { iccid, .. } = &mut operation.request else { return None };
-    iccid.clone_from(&other.iccid);
-    let (org, id, epoch) = (operation.org_id, operation.id, operation.epoch);
-    *sim = other;
-    let request = operation.request.clone();
-    let stored = services.store.rewrite_request(org, id, epoch, request).await;
-    matches!(stored, Ok(true)).then_some(())
-}
-
-fn refund_order(
-    services: &Services,
-    item: &Item,
-    failure: Failure,
-    cleanup: Cleanup,
-) -> RefundOrder {
-    finish::refund(services, item.debit.clone(), failure, cleanup, services.clock.now())
-}
-
-/// Refunds, and says what the caller is told.
-async fn refund(
-    services: &Services,
-    first: &Operation,
-    orders: Vec<RefundOrder>,
-    failure: Failure,
-    deadline: Deadline,
-) -> OperationError {
-    let watched = orders.iter().any(|order| order.cleanup == Cleanup::Watching);
-    let until = deadline.commit_until(services);
-    let committed = finish::commit(services, first.org_id, Command::Refund(orders), until).await;
-    if watched {
-        services.resolver.wake();
-    }
-    match committed {
-        Commit::Done => OperationError::Failed { failure, removed: Vec::new() },
-        Commit::TakenOver => match finish::ended_elsewhere(services, first).await {
-            Some(Err(failure)) => OperationError::Failed { failure, removed: Vec::new() },
-            // It succeeded after all, which the key will answer; or it is not known yet.
-            Some(Ok(())) | None => OperationError::Unsettled,
-        },
-        Commit::Lost => OperationError::Unsettled,
-    }
-}
-
-/// Refunds a group of which the item at `place` failed. Those before it landed and are undone,
-/// those behind it were never sent.
-async fn refund_added(
-    services: &Services,
-    items: &[Item],
-    place: usize,
-    (failure, cleanup): (Failure, Cleanup),
-    deadline: Deadline,
-) -> OperationError {
-    let orders = items.iter().enumerate().map(|(index, item)| {
-        let cleanup = match index.cmp(&place) {
-            std::cmp::Ordering::Less => Cleanup::Watching,
-            std::cmp::Ordering::Equal => cleanup,
-            std::cmp::Ordering::Greater => Cleanup::None,
-        };
-        refund_order(services, item, failure, cleanup)
-    });
-    refund(services, &items[0].debit.operation, orders.collect(), failure, deadline).await
-}
-
-async fn settle_created(
-    services: &Services,
-    caller: &Caller,
-    item: &Item,
-    sim: &SimCard,
-    name: Option<String>,
-    deadline: Deadline,
-) -> Result<Answer, OperationError> {
-    let (operation, now) = (&item.debit.operation, services.clock.now());
-    let landed = item.landed.as_ref().ok_or(OperationError::Unsettled)?;
-    let activation = finish::activation(operation, &item.plan, caller.currency, landed, now)
-        .ok_or(OperationError::Unsettled)?;
-    let link = finish::link(operation, name, &item.plan, sim, landed, &activation, now);
-    let answer = finish::created(&link, &activation, &item.plan);
-    let settlement = finish::settle_link(operation, link, activation, &answer);
-    settled(services, operation, Command::Settle(vec![settlement]), answer, deadline).await
-}
-
-async fn settle_added(
-    services: &Services,
-    caller: &Caller,
-    link: &Link,
-    items: &[Item],
-    deadline: Deadline,
-) -> Result<Answer, OperationError> {
-    let now = services.clock.now();
-    let made: Option<Vec<_>> = items
-        .iter()
-        .map(|item| {
-            let operation = &item.debit.operation;
-            let landed = item.landed.as_ref()?;
-            let activation =
-                finish::activation(operation, &item.plan, caller.currency, landed, now)?;
-            Some((operation, activation))
-        })
-        .collect();
-    let (settlements, answer) = made
-        .and_then(|made| finish::settle_topups(made, &link.iccid, caller.currency))
-        .ok_or(OperationError::Unsettled)?;
-    let first = &items[0].debit.operation;
-    settled(services, first, Command::Settle(settlements), answer, deadline).await
-}
-
-/// Commits a good end, and says what the caller is told.
-async fn settled(
-    services: &Services,
-    first: &Operation,
-    end: Command,
-    answer: Answer,
-    deadline: Deadline,
-) -> Result<Answer, OperationError> {
-    let until = deadline.commit_until(services);
-    match finish::commit(services, first.org_id, end, until).await {
-        Commit::Done => Ok(answer),
-        Commit::TakenOver => match finish::ended_elsewhere(services, first).await {
-            // What was stored elsewhere is what its key answers from now on.
-            Some(Ok(())) if first.key.is_some() => Err(OperationError::KeyTaken),
-            Some(Ok(())) => Ok(answer),
-            Some(Err(failure)) => Err(OperationError::Failed { failure, removed: Vec::new() }),
-            None => Err(OperationError::Unsettled),
-        },
-        Commit::Lost => Err(OperationError::Unsettled),
     }
 }

@@ -1,0 +1,99 @@
+//! Drives the operator to a wanted value: sends it again until it is so, cannot be, or time is up.
+//! Called by the runners of this folder and by the resolver.
+
+use crate::gateway::Permit;
+use crate::model::{Failure, LinkStatus};
+use crate::operation::operator_calls;
+use crate::operation::{Services, left};
+use crate::ports::{CallError, EndpointStatus};
+use std::time::Duration;
+
+/// Pause before a call that may not have taken effect is sent again, doubled each time: a permit
+/// is for a few calls, not for a storm.
+pub(super) const REPEAT_PAUSE_MIN: Duration = Duration::from_millis(100);
+
+pub(super) const REPEAT_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// How driving the operator to a wanted value ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::operation) enum Driven {
+    /// It has the value.
+    Done,
+    /// It says no, or was never reached: nothing has changed.
+    Refused(Failure),
+    /// Not known in the time there was.
+    Open,
+}
+
+/// A value that the operator is driven to. Sending it twice does no harm.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::operation) enum Wanted<'a> {
+    /// The endpoint has a status.
+    Status(&'a str, LinkStatus),
+    /// The endpoint has lost a plan instance.
+    PlanGone(&'a str, &'a str),
+}
+
+impl Wanted<'_> {
+    async fn send(self, permit: &mut Permit, left: Duration) -> Result<(), CallError> {
+        match self {
+            Self::Status(endpoint, status) => {
+                let wanted = match status {
+                    LinkStatus::Active => EndpointStatus::Active,
+                    LinkStatus::Suspended => EndpointStatus::Suspended,
+                    LinkStatus::Inactive => EndpointStatus::Terminated,
+                };
+                let call = permit.call(left, |operator, token, timeout| async move {
+                    operator.set_status(&token, endpoint, wanted, timeout).await
+                });
+                call.await
+            }
+            Self::PlanGone(endpoint, instance) => {
+                operator_calls::remove_plan(permit, endpoint, instance, left).await
+            }
+        }
+    }
+}
+
+/// Sends what is wanted until it is so, cannot be, or the time is over. `in_doubt`: whether what
+/// was sent before may still take effect; then a no is not the end, for it may yet turn out so.
+pub(in crate::operation) async fn drive(
+    services: &Services,
+    permit: &mut Permit,
+    wanted: Wanted<'_>,
+    until: Duration,
+    mut in_doubt: bool,
+) -> Driven {
+    let mut pause = REPEAT_PAUSE_MIN;
+    loop {
+        let time = left(until, services.clock.elapsed());
+        let mut wait = pause;
+        pause = (pause * 2).min(REPEAT_PAUSE_MAX);
+        match wanted.send(permit, time).await {
+            Ok(()) => return Driven::Done,
+            Err(CallError::Refused(refusal)) => {
+                tracing::warn!(?refusal, in_doubt, "the operator refuses a change");
+                let refused = Driven::Refused(Failure::ProviderError);
+                return if in_doubt { Driven::Open } else { refused };
+            }
+            // Nothing was sent, unless an earlier attempt was.
+            Err(CallError::Unreachable) if !in_doubt => {
+                return Driven::Refused(Failure::ProviderUnavailable);
+            }
+            Err(CallError::Unauthorized) if !in_doubt => {
+                return Driven::Refused(Failure::ConfigError);
+            }
+            Err(CallError::Unreachable | CallError::Unauthorized) => {}
+            Err(CallError::Throttled(pause)) => wait = pause.unwrap_or(wait),
+            Err(CallError::Unknown(cause)) => {
+                tracing::warn!(?cause, "a change at the operator is in doubt");
+                in_doubt = true;
+            }
+        }
+        if left(until, services.clock.elapsed()) <= wait {
+            let nothing_sent = Driven::Refused(Failure::ProviderUnavailable);
+            return if in_doubt { Driven::Open } else { nothing_sent };
+        }
+        tokio::time::sleep(wait).await;
+    }
+}

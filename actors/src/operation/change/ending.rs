@@ -1,0 +1,108 @@
+//! The ends of operations that charge nothing, brought into the database again and again while it
+//! is away. Called by the runners of this folder and by the resolver.
+
+use crate::model::{ActivationId, Answer, Cleanup, Failure, Operation, OperationState};
+use crate::operation::{OperationError, Services, left};
+use crate::ports::{Closing, LinkChange, StoreError};
+use std::time::Duration;
+
+/// Pause before an end that the database could not take is stored again.
+pub(super) const STORE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Stores a change that the operator has made. The last one brings the answer and ends the
+/// operation; it stays pending behind the others.
+pub(super) async fn advance(
+    services: &Services,
+    operation: &Operation,
+    answer: Option<&Answer>,
+    change: LinkChange,
+) -> Result<(), OperationError> {
+    let state = match answer {
+        Some(_) => OperationState::Succeeded,
+        None => OperationState::Pending,
+    };
+    let answer = answer.filter(|_| operation.key.is_some()).cloned().map(Box::new);
+    close(services, operation, state, None, answer, change).await
+}
+
+/// Writes a change and, with a final state, the end of an operation, under its epoch.
+pub(in crate::operation) async fn close(
+    services: &Services,
+    operation: &Operation,
+    state: OperationState,
+    failure: Option<Failure>,
+    answer: Option<Box<Answer>>,
+    change: LinkChange,
+) -> Result<(), OperationError> {
+    let pending = state == OperationState::Pending;
+    // The runner's lease; or the resolver's, which begins when that one is over.
+    let lease = (operation.deadline_at + services.limits.commit_margin)
+        .max(services.clock.now() + services.limits.lease);
+    let closing = Closing {
+        operation_id: operation.id,
+        epoch: operation.epoch,
+        state,
+        failure,
+        cleanup: Cleanup::None,
+        lease_until: pending.then_some(lease),
+        answer,
+    };
+    let (org, link, now) = (operation.org_id, operation.link_id, services.clock.now());
+    let (mut lost, until) = (false, services.clock.elapsed() + services.limits.commit_margin);
+    loop {
+        let (closing, change) = (closing.clone(), change.clone());
+        match services.store.close_operation(org, link, closing, change, now).await {
+            Ok(true) => return Ok(()),
+            // By ourselves, in a commit whose answer was lost.
+            Ok(false) if lost && !pending && is_in_state(services, operation, state).await => {
+                return Ok(());
+            }
+            // Taken over: who did so brings it to its end.
+            Ok(false) => return Err(OperationError::Unsettled),
+            Err(error) => {
+                tracing::error!(operation = %operation.id, %error, "an end is not stored yet");
+                lost |= matches!(error, StoreError::Unknown(_));
+                let is_hopeless = matches!(error, StoreError::Broken(_));
+                if is_hopeless || left(until, services.clock.elapsed()) <= STORE_PAUSE {
+                    return Err(OperationError::Unsettled);
+                }
+                tokio::time::sleep(STORE_PAUSE).await;
+            }
+        }
+    }
+}
+
+pub(super) async fn is_in_state(
+    services: &Services,
+    operation: &Operation,
+    state: OperationState,
+) -> bool {
+    let stored = services.store.operation(operation.org_id, operation.id).await;
+    matches!(stored, Ok(Some(stored)) if stored.state == state)
+}
+
+pub(super) async fn reject(
+    services: &Services,
+    operation: &Operation,
+    failure: Failure,
+    removed: Vec<ActivationId>,
+) -> Result<Answer, OperationError> {
+    let (state, change) = (OperationState::Rejected, LinkChange::None);
+    close(services, operation, state, Some(failure), None, change).await?;
+    Err(OperationError::Failed { failure, removed })
+}
+
+/// What is still open goes on with the resolver, at once; the caller is told that it is not done.
+pub(super) async fn leave_open(
+    services: &Services,
+    operation: &Operation,
+    removed: Vec<ActivationId>,
+) -> Result<Answer, OperationError> {
+    let (org, id, epoch) = (operation.org_id, operation.id, operation.epoch);
+    let now = Some(services.clock.now());
+    // If that fails, the resolver comes by itself when the lease is over.
+    if services.store.reschedule(org, id, epoch, Cleanup::None, now).await.is_ok() {
+        services.resolver.wake();
+    }
+    Err(OperationError::Failed { failure: Failure::ProviderError, removed })
+}

@@ -1,0 +1,129 @@
+//! Changes that charge nothing and whose runner is gone: on to the wanted value.
+
+use super::{CALL_TIMEOUT, PATIENCE, Resolver};
+use crate::model::{Answer, Failure, Operation, OperationState, Request};
+use crate::operation::OperationError;
+use crate::operation::change::{self, Driven, Wanted};
+use crate::ports::LinkChange;
+use std::num::NonZeroU32;
+
+impl Resolver {
+    /// A change that charges nothing, whose runner is gone: on to the wanted value.
+    pub(super) async fn carry_on(&self, operation: Operation) -> Result<(), OperationError> {
+        let services = &*self.services;
+        let until = services.clock.elapsed() + CALL_TIMEOUT;
+        // What the runner has sent may land until then.
+        let in_doubt = services.clock.now() < operation.horizon_at;
+        let Ok(mut permit) = services.gateway.admit(NonZeroU32::MIN, PATIENCE).await else {
+            return self.later_or_manual(&operation).await;
+        };
+        let (org, link) = (operation.org_id, operation.link_id);
+        let ended = match &operation.request {
+            Request::UpdateLink { endpoint_id, status, name } => {
+                let driven = match status {
+                    Some(status) => {
+                        let wanted = Wanted::Status(endpoint_id, *status);
+                        change::drive(services, &mut permit, wanted, until, in_doubt).await
+                    }
+                    None => Driven::Done,
+                };
+                let change = LinkChange::Update { status: *status, name: name.clone() };
+                self.ended(&operation, driven, change, true).await
+            }
+            Request::RemovePlans { endpoint_id, items } => {
+                let mut ended = Ok(true);
+                for (place, (activation, instance)) in items.iter().enumerate() {
+                    let until = services.clock.elapsed() + CALL_TIMEOUT;
+                    let wanted = Wanted::PlanGone(endpoint_id, instance);
+                    let driven =
+                        change::drive(services, &mut permit, wanted, until, in_doubt).await;
+                    let change = LinkChange::Cancel(*activation);
+                    let last = place + 1 == items.len();
+                    ended = self.ended(&operation, driven, change, last).await;
+                    if !matches!(ended, Ok(true)) {
+                        break;
+                    }
+                }
+                ended
+            }
+            Request::CreateLink { .. } | Request::Topup { .. } => Ok(true),
+        };
+        drop(permit);
+        services.links.changed(org, link).await;
+        services.links.usage_changed(org, link).await;
+        match ended {
+            Ok(true) => Ok(()),
+            Ok(false) => self.later_or_manual(&operation).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stores how driving ended; whether the operation may go on.
+    pub(super) async fn ended(
+        &self,
+        operation: &Operation,
+        driven: Driven,
+        change: LinkChange,
+        last: bool,
+    ) -> Result<bool, OperationError> {
+        let services = &*self.services;
+        match driven {
+            Driven::Done => {
+                let state = if last { OperationState::Succeeded } else { OperationState::Pending };
+                let answer = self.answer(operation, last).await?;
+                change::close(services, operation, state, None, answer, change).await?;
+                Ok(true)
+            }
+            Driven::Refused(failure @ Failure::ProviderError) => {
+                let (state, none) = (OperationState::Rejected, LinkChange::None);
+                change::close(services, operation, state, Some(failure), None, none).await?;
+                Ok(true)
+            }
+            Driven::Refused(_) | Driven::Open => Ok(false),
+        }
+    }
+
+    /// What a repetition under the operation's key is told, as far as it can still be known.
+    pub(super) async fn answer(
+        &self,
+        operation: &Operation,
+        last: bool,
+    ) -> Result<Option<Box<Answer>>, OperationError> {
+        if operation.key.is_none() || !last {
+            return Ok(None);
+        }
+        let services = &*self.services;
+        let (org, link) = (operation.org_id, operation.link_id);
+        let Some(mut snapshot) = services.store.link_snapshot(org, link).await? else {
+            return Ok(None);
+        };
+        Ok(match &operation.request {
+            Request::UpdateLink { status, name, .. } => {
+                snapshot.link.status = status.unwrap_or(snapshot.link.status);
+                snapshot.link.name = name.clone().or(snapshot.link.name);
+                Some(Box::new(Answer::LinkUpdated { snapshot: Box::new(snapshot) }))
+            }
+            Request::RemovePlans { items, .. } => {
+                let mut removed = Vec::with_capacity(items.len());
+                for (id, _) in items {
+                    if let Some(mut gone) = services.store.activation(org, link, *id).await? {
+                        gone.status = crate::model::ActivationStatus::Cancelled;
+                        removed.push(gone);
+                    }
+                }
+                let currency = services.store.currency(org).await?;
+                currency.map(|currency| {
+                    Box::new(Answer::PlansChanged {
+                        link_id: link,
+                        iccid: snapshot.link.iccid,
+                        added: Vec::new(),
+                        removed,
+                        amount: crate::model::Money::ZERO,
+                        currency,
+                    })
+                })
+            }
+            Request::CreateLink { .. } | Request::Topup { .. } => None,
+        })
+    }
+}
