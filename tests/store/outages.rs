@@ -206,8 +206,9 @@ async fn a_pooled_connection_that_died_idle_does_not_hold_a_write_up() {
     let far = Database::open(&wire.url, 1, Handle::current()).await.unwrap();
     let far = SqlStore::start(far);
     far.fence_wallet(world.org).await.unwrap();
-    wire.vanished.send(1).unwrap();
+    // What is tested is time itself: by then the connection is back in the pool, and was idle.
     tokio::time::sleep(IDLE).await;
+    wire.vanished.send(1).unwrap();
     let fenced = tokio::time::timeout(Duration::from_secs(10), far.fence_wallet(world.org)).await;
     assert_eq!(fenced.unwrap().unwrap().unwrap().fence, 2);
 }
