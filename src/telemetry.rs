@@ -34,7 +34,7 @@ pub fn log(config: &LogConfig) -> Result<(), LogError> {
         .with_timer(ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned()));
     // A second log in one process (tests) is the first one's.
     let _ = match config.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).try_init(),
         LogFormat::Pretty => lines.compact().try_init(),
     };
     Ok(())
