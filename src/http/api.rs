@@ -3,7 +3,7 @@
 use super::edge::{Edge, EdgeSettings};
 use super::error::ApiError;
 use super::tenant::{Authenticate, Tenants};
-use super::{links, operations, organization, plans, service};
+use super::{links, openapi, operations, organization, plans, service};
 use crate::store::{Database, Tx};
 use actix_web::web;
 use bappy_actors::link::LinkHandle;
@@ -30,6 +30,8 @@ pub struct Api {
     pub status: Arc<service::StatusPage>,
     /// What stands before `/v1` in paths.
     pub base_path: String,
+    /// Where the service is, for its documentation.
+    pub documented: openapi::Settings,
 }
 
 impl Api {
@@ -57,16 +59,25 @@ impl Api {
     /// under the base path.
     pub fn configure(self: &Arc<Self>, config: &mut web::ServiceConfig) {
         let authenticate = Authenticate::new(Arc::clone(&self.tenants));
-        config.app_data(web::Data::from(Arc::clone(self))).configure(service::configure).service(
-            web::scope(&self.base()).configure(service::configure).service(
-                web::scope("")
-                    .wrap(authenticate)
-                    .configure(links::configure)
-                    .configure(plans::configure)
-                    .configure(organization::configure)
-                    .configure(operations::configure)
-                    .default_service(web::to(super::fallback::not_found)),
-            ),
-        );
+        config
+            .app_data(web::Data::from(Arc::clone(self)))
+            .app_data(web::Data::new(openapi::Served::new(self.documented.clone())))
+            .configure(public_routes)
+            .service(
+                web::scope(&self.base()).configure(public_routes).service(
+                    web::scope("")
+                        .wrap(authenticate)
+                        .configure(links::configure)
+                        .configure(plans::configure)
+                        .configure(organization::configure)
+                        .configure(operations::configure)
+                        .default_service(web::to(super::fallback::not_found)),
+                ),
+            );
     }
+}
+
+/// What needs no token.
+fn public_routes(config: &mut web::ServiceConfig) {
+    config.configure(service::configure).configure(openapi::configure);
 }

@@ -17,6 +17,7 @@ mod instances;
 mod lists;
 mod main_flow;
 mod new_links;
+mod openapi;
 mod organization;
 mod partial;
 mod plans;
