@@ -3,7 +3,7 @@
 use super::edge::{Edge, EdgeSettings};
 use super::error::ApiError;
 use super::tenant::{Authenticate, Tenants};
-use super::{links, openapi, operations, organization, plans, service};
+use super::{docs, links, openapi, operations, organization, plans, service};
 use crate::store::{Database, Tx};
 use actix_web::web;
 use bappy_actors::link::LinkHandle;
@@ -79,5 +79,5 @@ impl Api {
 
 /// What needs no token.
 fn public_routes(config: &mut web::ServiceConfig) {
-    config.configure(service::configure).configure(openapi::configure);
+    config.configure(service::configure).configure(openapi::configure).configure(docs::configure);
 }
