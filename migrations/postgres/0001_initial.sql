@@ -175,6 +175,9 @@ CREATE TABLE links (
     profile_state TEXT,
     profile_at    TIMESTAMPTZ,
     usage_at      TIMESTAMPTZ,
+    -- Where the card was last known to be, as JSON.
+    connectivity  TEXT,
+    connectivity_at TIMESTAMPTZ,
     created_at    TIMESTAMPTZ NOT NULL,
     updated_at    TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (org_id, id)

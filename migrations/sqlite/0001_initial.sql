@@ -175,6 +175,9 @@ CREATE TABLE links (
     profile_state TEXT,
     profile_at    TEXT,
     usage_at      TEXT,
+    -- Where the card was last known to be, as JSON.
+    connectivity  TEXT,
+    connectivity_at TEXT,
     created_at    TEXT NOT NULL,
     updated_at    TEXT NOT NULL,
     PRIMARY KEY (org_id, id)
