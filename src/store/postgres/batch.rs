@@ -133,6 +133,7 @@ fn statement(batches: &[&Batch]) -> Result<Statement, DbError> {
     columns::activations(s, batches)?;
     columns::volumes(s, batches)?;
     columns::entries(s, batches)?;
+    columns::days(s, batches)?;
     s.sql.push_str("\nSELECT org_id FROM moved");
     Ok(statement)
 }
