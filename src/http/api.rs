@@ -3,7 +3,7 @@
 use super::edge::{Edge, EdgeSettings};
 use super::error::ApiError;
 use super::tenant::{Authenticate, Tenants};
-use super::{info, links, operations, organization, plans, service};
+use super::{info, links, operations, organization, plans, service, transactions};
 use crate::store::{Database, Tx};
 use actix_web::web;
 use bappy_actors::link::LinkHandle;
@@ -66,6 +66,7 @@ impl Api {
                     .configure(info::configure)
                     .configure(organization::configure)
                     .configure(operations::configure)
+                    .configure(transactions::configure)
                     .default_service(web::to(super::fallback::not_found)),
             ),
         );

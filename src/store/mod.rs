@@ -27,6 +27,7 @@ mod lookups;
 mod operations;
 pub mod organizations;
 pub mod page;
+pub mod period;
 mod plans;
 mod postgres;
 mod sims;
@@ -36,6 +37,7 @@ pub mod stock;
 mod text;
 mod time;
 pub mod transactions;
+pub mod turnover;
 mod tx;
 mod wallet;
 
