@@ -103,9 +103,9 @@ pub struct BreakerConfig {
 /// What is remembered of the operator's answers, on this instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheConfig {
-    /// Usage figures are live that long.
+    /// Usage figures and profile states are live that long.
     pub usage_ttl: Duration,
-    /// Connectivity and profile state are live that long.
+    /// Connectivity is live that long.
     pub status_ttl: Duration,
     /// Links remembered at a time.
     pub entries_max: u64,

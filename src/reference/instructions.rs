@@ -4,7 +4,7 @@
 //! Links. **Invariant:** the guides of all languages have the same steps in the same order.
 
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::sync::OnceLock;
 
 /// What stands before the percent-encoded activation code in a link that installs it on an iPhone.
 pub const APPLE_LINK: &str = "https://esimsetup.apple.com/esim_qrcode_provisioning?carddata=";
@@ -127,16 +127,15 @@ struct StepText {
 }
 
 /// The guides in a language.
-#[expect(clippy::expect_used, reason = "the data is part of the binary and a test parses it")]
 pub fn instructions(language: Language) -> &'static Instructions {
-    static ALL: OnceLock<BTreeMap<Language, Instructions>> = OnceLock::new();
-    let parsed = || {
-        Language::ALL
-            .into_iter()
-            .map(|language| (language, parse(language).expect("the embedded guides parse")))
-            .collect()
-    };
-    ALL.get_or_init(parsed).get(&language).expect("every language is parsed")
+    // The languages are numbered as `ALL` lists them.
+    &all()[language as usize]
+}
+
+#[expect(clippy::expect_used, reason = "the data is part of the binary and a test parses it")]
+fn all() -> &'static [Instructions; 6] {
+    static ALL: OnceLock<[Instructions; 6]> = OnceLock::new();
+    ALL.get_or_init(|| Language::ALL.map(|one| parse(one).expect("the embedded guides parse")))
 }
 
 fn parse(language: Language) -> Result<Instructions, serde_json::Error> {
@@ -167,6 +166,7 @@ mod tests {
         let english = parse(Language::En).unwrap();
         for language in Language::ALL {
             let own = parse(language).unwrap();
+            assert_eq!(*instructions(language), own);
             for (own, english) in [(&own.ios, &english.ios), (&own.android, &english.android)] {
                 assert_eq!(own.steps.len(), english.steps.len(), "{language:?}");
                 let texts = |guide: &Guide| {

@@ -89,6 +89,7 @@ on_both! {
         a_key_in_use_refuses_a_free_operation,
         every_operation_recorded_is_counted_and_no_other,
         closing_updates_the_link_once,
+        a_name_is_kept_set_or_cleared,
         cancelling_takes_the_volume_off_the_link_once,
         a_removal_that_goes_on_is_not_settled,
         each_due_operation_goes_to_one_of_many_claimers,
@@ -113,6 +114,7 @@ on_both! {
         usage_is_kept_and_totals_follow,
         an_older_reading_changes_nothing,
         termination_is_final,
+        where_a_card_was_last_known_to_be_is_kept_and_never_goes_back,
         another_organization_sees_no_link,
     }
     transactions {

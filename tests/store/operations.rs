@@ -109,6 +109,24 @@ pub async fn closing_updates_the_link_once(world: World) {
     assert_eq!(world.count("SELECT COUNT(*) FROM operations WHERE answer LIKE '{%'").await, 1);
 }
 
+pub async fn a_name_is_kept_set_or_cleared(world: World) {
+    let (link, _) = world.settled_link("89010").await;
+    for (name, expected) in [
+        (NameChange::Set("gate".into()), Some("gate")),
+        (NameChange::Keep, Some("gate")),
+        (NameChange::Clear, None),
+        (NameChange::Keep, None),
+    ] {
+        let operation = free(&world, OperationKind::UpdateLink, link.id);
+        world.open_operation(operation.clone(), at(22)).await.unwrap();
+        let closing = closing(&operation, OperationState::Succeeded);
+        let change = LinkChange::Update { status: None, name };
+        assert!(world.close_operation(world.org, link.id, closing, change, at(3)).await.unwrap());
+        let stored = world.store.link(world.org, link.id).await.unwrap().unwrap();
+        assert_eq!(stored.name.as_deref(), expected);
+    }
+}
+
 pub async fn cancelling_takes_the_volume_off_the_link_once(world: World) {
     let (link, first) = world.settled_link("89010").await;
     for _ in 0..2 {

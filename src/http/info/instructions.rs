@@ -41,7 +41,7 @@ fn preferred(request: &HttpRequest) -> Option<Language> {
     let mut wished: Vec<_> =
         wished.0.into_iter().filter(|wish| wish.quality > header::Quality::ZERO).collect();
     // Stable: among equals the first named is first.
-    wished.sort_by(|a, b| b.quality.cmp(&a.quality));
+    wished.sort_by_key(|wish| std::cmp::Reverse(wish.quality));
     wished.into_iter().find_map(|wish| {
         let header::Preference::Specific(tag) = wish.item else { return Some(Language::default()) };
         Language::of_code(tag.primary_language())

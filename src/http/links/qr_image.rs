@@ -27,28 +27,29 @@ impl QrImage {
         svg.replacen("<svg ", &sized, 1)
     }
 
-    /// As PNG with sides of `size` pixels: each module the same number of them, the rest white.
+    /// As PNG with sides of `size` pixels: each module the same number of them, the rest white. A
+    /// code of more modules than that gets a pixel for each: it must be readable.
     pub(super) fn png(&self, size: u32) -> Result<Vec<u8>, png::EncodingError> {
-        let side = usize::try_from(size).unwrap_or(usize::MAX);
-        let modules = self.0.size + 2 * MARGIN;
-        let scale = (side / modules).max(1);
-        let edge = side.saturating_sub(scale * self.0.size) / 2;
-        let module = |pixel: usize| pixel.checked_sub(edge).map(|pixel| pixel / scale);
-        let is_dark = |x: usize, y: usize| match (module(x), module(y)) {
-            (Some(x), Some(y)) if x < self.0.size && y < self.0.size => self.0[y][x].value(),
-            _ => false,
-        };
+        let modules = self.0.size;
+        let width = usize::try_from(size).unwrap_or(usize::MAX).max(modules + 2 * MARGIN);
+        let scale = width / (modules + 2 * MARGIN);
+        let edge = (width - scale * modules) / 2;
         // One bit a pixel, the leftmost first, each row from a new byte; 1 is white.
-        let mut pixels = vec![0xff_u8; side.div_ceil(8) * side];
-        for y in 0..side {
-            for x in (0..side).filter(|x| is_dark(*x, y)) {
-                if let Some(byte) = pixels.get_mut(y * side.div_ceil(8) + x / 8) {
-                    *byte &= !(0x80 >> (x % 8));
+        let row_bytes = width.div_ceil(8);
+        let mut pixels = vec![0xff_u8; row_bytes * width];
+        for y in 0..modules {
+            let mut row = vec![0xff_u8; row_bytes];
+            for x in (0..modules).filter(|x| self.0[y][*x].value()) {
+                for pixel in (edge + x * scale..).take(scale) {
+                    row[pixel / 8] &= !(0x80 >> (pixel % 8));
                 }
             }
+            let rows = pixels.chunks_exact_mut(row_bytes).skip(edge + y * scale).take(scale);
+            rows.for_each(|same| same.copy_from_slice(&row));
         }
+        let width = u32::try_from(width).unwrap_or(size);
         let mut image = Vec::new();
-        let mut encoder = png::Encoder::new(&mut image, size, size);
+        let mut encoder = png::Encoder::new(&mut image, width, width);
         encoder.set_color(png::ColorType::Grayscale);
         encoder.set_depth(png::BitDepth::One);
         let mut writer = encoder.write_header()?;
