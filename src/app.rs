@@ -12,6 +12,7 @@ use crate::http::api::Api;
 use crate::http::edge::{Edge, EdgeSettings};
 use crate::http::fallback::not_found;
 use crate::http::limits::{RequestLimits, ServerLimits, apply_server_limits};
+use crate::http::rate_limit::RateLimits;
 use crate::http::service::StatusPage;
 use crate::http::tenant::Tenants;
 use crate::identity::{self, Identity, IdentityConfig};
@@ -33,7 +34,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
-/// Actors of idle wallets and Links are looked for this often.
+/// Actors of idle wallets and Links, and budgets that are whole, are looked for this often.
 const SWEEP: Duration = Duration::from_secs(10);
 /// What runs may take so long to end when the service stops.
 const STOP_MAX: Duration = Duration::from_secs(30);
@@ -252,6 +253,10 @@ fn serve(
     runner.block_on(async {
         let core = core(config, parts, operator, io.clone());
         let organizations = Arc::new(StoredOrganizations::new(parts.database.clone()));
+        let rate_limits = RateLimits::configured(&config.rate_limit, &parts.clock);
+        if let Some(limits) = rate_limits.clone() {
+            actix::spawn(forget_idle(limits));
+        }
         let api = Arc::new(Api {
             database: parts.database.clone(),
             store: Arc::clone(&parts.store) as Arc<dyn Store>,
@@ -259,6 +264,7 @@ fn serve(
             links: Arc::clone(&core.links),
             clock: Arc::clone(&parts.clock),
             tenants: Arc::new(Tenants::new(Arc::clone(&identity), organizations)),
+            rate_limits,
             status: StatusPage::new(
                 parts.database.clone(),
                 Arc::clone(&core.gateway),
@@ -303,6 +309,14 @@ fn serve(
     });
     if let Err(error) = runner.run() {
         tracing::error!(%error, "the actors' system ended badly");
+    }
+}
+
+/// Keeps the budgets of organizations that are quiet from piling up; ends with the system.
+async fn forget_idle(limits: Arc<RateLimits>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        limits.forget_idle();
     }
 }
 

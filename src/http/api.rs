@@ -2,6 +2,7 @@
 
 use super::edge::{Edge, EdgeSettings};
 use super::error::ApiError;
+use super::rate_limit::{LimitRequests, RateLimits};
 use super::tenant::{Authenticate, Tenants};
 use super::{links, operations, organization, plans, service};
 use crate::store::{Database, Tx};
@@ -26,6 +27,8 @@ pub struct Api {
     pub clock: Arc<dyn Clock>,
     /// Who asks.
     pub tenants: Arc<Tenants>,
+    /// How many requests they may send; none: as many as they like.
+    pub rate_limits: Option<Arc<RateLimits>>,
     /// What `GET /status` looks at.
     pub status: Arc<service::StatusPage>,
     /// What stands before `/v1` in paths.
@@ -57,9 +60,12 @@ impl Api {
     /// under the base path.
     pub fn configure(self: &Arc<Self>, config: &mut web::ServiceConfig) {
         let authenticate = Authenticate::new(Arc::clone(&self.tenants));
+        let limit_requests = LimitRequests::new(self.rate_limits.clone());
         config.app_data(web::Data::from(Arc::clone(self))).configure(service::configure).service(
             web::scope(&self.base()).configure(service::configure).service(
                 web::scope("")
+                    // What is wrapped around later runs first.
+                    .wrap(limit_requests)
                     .wrap(authenticate)
                     .configure(links::configure)
                     .configure(plans::configure)
