@@ -21,7 +21,7 @@ use crate::store::{CachedOffers, Database, Schema, SqlStore, StoredOrganizations
 use actix::{Arbiter, ArbiterHandle, System};
 use actix_web::{App, HttpServer, web};
 use bappy_actors::gateway::{BreakerLimits, GatewayHandle, GatewayLimits, SimPool};
-use bappy_actors::link::{LinkHandle, LinkLimits};
+use bappy_actors::link::{Expiry, LinkHandle, LinkLimits};
 use bappy_actors::model::{Money, OrgId};
 use bappy_actors::operation::{OperationLimits, Operations, Resolver, ResolverHandle, Services};
 use bappy_actors::ports::{Clock, CommitOutcome, Ids, Operator, Store, StoreError};
@@ -116,6 +116,8 @@ pub struct Core {
     pub operations: Operations,
     /// Brings to its end what was left.
     pub resolver: Resolver,
+    /// Ends activations with their time.
+    pub expiry: Expiry,
     /// The wallets.
     pub wallets: Arc<WalletHandle>,
     /// The Links.
@@ -156,6 +158,7 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
         },
     ));
     let sims = SimPool::new(Arc::clone(&store), Arc::clone(&gateway), Arc::clone(&clock));
+    let expiry = Expiry::new(Arc::clone(&store), Arc::clone(&clock));
     let services = Arc::new(Services {
         store,
         offers: Arc::new(CachedOffers::new(parts.database.clone())),
@@ -174,7 +177,7 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
     });
     let resolver = Resolver::new(Arc::clone(&services));
     let operations = Operations::new(services, io);
-    Core { operations, resolver, wallets, links, gateway, stop: Arc::default() }
+    Core { operations, resolver, expiry, wallets, links, gateway, stop: Arc::default() }
 }
 
 fn gateway_limits(config: &Config) -> GatewayLimits {
@@ -323,6 +326,7 @@ async fn forget_idle(limits: Arc<RateLimits>) {
 /// Starts what runs beside the requests.
 fn background(core: &Core) {
     tokio::spawn(core.resolver.clone().run(Arc::clone(&core.stop)));
+    tokio::spawn(core.expiry.clone().run(Arc::clone(&core.stop)));
     let (wallets, links) = (Arc::clone(&core.wallets), Arc::clone(&core.links));
     let stop = Arc::clone(&core.stop);
     tokio::spawn(async move {

@@ -46,9 +46,9 @@ impl Api {
         Ok(self.database.read().await?)
     }
 
-    /// A Link with its activations, as stored.
+    /// A Link with its activations, as far as the platform itself knows.
     pub async fn snapshot(&self, org: OrgId, id: LinkId) -> Result<Option<LinkSnapshot>, ApiError> {
-        Ok(self.store.link_snapshot(org, id).await?)
+        Ok(self.store.link_snapshot(org, id, self.clock.now()).await?)
     }
 
     /// The middleware around everything.

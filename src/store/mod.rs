@@ -19,6 +19,7 @@ pub mod catalogue;
 mod db;
 mod entries;
 mod error;
+mod expiry;
 mod ledger;
 pub mod link_summaries;
 mod links;

@@ -11,6 +11,7 @@ mod access;
 mod breaker;
 mod change_plans;
 mod credentials;
+mod expiry;
 mod faults;
 mod idempotency;
 mod instances;
