@@ -175,6 +175,9 @@ CREATE TABLE links (
     profile_state TEXT,
     profile_at    TEXT,
     usage_at      TEXT,
+    -- Where the card was last known to be, as JSON.
+    connectivity  TEXT,
+    connectivity_at TEXT,
     created_at    TEXT NOT NULL,
     updated_at    TEXT NOT NULL,
     PRIMARY KEY (org_id, id)
@@ -241,6 +244,29 @@ CREATE UNIQUE INDEX ledger_entries_reference ON ledger_entries (org_id, referenc
     WHERE reference IS NOT NULL;
 CREATE INDEX ledger_entries_link ON ledger_entries (org_id, link_id, sequence)
     WHERE link_id IS NOT NULL;
+-- The rare kinds among millions of others.
+CREATE INDEX ledger_entries_kind ON ledger_entries (org_id, kind, sequence);
+
+-- What the ledger adds up to by UTC day and kind: a row of each plan, and one of all plans and of
+-- none, whose plan_id is nil. Written with the entries. `made` counts the Links (kind `activation`)
+-- and the top-ups that came about on the day. Debited and credited are sums without sign; the
+-- sequences are the least and the greatest of the entries counted, null while there are none.
+CREATE TABLE ledger_days (
+    org_id          BLOB NOT NULL,
+    plan_id         BLOB NOT NULL,
+    kind            TEXT NOT NULL CHECK (kind IN
+        ('credit', 'activation', 'topup', 'refund', 'sms', 'link_fee', 'adjustment')),
+    day             TEXT NOT NULL,
+    entries         INTEGER NOT NULL,
+    debited         INTEGER NOT NULL CHECK (debited >= 0),
+    credited        INTEGER NOT NULL CHECK (credited >= 0),
+    made            INTEGER NOT NULL,
+    first_sequence  INTEGER,
+    last_sequence   INTEGER,
+    PRIMARY KEY (org_id, plan_id, kind, day)
+) STRICT, WITHOUT ROWID;
+-- Which plans sold in a period. No update touches it.
+CREATE INDEX ledger_days_day ON ledger_days (org_id, day);
 
 CREATE TRIGGER ledger_entries_no_update BEFORE UPDATE ON ledger_entries
 BEGIN

@@ -4,7 +4,7 @@ use super::edge::{Edge, EdgeSettings};
 use super::error::ApiError;
 use super::rate_limit::{LimitRequests, RateLimits};
 use super::tenant::{Authenticate, Tenants};
-use super::{links, operations, organization, plans, service};
+use super::{info, links, operations, organization, plans, service, transactions};
 use crate::store::{Database, Tx};
 use actix_web::web;
 use bappy_actors::link::LinkHandle;
@@ -69,8 +69,10 @@ impl Api {
                     .wrap(authenticate)
                     .configure(links::configure)
                     .configure(plans::configure)
+                    .configure(info::configure)
                     .configure(organization::configure)
                     .configure(operations::configure)
+                    .configure(transactions::configure)
                     .default_service(web::to(super::fallback::not_found)),
             ),
         );

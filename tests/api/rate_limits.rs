@@ -1,6 +1,6 @@
 //! How many requests an organization may send, and what its answers say of it.
 
-use crate::app::{Answer, Caller, TestApp, eventually};
+use crate::app::{Answer, Caller, TestApp, eventually, id};
 use crate::on_both;
 use bappy::config::{Config, Limit};
 use reqwest::Method;
@@ -113,6 +113,40 @@ async fn a_bad_token_takes_nothing_and_is_told_nothing(app: &mut TestApp) {
     assert_eq!(health.header("ratelimit"), None);
 }
 
+async fn live_reads_have_a_limit_of_their_own(app: &mut TestApp) {
+    let link = app.acme.link(&app.plan("France 1 GB, 7 days").await).await;
+    app.restart(|config| {
+        limited(config, AMPLE_BURST);
+        config.rate_limit.live_reads =
+            Limit { per_second: NonZeroU32::MIN, burst: NonZeroU32::new(2).unwrap() };
+    })
+    .await;
+    let path = format!("/links/{}/network-status", id(&link));
+    let live = format!("{path}?live=true");
+    let first = app.acme.get(&live).await;
+    assert_eq!(first.status, 200);
+    let policies = r#""default";q=1000;w=1000, "live-reads";q=2;w=2"#;
+    assert_eq!(first.header("ratelimit-policy"), Some(policies));
+    let standing = first.header("ratelimit").unwrap();
+    assert!(standing.ends_with(r#", "live-reads";r=1;t=1"#), "{standing}");
+    let refused = loop {
+        let answer = app.acme.get(&live).await;
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    refused.fails(429, "RATE_LIMITED");
+    assert_eq!(refused.details()["policy"], "live-reads");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let standing = refused.header("ratelimit").unwrap();
+    assert!(standing.ends_with(r#", "live-reads";r=0;t=1"#), "{standing}");
+    // What is read through the cache is not counted, nor is what finds no Link.
+    let cached = app.acme.get(&path).await;
+    assert_eq!((cached.status, left(&cached) > 0), (200, true));
+    let nowhere = format!("/links/{}/network-status?live=true", uuid::Uuid::nil());
+    app.acme.get(&nowhere).await.fails(404, "NOT_FOUND");
+}
+
 async fn without_limits_nothing_is_said_of_them(app: &mut TestApp) {
     let answer = app.acme.get("/organization/balance").await;
     assert_eq!(answer.header("ratelimit-policy"), None);
@@ -125,5 +159,6 @@ on_both! {
     a_request_too_many_is_refused_until_there_is_room,
     a_refused_request_leaves_no_trace,
     a_bad_token_takes_nothing_and_is_told_nothing,
+    live_reads_have_a_limit_of_their_own,
     without_limits_nothing_is_said_of_them,
 }

@@ -5,7 +5,7 @@
 
 #[macro_use]
 #[path = "../../src/store/sql.rs"]
-#[expect(unused_macros, reason = "two of the four are enough here")]
+#[expect(unused_macros, reason = "three of the four are enough here")]
 mod sql;
 /// Where the statement macros look for the connection's type.
 mod store {
@@ -26,6 +26,7 @@ mod races;
 mod schema;
 mod sims;
 mod throughput;
+mod transactions;
 
 /// Makes a test on SQLite and a test on PostgreSQL of each fact of a module.
 macro_rules! on_both {
@@ -122,6 +123,15 @@ on_both! {
         an_older_reading_changes_nothing,
         termination_is_final,
         another_organization_sees_no_link,
+    }
+    transactions {
+        daily_totals_agree_after_a_mixed_load,
+        daily_totals_agree_when_instances_and_commands_write_at_once,
+        a_turnover_past_all_range_keeps_no_money_from_being_booked,
+        any_page_of_any_filter_is_what_counting_gives,
+        any_page_is_right_where_days_overlap,
+        the_sums_of_any_period_are_what_counting_gives,
+        days_and_plans_count_what_came_about,
     }
     schema {
         migrating_twice_is_harmless,

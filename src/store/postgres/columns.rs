@@ -222,3 +222,44 @@ pub fn entries(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
     });
     Ok(())
 }
+
+/// What the entries add to their day's totals. An amount past the range of its column stays at the
+/// range's end: no statistic keeps money from being booked.
+pub fn days(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
+    let mut rows = Vec::new();
+    for batch in batches {
+        rows.extend(ledger::day_totals(batch).into_iter().map(|total| (batch, total)));
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    section!(s, rows, "totalling", s.of_moved, |r| {
+        org_id: uuid = r.0.org_id.0,
+        plan_id: uuid = r.1.1,
+        kind: text = r.1.0.word(),
+        day: date = ledger::day(r.0),
+        entries: int8 = r.1.2.entries,
+        debited: int8 = r.1.2.debited,
+        credited: int8 = r.1.2.credited,
+        made: int8 = r.1.2.made,
+        first_sequence: int8 = r.1.2.sequences.map(|(first, _)| first),
+        last_sequence: int8 = r.1.2.sequences.map(|(_, last)| last),
+    });
+    s.push(
+        "into_ledger_days AS (
+             INSERT INTO ledger_days AS d (org_id, plan_id, kind, day, entries, debited, credited,
+                 made, first_sequence, last_sequence)
+             SELECT org_id, plan_id, kind, day, entries, debited, credited, made, first_sequence,
+                 last_sequence FROM totalling
+             ON CONFLICT (org_id, plan_id, kind, day) DO UPDATE SET
+                 entries = d.entries + excluded.entries,
+                 debited = LEAST(d.debited, 9223372036854775807 - excluded.debited)
+                     + excluded.debited,
+                 credited = LEAST(d.credited, 9223372036854775807 - excluded.credited)
+                     + excluded.credited,
+                 made = d.made + excluded.made,
+                 first_sequence = LEAST(d.first_sequence, excluded.first_sequence),
+                 last_sequence = GREATEST(d.last_sequence, excluded.last_sequence))",
+    );
+    Ok(())
+}
