@@ -210,6 +210,8 @@ CREATE TABLE activations (
 -- In force: not cancelled and not expired; a depleted plan is still the Link's.
 CREATE INDEX activations_in_force ON activations (org_id, link_id, id)
     WHERE status IN ('active', 'depleted');
+CREATE INDEX activations_expiring ON activations (expires_at)
+    WHERE status IN ('active', 'depleted') AND expires_at IS NOT NULL;
 CREATE INDEX activations_ended ON activations (org_id, link_id, id)
     WHERE status IN ('expired', 'cancelled');
 

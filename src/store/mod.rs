@@ -20,6 +20,7 @@ mod connectivity;
 mod db;
 mod entries;
 mod error;
+mod expiry;
 mod ledger;
 pub mod link_summaries;
 mod links;

@@ -49,7 +49,7 @@ pub async fn a_snapshot_has_all_in_force_and_the_newest_hundred_others(world: Wo
         });
     })
     .await;
-    let snapshot = world.link_snapshot(world.org, link.id).await.unwrap().unwrap();
+    let snapshot = world.link_snapshot(world.org, link.id, at(0)).await.unwrap().unwrap();
     let ids: Vec<_> = snapshot.activations.iter().map(|a| a.id).collect();
     // 115 are over: the oldest 15 of them are left out.
     let expected = made[30..].iter().rev().chain(made[..15].iter().rev()).map(|a| a.id);
@@ -71,7 +71,7 @@ pub async fn a_snapshot_unites_the_coverage_in_force(world: World) {
         *status = (n == 2).then_some(ActivationStatus::Expired);
     })
     .await;
-    let snapshot = world.link_snapshot(world.org, link.id).await.unwrap().unwrap();
+    let snapshot = world.link_snapshot(world.org, link.id, at(0)).await.unwrap().unwrap();
     assert_eq!(snapshot.countries, ["DE", "SE"]);
     assert_eq!((snapshot.operators_total, snapshot.usage_live), (2, false));
     let plan = world.plan(north).await.unwrap().unwrap();
@@ -138,7 +138,7 @@ pub async fn another_organization_sees_no_link(world: World) {
     let other = world.another_org(money(0)).await;
     assert_eq!(world.store.link(other, link.id).await.unwrap(), None);
     assert_eq!(world.link_by_iccid(other, "89010").await.unwrap(), None);
-    assert_eq!(world.link_snapshot(other, link.id).await.unwrap(), None);
+    assert_eq!(world.link_snapshot(other, link.id, at(0)).await.unwrap(), None);
     assert_eq!(world.store.operation(other, operation.id).await.unwrap(), None);
     let activation = operation.activation_id.unwrap();
     assert_eq!(Store::activation(&*world.store, other, link.id, activation).await.unwrap(), None);

@@ -17,6 +17,7 @@ mod world;
 
 mod batches;
 mod concurrency;
+mod expiry;
 mod guards;
 mod links;
 mod operations;
@@ -82,6 +83,14 @@ on_both! {
         settlements_and_usage_of_one_link_do_not_lose_each_other,
         fencing_amid_commits_loses_none,
         two_instances_share_a_wallet,
+    }
+    expiry {
+        what_is_over_is_expired_and_taken_off_its_link,
+        the_longest_over_are_expired_first,
+        a_snapshot_is_of_its_time_whatever_is_stored,
+        instances_expire_each_activation_once,
+        topups_and_the_end_of_others_do_not_lose_each_other,
+        a_link_that_is_being_changed_is_left_for_the_next_time,
     }
     operations {
         an_operation_reads_back_as_it_was_written,

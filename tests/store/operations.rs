@@ -90,7 +90,7 @@ pub async fn closing_updates_the_link_once(world: World) {
     let (link, _) = world.settled_link("89010").await;
     let operation = free(&world, OperationKind::UpdateLink, link.id);
     world.open_operation(operation.clone(), at(22)).await.unwrap();
-    let snapshot = world.link_snapshot(world.org, link.id).await.unwrap().unwrap();
+    let snapshot = world.link_snapshot(world.org, link.id, at(0)).await.unwrap().unwrap();
     let closing = Closing {
         answer: Some(Box::new(Answer::LinkUpdated { snapshot: Box::new(snapshot) })),
         ..closing(&operation, OperationState::Succeeded)
@@ -136,7 +136,7 @@ pub async fn cancelling_takes_the_volume_off_the_link_once(world: World) {
         let end = closing(&operation, OperationState::Succeeded);
         assert!(world.close_operation(world.org, link.id, end, change, at(3)).await.unwrap());
     }
-    let snapshot = world.link_snapshot(world.org, link.id).await.unwrap().unwrap();
+    let snapshot = world.link_snapshot(world.org, link.id, at(0)).await.unwrap().unwrap();
     assert_eq!(snapshot.link.data_total.kb(), 0);
     assert_eq!(world.count("SELECT COUNT(*) FROM activations WHERE status = 'cancelled'").await, 1);
 }

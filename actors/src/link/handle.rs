@@ -229,7 +229,12 @@ fn reading(usage: &Usage, known: &[Activation]) -> UsageReading {
         .filter(|known| known.status != ActivationStatus::Cancelled)
         .filter_map(|known| {
             let told = usage.endpoint.plans.iter().find(|p| p.instance_id == known.instance_id)?;
-            let (status, used) = told_status(told.state, told.data_used, known.data_total);
+            let (mut status, used) = told_status(told.state, told.data_used, known.data_total);
+            // An operator whose clock is behind ours does not bring back what is over, and what it
+            // forgets afterwards was over before.
+            if known.is_over(usage.at) {
+                status = ActivationStatus::Expired;
+            }
             Some((known.id, used, status, told.first_used_at))
         })
         .collect::<Vec<(ActivationId, Volume, ActivationStatus, Option<Timestamp>)>>();

@@ -6,11 +6,13 @@
 
 mod actor;
 mod connectivity;
+mod expiry;
 mod handle;
 mod usage;
 
 pub use actor::{Entered, Mode};
 pub use connectivity::{Freshness, LookError};
+pub use expiry::Expiry;
 pub use handle::{LinkHandle, LinkLimits};
 pub use usage::Usage;
 

@@ -277,11 +277,13 @@ pub trait Store: Send + Sync + 'static {
     async fn link(&self, org: OrgId, id: LinkId) -> Result<Option<Link>, StoreError>;
     /// The Link with an ICCID.
     async fn link_by_iccid(&self, org: OrgId, iccid: &str) -> Result<Option<Link>, StoreError>;
-    /// A Link with its activations in force and the newest 100 others.
+    /// A Link as it stands at `now`, with its activations in force and the newest 100 others: one
+    /// whose time is over is expired, whether that is stored yet or not.
     async fn link_snapshot(
         &self,
         org: OrgId,
         id: LinkId,
+        now: Timestamp,
     ) -> Result<Option<LinkSnapshot>, StoreError>;
     /// An activation of a Link.
     async fn activation(
@@ -297,6 +299,10 @@ pub trait Store: Send + Sync + 'static {
         link: LinkId,
         reading: UsageReading,
     ) -> Result<(), StoreError>;
+    /// Stores that activations whose time is over at `now` are expired, and takes them off their
+    /// Links' volumes: on the Links of the `limit` that are over for longest. Says how many; Links
+    /// that someone else is just changing are left for the next time.
+    async fn expire_activations(&self, now: Timestamp, limit: i64) -> Result<u64, StoreError>;
     /// Keeps what the operator said of where a Link's card is, unless a newer reading is kept.
     async fn record_connectivity(
         &self,

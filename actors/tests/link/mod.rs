@@ -2,6 +2,7 @@
 
 mod connectivity;
 mod entering;
+mod expiry;
 mod usage;
 
 use crate::support::fixtures::org;

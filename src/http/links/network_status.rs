@@ -10,6 +10,7 @@ use crate::http::error::ApiError;
 use crate::http::field_errors::Validate;
 use crate::http::identifier::Identifier;
 use crate::http::query::StrictQuery;
+use crate::http::rate_limit::LiveReads;
 use crate::http::show;
 use crate::http::tenant::Tenant;
 use crate::reference::{country_of_network, network};
@@ -59,6 +60,7 @@ pub(super) async fn network_status(
     Tenant(organization): Tenant,
     identifier: Identifier,
     api: web::Data<Api>,
+    live_reads: LiveReads,
     StrictQuery(parameters): StrictQuery<Parameters>,
 ) -> Result<Success<NetworkStatus>, ApiError> {
     let (org, live) = (organization.id, parameters.live == Some(true));
@@ -68,6 +70,9 @@ pub(super) async fn network_status(
         // Its endpoint is gone for good: there is nobody to ask about it.
         let last = api.store.last_connectivity(org, id).await?;
         return Ok(Success::new(NetworkStatus::terminated(&link, last, api.clock.now())));
+    }
+    if live {
+        live_reads.take()?;
     }
     let freshness = if live { Freshness::Live } else { Freshness::Cached };
     let view = match api.links.connectivity(org, Arc::clone(&link), freshness).await {

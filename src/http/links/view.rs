@@ -154,11 +154,8 @@ pub fn refreshed(
                 };
             }
         }
-        let is_over = activation.expires_at.is_some_and(|end| end <= now);
-        if is_over && activation.status != ActivationStatus::Cancelled {
-            activation.status = ActivationStatus::Expired;
-        }
     }
+    snapshot.age(now);
     if let Some(usage) = usage {
         snapshot.usage_live = true;
         snapshot.link.usage_at = Some(usage.at);
@@ -169,22 +166,12 @@ pub fn refreshed(
     } else {
         snapshot.usage_live = false;
     }
-    let sum = |part: fn(&Activation) -> Volume| {
-        let counted = snapshot.activations.iter().filter(|a| is_in_force(a));
-        counted.map(part).fold(Volume::ZERO, Volume::plus)
-    };
-    let (total, used) = (sum(|a| a.data_total), sum(|a| a.data_used));
-    (snapshot.link.data_total, snapshot.link.data_used) = (total, used);
     snapshot
 }
 
 /// The plans of which an activation is in force.
 pub fn plans_in_force(snapshot: &LinkSnapshot) -> BTreeSet<PlanId> {
-    snapshot.activations.iter().filter(|a| is_in_force(a)).map(|a| a.plan_id).collect()
-}
-
-fn is_in_force(activation: &Activation) -> bool {
-    matches!(activation.status, ActivationStatus::Active | ActivationStatus::Depleted)
+    snapshot.in_force().map(|a| a.plan_id).collect()
 }
 
 impl LinkView {

@@ -94,7 +94,8 @@ impl Resolver {
         }
         let services = &*self.services;
         let (org, link) = (operation.org_id, operation.link_id);
-        let Some(mut snapshot) = services.store.link_snapshot(org, link).await? else {
+        let now = services.clock.now();
+        let Some(mut snapshot) = services.store.link_snapshot(org, link, now).await? else {
             return Ok(None);
         };
         Ok(match &operation.request {

@@ -170,8 +170,24 @@ impl Store for MemoryStore {
         .await
     }
 
-    async fn link_snapshot(&self, org: OrgId, id: LinkId) -> Done<Option<LinkSnapshot>> {
-        self.call("link_snapshot", |data| Ok(data.snapshot(org, id))).await
+    async fn link_snapshot(
+        &self,
+        org: OrgId,
+        id: LinkId,
+        now: Timestamp,
+    ) -> Done<Option<LinkSnapshot>> {
+        self.call("link_snapshot", |data| {
+            let mut snapshot = data.snapshot(org, id);
+            if let Some(snapshot) = &mut snapshot {
+                snapshot.age(now);
+            }
+            Ok(snapshot)
+        })
+        .await
+    }
+
+    async fn expire_activations(&self, now: Timestamp, limit: i64) -> Done<u64> {
+        self.call("expire_activations", |data| Ok(data.expire(now, limit))).await
     }
 
     async fn activation(
