@@ -21,5 +21,6 @@ mod organization;
 mod partial;
 mod plans;
 mod status;
+mod transactions;
 mod update_link;
 mod usage;
