@@ -150,7 +150,8 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
         arbiters,
         LinkLimits {
             usage_ttl: config.cache.usage_ttl,
-            usage_entries_max: config.cache.entries_max,
+            status_ttl: config.cache.status_ttl,
+            entries_max: config.cache.entries_max,
             ..LinkLimits::default()
         },
     ));

@@ -110,8 +110,9 @@ CREATE INDEX sims_operation ON sims (operation_id) WHERE state = 'claimed';
 CREATE INDEX sims_stock ON sims (org_id, iccid) WHERE org_id IS NOT NULL;
 
 -- References to organizations, wallets and plans are not declared here, nor on activations and the
--- ledger: each costs a look-up and a lock a row where thousands are written a second. Their rows
--- are never deleted, and what is written here is written together with its wallet's row.
+-- ledger, nor those of the latter two to operations: each costs a look-up and a lock a row where
+-- thousands are written a second. Their rows are never deleted, what is written here is written
+-- together with its wallet's row, and the audit compares all of it.
 --
 -- One attempt to change something at the operator. All of a group end alike; only its first
 -- carries the idempotency key and, while it is pending, the lease.
@@ -174,6 +175,9 @@ CREATE TABLE links (
     profile_state TEXT,
     profile_at    TEXT,
     usage_at      TEXT,
+    -- Where the card was last known to be, as JSON.
+    connectivity  TEXT,
+    connectivity_at TEXT,
     created_at    TEXT NOT NULL,
     updated_at    TEXT NOT NULL,
     PRIMARY KEY (org_id, id)
@@ -201,13 +205,13 @@ CREATE TABLE activations (
     currency       TEXT NOT NULL,
     PRIMARY KEY (org_id, id),
     UNIQUE (org_id, operation_id),
-    FOREIGN KEY (org_id, link_id) REFERENCES links (org_id, id),
-    FOREIGN KEY (org_id, operation_id) REFERENCES operations (org_id, id)
+    FOREIGN KEY (org_id, link_id) REFERENCES links (org_id, id)
 ) STRICT;
-CREATE INDEX activations_link ON activations (org_id, link_id, id);
 -- In force: not cancelled and not expired; a depleted plan is still the Link's.
 CREATE INDEX activations_in_force ON activations (org_id, link_id, id)
     WHERE status IN ('active', 'depleted');
+CREATE INDEX activations_ended ON activations (org_id, link_id, id)
+    WHERE status IN ('expired', 'cancelled');
 
 CREATE TABLE ledger_entries (
     org_id         BLOB NOT NULL,
@@ -228,7 +232,6 @@ CREATE TABLE ledger_entries (
     description    TEXT NOT NULL,
     created_at     TEXT NOT NULL,
     PRIMARY KEY (org_id, sequence),
-    FOREIGN KEY (org_id, operation_id) REFERENCES operations (org_id, id),
     CHECK ((kind = 'refund') = (refund_of IS NOT NULL)),
     CHECK (kind <> 'refund' OR operation_id IS NOT NULL)
 ) STRICT;

@@ -3,7 +3,7 @@
 use super::edge::{Edge, EdgeSettings};
 use super::error::ApiError;
 use super::tenant::{Authenticate, Tenants};
-use super::{links, operations, organization, plans, service, transactions};
+use super::{info, links, operations, organization, plans, service, transactions};
 use crate::store::{Database, Tx};
 use actix_web::web;
 use bappy_actors::link::LinkHandle;
@@ -63,6 +63,7 @@ impl Api {
                     .wrap(authenticate)
                     .configure(links::configure)
                     .configure(plans::configure)
+                    .configure(info::configure)
                     .configure(organization::configure)
                     .configure(operations::configure)
                     .configure(transactions::configure)

@@ -2,8 +2,8 @@
 
 use super::{DbError, Text, Time, Tx, activations, plans};
 use bappy_actors::model::{
-    EsimProfile, Link, LinkId, LinkSnapshot, LinkStatus, OrgId, PlanId, ProfileState, SimKind,
-    Sponsor, Timestamp, Volume,
+    EsimProfile, Link, LinkId, LinkSnapshot, LinkStatus, NameChange, OrgId, PlanId, ProfileState,
+    SimKind, Sponsor, Timestamp, Volume,
 };
 use bappy_actors::ports::UsageReading;
 use std::collections::BTreeSet;
@@ -145,25 +145,31 @@ pub async fn plans_coverage(
     Ok((countries.into_iter().map(str::to_owned).collect(), operators_total))
 }
 
-/// Changes the status and the name, where given. A Link that was terminated stays `inactive`.
+/// Changes the status, where given, and the name. A Link that was terminated stays `inactive`.
 pub async fn change(
     tx: &mut Tx,
     org: OrgId,
     id: LinkId,
     status: Option<LinkStatus>,
-    name: Option<&str>,
+    name: &NameChange,
     at: Timestamp,
 ) -> Result<(), DbError> {
+    let (kept, name) = match name {
+        NameChange::Keep => (true, None),
+        NameChange::Clear => (false, None),
+        NameChange::Set(name) => (false, Some(name.as_str())),
+    };
     exec!(
         tx,
-        "UPDATE links SET name = COALESCE($4, name), updated_at = $5,
+        "UPDATE links SET name = CASE WHEN $6 THEN name ELSE $4 END, updated_at = $5,
              status = CASE WHEN status = 'inactive' THEN status ELSE COALESCE($3, status) END
          WHERE org_id = $1 AND id = $2",
         org.0,
         id.0,
         status.map(|s| s.word()),
         name,
-        Time::from(at)
+        Time::from(at),
+        kept
     )?;
     Ok(())
 }

@@ -16,6 +16,7 @@ pub mod attempts;
 pub mod audit;
 pub mod balances;
 pub mod catalogue;
+mod connectivity;
 mod db;
 mod entries;
 mod error;

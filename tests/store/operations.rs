@@ -2,7 +2,7 @@
 
 use crate::world::{World, at, closing, debiting, key, money, refund};
 use bappy_actors::model::{
-    Answer, Cleanup, EntryId, Failure, LinkId, LinkStatus, Operation, OperationKind,
+    Answer, Cleanup, EntryId, Failure, LinkId, LinkStatus, NameChange, Operation, OperationKind,
     OperationState, Request,
 };
 use bappy_actors::ports::{
@@ -26,7 +26,7 @@ pub async fn an_operation_reads_back_as_it_was_written(world: World) {
         request: Request::UpdateLink {
             endpoint_id: "ep".into(),
             status: Some(LinkStatus::Suspended),
-            name: Some("näme".into()),
+            name: NameChange::Set("näme".into()),
         },
         ..free(&world, OperationKind::UpdateLink, LinkId(crate::world::id()))
     };
@@ -97,7 +97,7 @@ pub async fn closing_updates_the_link_once(world: World) {
     };
     let change = |name: &str| LinkChange::Update {
         status: Some(LinkStatus::Suspended),
-        name: Some(name.into()),
+        name: NameChange::Set(name.into()),
     };
     let close =
         |name| world.close_operation(world.org, link.id, closing.clone(), change(name), at(3));

@@ -4,11 +4,11 @@
 //! swap on version and fence is part of the same transaction as everything else in the batch;
 //! a write that carries an epoch changes nothing where the epoch has moved on.
 
-use super::SimCard;
+use super::{Connectivity, SimCard};
 use crate::model::{
     Activation, ActivationId, Answer, Cleanup, EntryId, EsimProfile, Failure, LedgerEntry, Link,
-    LinkId, LinkSnapshot, LinkStatus, Money, Operation, OperationId, OperationState, OrgId, Plan,
-    PlanId, Request, SimKind, Timestamp, Volume,
+    LinkId, LinkSnapshot, LinkStatus, Money, NameChange, Operation, OperationId, OperationState,
+    OrgId, Plan, PlanId, Request, SimKind, Timestamp, Volume,
 };
 use crate::model::{ActivationStatus, Currency};
 use async_trait::async_trait;
@@ -132,12 +132,12 @@ pub enum OpenOutcome {
 pub enum LinkChange {
     /// Nothing.
     None,
-    /// The Link's status and name, where given.
+    /// The Link's status, where given, and its name.
     Update {
         /// The new status.
         status: Option<LinkStatus>,
-        /// The new name.
-        name: Option<String>,
+        /// What becomes of the name.
+        name: NameChange,
     },
     /// The activation is cancelled.
     Cancel(ActivationId),
@@ -161,6 +161,15 @@ pub struct UsageReading {
     pub activations: Vec<(ActivationId, Volume, ActivationStatus, Option<Timestamp>)>,
     /// The profile's state, if it could be read.
     pub profile: Option<EsimProfile>,
+    /// When it was read.
+    pub at: Timestamp,
+}
+
+/// What the operator said of where a Link's card is, to be kept as last known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectivityReading {
+    /// What it said.
+    pub connectivity: Connectivity,
     /// When it was read.
     pub at: Timestamp,
 }
@@ -288,6 +297,19 @@ pub trait Store: Send + Sync + 'static {
         link: LinkId,
         reading: UsageReading,
     ) -> Result<(), StoreError>;
+    /// Keeps what the operator said of where a Link's card is, unless a newer reading is kept.
+    async fn record_connectivity(
+        &self,
+        org: OrgId,
+        link: LinkId,
+        reading: ConnectivityReading,
+    ) -> Result<(), StoreError>;
+    /// What the operator last said of where a Link's card is.
+    async fn last_connectivity(
+        &self,
+        org: OrgId,
+        link: LinkId,
+    ) -> Result<Option<ConnectivityReading>, StoreError>;
     /// A plan, at the price of no organization (zero).
     async fn plan(&self, id: PlanId) -> Result<Option<Plan>, StoreError>;
     /// A ledger entry's amount and description, for the refund of a debit.

@@ -1,5 +1,6 @@
 //! Links: who may change one, and what the operator says of it.
 
+mod connectivity;
 mod entering;
 mod usage;
 

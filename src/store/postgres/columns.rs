@@ -6,9 +6,6 @@ use super::batch::Statement;
 use crate::store::{DbError, Text, Time, ledger, operations, text};
 use bappy_actors::ports::{Batch, Planned};
 
-/// Only for wallets that have moved.
-const OF_MOVED: &str = " WHERE (u.org_id IN (SELECT org_id FROM moved)) IS TRUE";
-
 /// Adds the list `$name` to the statement: `column: type = value of a row`, one array a column.
 macro_rules! section {
     ($s:ident, $rows:ident, $name:literal, $filter:expr,
@@ -22,7 +19,7 @@ macro_rules! section {
 macro_rules! insertion {
     ($s:ident, $rows:ident, $name:literal => $table:literal,
      |$row:ident| { $($column:ident: $kind:ident = $value:expr,)+ }) => {{
-        section!($s, $rows, $name, OF_MOVED, |$row| { $($column: $kind = $value,)+ });
+        section!($s, $rows, $name, $s.of_moved, |$row| { $($column: $kind = $value,)+ });
         $s.insert($table, $name, &[$(stringify!($column)),+]);
     }};
 }
@@ -67,7 +64,7 @@ pub fn closings(s: &mut Statement, batches: &[&Batch]) -> Result<bool, DbError> 
         return Ok(false);
     }
     rows.sort_unstable_by_key(|(batch, closing, _)| (batch.org_id, closing.operation_id));
-    section!(s, rows, "closing", "", |r| {
+    section!(s, rows, "ending", s.of_moved, |r| {
         org_id: uuid = r.0.org_id.0,
         id: uuid = r.1.operation_id.0,
         epoch: int8 = r.1.epoch,
@@ -185,7 +182,7 @@ pub fn volumes(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
     if rows.is_empty() {
         return Ok(());
     }
-    section!(s, rows, "adding", OF_MOVED, |r| {
+    section!(s, rows, "adding", s.of_moved, |r| {
         org_id: uuid = r.0.org_id.0,
         link_id: uuid = r.1.0,
         kb: int8 = r.2,
@@ -236,7 +233,7 @@ pub fn days(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
     if rows.is_empty() {
         return Ok(());
     }
-    section!(s, rows, "totalling", OF_MOVED, |r| {
+    section!(s, rows, "totalling", s.of_moved, |r| {
         org_id: uuid = r.0.org_id.0,
         plan_id: uuid = r.1.1,
         kind: text = r.1.0.word(),

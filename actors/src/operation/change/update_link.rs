@@ -105,8 +105,6 @@ pub(super) fn apply(snapshot: &mut LinkSnapshot, update: &UpdateLink, now: Times
     if let Some(status) = update.status {
         link.status = status;
     }
-    if let Some(name) = &update.name {
-        link.name = Some(name.clone());
-    }
+    link.name = update.name.apply(link.name.take());
     link.updated_at = now;
 }

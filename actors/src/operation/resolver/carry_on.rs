@@ -100,7 +100,7 @@ impl Resolver {
         Ok(match &operation.request {
             Request::UpdateLink { status, name, .. } => {
                 snapshot.link.status = status.unwrap_or(snapshot.link.status);
-                snapshot.link.name = name.clone().or(snapshot.link.name);
+                snapshot.link.name = name.apply(snapshot.link.name);
                 Some(Box::new(Answer::LinkUpdated { snapshot: Box::new(snapshot) }))
             }
             Request::RemovePlans { items, .. } => {

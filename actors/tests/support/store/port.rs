@@ -8,8 +8,8 @@ use bappy_actors::model::{
     Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Timestamp,
 };
 use bappy_actors::ports::{
-    Batch, Claimed, Closing, CommitOutcome, LinkChange, OpenOutcome, SimCard, Store, StoreError,
-    UsageReading, WalletRow,
+    Batch, Claimed, Closing, CommitOutcome, ConnectivityReading, LinkChange, OpenOutcome, SimCard,
+    Store, StoreError, UsageReading, WalletRow,
 };
 
 type Done<T> = Result<T, StoreError>;
@@ -193,6 +193,23 @@ impl Store for MemoryStore {
             Ok(())
         })
         .await
+    }
+
+    async fn record_connectivity(
+        &self,
+        _: OrgId,
+        link: LinkId,
+        reading: ConnectivityReading,
+    ) -> Done<()> {
+        self.call("record_connectivity", |data| {
+            data.whereabouts.insert(link, reading.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn last_connectivity(&self, _: OrgId, link: LinkId) -> Done<Option<ConnectivityReading>> {
+        self.call("last_connectivity", |data| Ok(data.whereabouts.get(&link).cloned())).await
     }
 
     async fn plan(&self, id: PlanId) -> Done<Option<Plan>> {
