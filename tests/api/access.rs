@@ -27,6 +27,9 @@ fn endpoints(link: &str) -> Vec<(Method, String, Option<Value>)> {
         (get.clone(), "/info/instructions".to_owned(), None),
         (get.clone(), "/info/operators?search=fr".to_owned(), None),
         (get.clone(), format!("/plans/{UNKNOWN}"), None),
+        (get.clone(), "/transactions".to_owned(), None),
+        (get.clone(), "/transactions/stats".to_owned(), None),
+        (get.clone(), "/transactions/analytics".to_owned(), None),
         (get.clone(), "/operations".to_owned(), None),
         (get, format!("/operations/{UNKNOWN}"), None),
     ]

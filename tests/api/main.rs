@@ -27,5 +27,6 @@ mod plans;
 mod qr_code;
 mod rate_limits;
 mod status;
+mod transactions;
 mod update_link;
 mod usage;

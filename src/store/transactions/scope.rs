@@ -120,8 +120,8 @@ impl Scope {
         let other = self.total - walk.offset - walk.limit;
         let (newer, older) =
             if walk.backwards { (other, walk.offset) } else { (walk.offset, other) };
-        let (high, over) = spans.from_newest(newer)?;
-        let (low, under) = spans.from_oldest(older)?;
+        let (high, over) = spans.down_past(newer)?;
+        let (low, under) = spans.up_past(older)?;
         Some(if under < over {
             let walk = Walk { backwards: true, offset: older, ..walk };
             Reach { walk, low, high: self.last, offset: under }

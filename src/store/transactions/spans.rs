@@ -101,13 +101,13 @@ impl Spans {
 
     /// The sequence to start at, going up, to step over `rows` entries, and how many of them are
     /// still to be stepped over from there.
-    pub(super) fn from_oldest(&self, mut rows: i64) -> Option<(i64, i64)> {
+    pub(super) fn up_past(&self, mut rows: i64) -> Option<(i64, i64)> {
         let span = self.0.iter().find(|span| past(&mut rows, span))?;
         Some(if span.is_dense() { (span.first + rows, 0) } else { (span.first, rows) })
     }
 
     /// The same, going down.
-    pub(super) fn from_newest(&self, mut rows: i64) -> Option<(i64, i64)> {
+    pub(super) fn down_past(&self, mut rows: i64) -> Option<(i64, i64)> {
         let span = self.0.iter().rev().find(|span| past(&mut rows, span))?;
         Some(if span.is_dense() { (span.last - rows, 0) } else { (span.last, rows) })
     }
