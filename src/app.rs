@@ -12,6 +12,7 @@ use crate::http::api::Api;
 use crate::http::edge::{Edge, EdgeSettings};
 use crate::http::fallback::not_found;
 use crate::http::limits::{RequestLimits, ServerLimits, apply_server_limits};
+use crate::http::openapi;
 use crate::http::rate_limit::RateLimits;
 use crate::http::service::StatusPage;
 use crate::http::tenant::Tenants;
@@ -277,6 +278,7 @@ fn serve(
                 io,
             ),
             base_path: config.base_path.clone(),
+            documented: openapi::Settings::of(config),
         });
         let (clock, ids) = (Arc::clone(&parts.clock), Arc::clone(&parts.ids));
         let edge = Edge::new(EdgeSettings {

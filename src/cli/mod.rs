@@ -6,6 +6,7 @@
 mod audit;
 mod identity_sim;
 mod migrate;
+mod openapi;
 mod operations;
 mod operator_sim;
 mod org;
@@ -61,6 +62,8 @@ enum Command {
     /// there is compared too; else the database is judged alone, and stderr says so. While an
     /// operation on a Link is pending or watched, differences there are none.
     Audit(audit::Audit),
+    /// Prints the OpenAPI document of the API
+    Openapi(openapi::Openapi),
     #[command(subcommand)]
     Org(org::Org),
     #[command(subcommand)]
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
             Command::Serve(command) => command.run().await,
             Command::Migrate(command) => command.run().await,
             Command::Audit(command) => command.run().await,
+            Command::Openapi(command) => command.run(),
             Command::Org(command) => command.run().await,
             Command::Plan(command) => command.run().await,
             Command::Sim(command) => command.run().await,

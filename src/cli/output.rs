@@ -28,7 +28,7 @@ impl Format {
 }
 
 /// Writes a text and the end of its last line to stdout.
-fn write(text: &str) -> Result<(), Failed> {
+pub fn write(text: &str) -> Result<(), Failed> {
     let mut stdout = io::stdout().lock();
     let written = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
     match written {

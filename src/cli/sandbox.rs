@@ -9,16 +9,19 @@ use crate::sandbox::seed;
 use crate::telemetry;
 use clap::Args;
 use secrecy::SecretString;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Where the sandbox operator listens.
-const OPERATOR: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
-/// Where the sandbox identity listens.
-const IDENTITY: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8082);
+/// Where the sandbox operator and the sandbox identity listen: on this machine alone, on the two
+/// ports behind the API's (any two, where the API takes any).
+fn beside(api: SocketAddr) -> [SocketAddr; 2] {
+    let behind = |places: u16| match api.port() {
+        0 => 0,
+        port => port.checked_add(places).unwrap_or(0),
+    };
+    [1, 2].map(|places| SocketAddr::from((Ipv4Addr::LOCALHOST, behind(places))))
+}
 
 /// Arguments of `sandbox`.
 #[derive(Args)]
@@ -26,7 +29,7 @@ pub struct Sandbox {
     /// Keeps the database and the sandbox operator's state here between runs
     #[arg(long, value_name = "DIR", default_value = "./bappy-data")]
     data: PathBuf,
-    /// Where the API listens [default: 127.0.0.1:8080]
+    /// Where the API listens [default: 127.0.0.1:8080]; the simulators take the two ports behind
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
     /// Starts over: what is in DIR from earlier runs is deleted
@@ -44,24 +47,28 @@ impl Sandbox {
         telemetry::log(&config.log)?;
         telemetry::metrics(config.metrics.listen)?;
         let state_file = self.prepare()?;
+        let [operator_addr, identity_addr] = beside(config.listen);
 
         let operator_sim = operator::start(OperatorSimConfig {
-            listen: OPERATOR,
+            listen: operator_addr,
             state_file: Some(state_file),
             seed: 1,
             workers: 1,
         })
         .await
-        .map_err(|error| format!("the sandbox operator cannot start on {OPERATOR}: {error}"))?;
+        .map_err(|error| {
+            format!("the sandbox operator cannot start on {operator_addr}: {error}")
+        })?;
         let clients = seed::SLUGS.map(|slug| SandboxClient {
             id: slug.to_owned(),
             secret: format!("{slug}-secret"),
             organization: Some(slug.to_owned()),
         });
-        let identity_config = IdentitySimConfig::new(IDENTITY, clients.to_vec());
-        let identity_sim = tokio::task::spawn_blocking(|| identity::start(identity_config))
-            .await?
-            .map_err(|error| format!("the sandbox identity cannot start on {IDENTITY}: {error}"))?;
+        let identity_config = IdentitySimConfig::new(identity_addr, clients.to_vec());
+        let identity_sim =
+            tokio::task::spawn_blocking(|| identity::start(identity_config)).await?.map_err(
+                |error| format!("the sandbox identity cannot start on {identity_addr}: {error}"),
+            )?;
 
         let url = url::Url::parse(&format!("http://{}", operator_sim.addr()))?;
         config.operator.url.get_or_insert(url);

@@ -28,7 +28,7 @@ pub(super) fn read(profile: &Profile, s: &mut Source) -> Result<Config, ConfigEr
         base_path: base_path(s)?,
         workers: whole(s, "workers", 1..=COUNT_MAX, cores as u64)?,
         database: database(profile, s)?,
-        identity: identity(sandbox, s)?,
+        identity: identity(s)?,
         operator: operator(sandbox, s)?,
         rate_limit: RateLimitConfig {
             enabled: switch(s, "rate_limit.enabled", !sandbox)?,
@@ -80,10 +80,9 @@ fn database(profile: &Profile, s: &mut Source) -> Result<DatabaseConfig, ConfigE
     })
 }
 
-fn identity(sandbox: bool, s: &mut Source) -> Result<IdentityConfig, ConfigError> {
-    let issuer = sandbox.then(|| "http://127.0.0.1:8082/realms/platform".to_owned());
+fn identity(s: &mut Source) -> Result<IdentityConfig, ConfigError> {
     Ok(IdentityConfig {
-        issuer: issuer_text(s)?.or(issuer),
+        issuer: issuer_text(s)?,
         jwks_url: address_of_service(s, "identity.jwks_url", None)?,
         audience: words(s, "identity.audience")?,
         organization_claim: words(s, "identity.organization_claim")?
@@ -92,10 +91,9 @@ fn identity(sandbox: bool, s: &mut Source) -> Result<IdentityConfig, ConfigError
 }
 
 fn operator(sandbox: bool, s: &mut Source) -> Result<OperatorConfig, ConfigError> {
-    let simulator = sandbox.then_some("http://127.0.0.1:8081");
     let anyone = || sandbox.then(|| "sandbox".to_owned());
     Ok(OperatorConfig {
-        url: address_of_service(s, "operator.url", simulator)?,
+        url: address_of_service(s, "operator.url", None)?,
         username: text_or_file(s, "operator.username", "operator.username_file")?
             .map(|given| given.text)
             .or_else(anyone),

@@ -48,8 +48,8 @@ impl Config {
         Ok(config)
     }
 
-    /// The sandbox's defaults, over which flags may still be written: its simulators on the ports
-    /// next to the API, no rate limit, its database in `data`.
+    /// The sandbox's defaults, over which flags may still be written: no rate limit, its database in
+    /// `data`. Who starts the simulators sets their addresses.
     pub fn sandbox(data: &Path) -> Result<Self, ConfigError> {
         Self::load(&Profile::Sandbox { data: data.to_owned() }, None, [])
     }

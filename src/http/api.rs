@@ -4,7 +4,7 @@ use super::edge::{Edge, EdgeSettings};
 use super::error::ApiError;
 use super::rate_limit::{LimitRequests, RateLimits};
 use super::tenant::{Authenticate, Tenants};
-use super::{info, links, operations, organization, plans, service, transactions};
+use super::{info, links, openapi, operations, organization, plans, service, transactions};
 use crate::store::{Database, Tx};
 use actix_web::web;
 use bappy_actors::link::LinkHandle;
@@ -33,6 +33,8 @@ pub struct Api {
     pub status: Arc<service::StatusPage>,
     /// What stands before `/v1` in paths.
     pub base_path: String,
+    /// Where the service is, for its documentation.
+    pub documented: openapi::Settings,
 }
 
 impl Api {
@@ -61,20 +63,29 @@ impl Api {
     pub fn configure(self: &Arc<Self>, config: &mut web::ServiceConfig) {
         let authenticate = Authenticate::new(Arc::clone(&self.tenants));
         let limit_requests = LimitRequests::new(self.rate_limits.clone());
-        config.app_data(web::Data::from(Arc::clone(self))).configure(service::configure).service(
-            web::scope(&self.base()).configure(service::configure).service(
-                web::scope("")
-                    // What is wrapped around later runs first.
-                    .wrap(limit_requests)
-                    .wrap(authenticate)
-                    .configure(links::configure)
-                    .configure(plans::configure)
-                    .configure(info::configure)
-                    .configure(organization::configure)
-                    .configure(operations::configure)
-                    .configure(transactions::configure)
-                    .default_service(web::to(super::fallback::not_found)),
-            ),
-        );
+        config
+            .app_data(web::Data::from(Arc::clone(self)))
+            .app_data(web::Data::new(openapi::Served::new(self.documented.clone())))
+            .configure(public_routes)
+            .service(
+                web::scope(&self.base()).configure(public_routes).service(
+                    web::scope("")
+                        // What is wrapped around later runs first.
+                        .wrap(limit_requests)
+                        .wrap(authenticate)
+                        .configure(links::configure)
+                        .configure(plans::configure)
+                        .configure(info::configure)
+                        .configure(organization::configure)
+                        .configure(operations::configure)
+                        .configure(transactions::configure)
+                        .default_service(web::to(super::fallback::not_found)),
+                ),
+            );
     }
+}
+
+/// What needs no token.
+fn public_routes(config: &mut web::ServiceConfig) {
+    config.configure(service::configure).configure(openapi::configure);
 }

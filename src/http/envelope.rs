@@ -13,8 +13,10 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::error::{ApiError, OPERATION_ID};
+use super::openapi::ErrorCode;
 use super::request_id::RequestContext;
 
 /// Says that an answer is an earlier one, repeated.
@@ -86,9 +88,13 @@ struct SuccessBody<'a, T> {
     meta: SuccessMeta,
 }
 
-#[derive(Serialize)]
-struct SuccessMeta {
+/// When and how fast a success was answered.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SuccessMeta {
+    /// When it was answered.
+    #[schema(format = DateTime)]
     timestamp: String,
+    /// How long that took, in milliseconds.
     response_time_ms: u64,
 }
 
@@ -116,23 +122,35 @@ impl<T: Serialize> Responder for Success<T> {
     }
 }
 
-#[derive(Serialize)]
-struct ErrorBody<'a> {
+/// What every error looks like.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ErrorResponse)]
+pub(super) struct ErrorBody<'a> {
+    /// Always false.
     success: bool,
     error: ErrorPart<'a>,
     meta: ErrorMeta<'a>,
 }
 
-#[derive(Serialize)]
-struct ErrorPart<'a> {
+/// What went wrong.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct ErrorPart<'a> {
+    #[schema(value_type = ErrorCode)]
     code: &'a str,
+    /// A sentence for developers. Decide by `code`, not by this.
     message: &'a str,
+    /// More about it. For `VALIDATION_ERROR`: each offending field with a list of sentences.
+    #[schema(value_type = Object)]
     details: &'a Map<String, Value>,
 }
 
-#[derive(Serialize)]
-struct ErrorMeta<'a> {
+/// When an error was answered, and to which request.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ErrorMeta<'a> {
+    #[schema(format = DateTime)]
     timestamp: String,
+    /// The same as in the header `X-Request-Id`; name it when you ask for help.
     request_id: &'a str,
 }
 

@@ -80,6 +80,38 @@ pub enum Challenge {
 }
 
 impl ErrorKind {
+    /// One of each, for the documentation; what they carry is an example.
+    pub fn each() -> Vec<Self> {
+        let retry_after = RetryAfter(1);
+        vec![
+            Self::Unauthorized(Challenge::NoCredentials),
+            Self::InsufficientBalance,
+            Self::OrgSuspended,
+            Self::NotFound,
+            Self::PlanNotFound,
+            Self::MethodNotAllowed("GET, HEAD".to_owned()),
+            Self::RequestTimeout,
+            Self::OperationInProgress(retry_after),
+            Self::LengthRequired,
+            Self::PayloadTooLarge,
+            Self::UnsupportedMediaType,
+            Self::Validation,
+            Self::InvalidStatusChange,
+            Self::InvalidState,
+            Self::InvalidPlan,
+            Self::IdempotencyMismatch,
+            Self::RateLimited(retry_after),
+            Self::HeadersTooLarge,
+            Self::Config,
+            Self::Internal,
+            Self::Provisioning,
+            Self::ProvisioningFailed,
+            Self::Provider,
+            Self::ProviderUnavailable(retry_after),
+            Self::ServiceUnavailable(retry_after),
+        ]
+    }
+
     /// The code in `error.code`.
     pub fn code(&self) -> &'static str {
         match self {

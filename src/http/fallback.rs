@@ -7,7 +7,9 @@
 //! is. **Invariant:** the route's template is known as soon as the path has matched, for a
 //! refused method too.
 
+use std::collections::BTreeSet;
 use std::future::{Ready, ready};
+use std::sync::{Mutex, PoisonError};
 
 use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::http::Method;
@@ -17,8 +19,18 @@ use super::error::ApiError;
 use super::error_kind::ErrorKind;
 use super::request_id::RequestContext;
 
+/// Every path that a router of this process has, with its methods.
+static DECLARED: Mutex<BTreeSet<(&str, String)>> = Mutex::new(BTreeSet::new());
+
+/// Every path that a router of this process has, with each of its methods: what the
+/// documentation is compared with.
+pub fn declared() -> BTreeSet<(&'static str, String)> {
+    DECLARED.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 /// A path with its methods; a service for `App::service` or `Scope::service`.
 pub struct MethodResource {
+    path: &'static str,
     resource: Resource,
     methods: Vec<Method>,
 }
@@ -31,7 +43,7 @@ pub fn resource(path: &'static str) -> MethodResource {
         }
         true
     });
-    MethodResource { resource: web::resource(path).guard(record_route), methods: Vec::new() }
+    MethodResource { path, resource: web::resource(path).guard(record_route), methods: Vec::new() }
 }
 
 impl MethodResource {
@@ -93,6 +105,8 @@ impl MethodResource {
 
 impl HttpServiceFactory for MethodResource {
     fn register(self, config: &mut AppService) {
+        let methods = self.methods.iter().map(|method| (self.path, method.to_string()));
+        DECLARED.lock().unwrap_or_else(PoisonError::into_inner).extend(methods);
         self.into_resource().register(config);
     }
 }

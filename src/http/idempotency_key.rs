@@ -15,6 +15,9 @@ use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{FromRequest, HttpRequest};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{ObjectBuilder, Required, Type};
 
 use super::error::ApiError;
 use super::json_text::write_canonical;
@@ -70,6 +73,25 @@ impl fmt::Display for IdempotencyKey {
 /// The extractor. (`Option<IdempotencyKey>` would take a malformed key for none.)
 #[derive(Debug, Clone)]
 pub struct OptionalKey(pub Option<IdempotencyKey>);
+
+impl IntoParams for OptionalKey {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^[A-Za-z0-9_:.-]{1,255}$"))
+            .examples(["order-4711"]);
+        let parameter = ParameterBuilder::new()
+            .name("Idempotency-Key")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(
+                "Names what you want, such as the order that it is for: repeated with the same \
+                 key, the call is carried out once. Remembered for at least 24 hours.",
+            ))
+            .schema(Some(schema));
+        vec![parameter.build()]
+    }
+}
 
 impl FromRequest for OptionalKey {
     type Error = ApiError;

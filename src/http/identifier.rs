@@ -10,6 +10,9 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{ObjectBuilder, Required, Type};
 use uuid::Uuid;
 
 use super::error::ApiError;
@@ -33,6 +36,22 @@ impl Identifier {
             36 => Uuid::try_parse(text).ok().map(Self::Id),
             _ => None,
         }
+    }
+}
+
+/// A UUID, or 19 to 20 digits.
+const PATTERN: &str = "^([0-9]{19,20}|[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})$";
+
+impl IntoParams for Identifier {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(PATTERN));
+        let parameter = ParameterBuilder::new()
+            .name("identifier")
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some("The Link's id or the ICCID of its card."))
+            .schema(Some(schema.examples(["8988247000000000019"])));
+        vec![parameter.build()]
     }
 }
 

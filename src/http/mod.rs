@@ -29,6 +29,7 @@ mod json_text;
 pub mod keyed_call;
 pub mod limits;
 pub mod links;
+pub mod openapi;
 pub mod operations;
 pub mod organization;
 pub mod page;

@@ -11,6 +11,8 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
 
 use super::cursor::Cursor;
 use super::error::ApiError;
@@ -67,10 +69,16 @@ impl PageRequest {
 }
 
 /// The parameters as they are sent.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct Parameters {
+    /// The page, from 1. One past the end is empty.
+    #[param(value_type = Option<u64>, minimum = 1, default = 1)]
     page: Option<PageNumber>,
+    /// Rows on a page.
+    #[param(minimum = 1, maximum = 100, default = 20)]
     per_page: Option<u32>,
+    /// `meta.next_cursor` of the page before: walks the list with no row twice and none skipped,
+    /// however it grows meanwhile. Wins over `page`.
     cursor: Option<String>,
 }
 
@@ -114,6 +122,12 @@ impl PageRequest {
     }
 }
 
+impl IntoParams for PageRequest {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        Parameters::into_params(|| Some(ParameterIn::Query))
+    }
+}
+
 impl FromRequest for PageRequest {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
@@ -124,20 +138,25 @@ impl FromRequest for PageRequest {
 }
 
 /// One page of a list, as `data` holds it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Page<T> {
     data: Vec<T>,
     meta: PageMeta,
 }
 
-#[derive(Debug, Serialize)]
+/// Where a page is in its list.
+#[derive(Debug, Serialize, ToSchema)]
 struct PageMeta {
     current_page: u64,
     last_page: u64,
     per_page: u32,
+    /// Rows in the whole list.
     total: u64,
+    /// Number of the first row on this page, from 1; null where there is none.
     from: Option<u64>,
+    /// Number of the last row on this page; null where there is none.
     to: Option<u64>,
+    /// Give it back as `cursor` for the next page; null at the end.
     next_cursor: Option<String>,
 }
 

@@ -21,6 +21,7 @@ mod lists;
 mod main_flow;
 mod network_status;
 mod new_links;
+mod openapi;
 mod organization;
 mod partial;
 mod plans;

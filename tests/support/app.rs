@@ -6,18 +6,23 @@
 
 #[path = "app/caller.rs"]
 mod caller;
+#[path = "app/documented.rs"]
+mod documented;
 #[path = "app/gate.rs"]
 mod gate;
 #[path = "app/identity.rs"]
 mod identity;
 #[path = "app/operator.rs"]
 mod operator;
+#[path = "app/schema.rs"]
+mod schema;
 #[path = "app/seeded.rs"]
 mod seeded;
 #[path = "app/settled.rs"]
 mod settled;
 
 pub use caller::{Answer, Caller, id};
+pub use documented::Document;
 pub use gate::Gate;
 pub use identity::token;
 pub use operator::SimulatedOperator;

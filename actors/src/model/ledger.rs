@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a ledger entry is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
     /// Money paid in.

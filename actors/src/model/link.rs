@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whether a Link's endpoint serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LinkStatus {
     /// Serving.
@@ -19,6 +20,7 @@ pub enum LinkStatus {
 
 /// What kind of card a Link is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SimKind {
     /// A downloadable profile.
@@ -29,6 +31,7 @@ pub enum SimKind {
 
 /// Where an eSIM profile is in its life (SGP.22 notification states, plus `unknown`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ProfileState {
     /// Ready for download.
@@ -96,6 +99,7 @@ pub struct Link {
 
 /// Whether an activation can still be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ActivationStatus {
     /// In force.

@@ -7,6 +7,8 @@ mod money;
 mod operation;
 mod organization;
 mod plan;
+#[cfg(feature = "openapi")]
+mod schema;
 mod volume;
 
 pub use ids::{ActivationId, EntryId, LinkId, OperationId, OrgId, PlanId};

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whether an organization may use the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OrgStatus {
     /// May do everything.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 /// A sponsor profile: the family of cards a plan runs on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Sponsor {
     /// Its id.
     pub id: String,
@@ -17,6 +18,7 @@ pub struct Sponsor {
 
 /// How wide a plan's coverage is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum CoverageType {
     /// One country.

@@ -18,16 +18,21 @@ use bappy_actors::model::{ActivationId, Answer, Currency, LinkId, Money, PlanId}
 use bappy_actors::operation::{AddPlans, RemovePlans};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The contract's bound of plans in one call.
 const ITEMS_MAX: usize = 10;
 
-/// The body: exactly one of the two.
-#[derive(Deserialize)]
+/// Plans to add, or activations to remove: exactly one of the two.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePlans {
+    /// Ids of plans, as often as they are wanted. All or none are added.
+    #[schema(nullable = false, min_items = 1, max_items = 10)]
     add: Option<Vec<Uuid>>,
+    /// Ids of activations of this Link, each once. They are removed in this order.
+    #[schema(nullable = false, min_items = 1, max_items = 10)]
     remove: Option<Vec<Uuid>>,
 }
 
@@ -52,16 +57,40 @@ impl Validate for ChangePlans {
 }
 
 /// What was changed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PlansChanged {
     link_id: LinkId,
+    #[schema(pattern = "^[0-9]{19,20}$", example = "8988247000000000019")]
     iccid: String,
     added: Vec<ActivationView>,
     removed: Vec<ActivationView>,
+    /// What your wallet was charged.
     amount_charged: Money,
     currency: Currency,
 }
 
+/// Top up a Link, or remove plans from it
+///
+/// With `add`, plans are added and your wallet is charged for all of them: either all are added,
+/// or none is and nothing is charged. With `remove`, activations are cancelled; nothing is given
+/// back for them.
+#[utoipa::path(
+    put,
+    path = "/links/{identifier}/plans",
+    operation_id = "topUpLink",
+    tag = "Links",
+    params(Identifier, OptionalKey),
+    request_body = ChangePlans,
+    responses(
+        (status = 200, description = "What was added or removed.", body = PlansChanged),
+        (status = 402, description = "INSUFFICIENT_BALANCE"),
+        (status = 404, description = "NOT_FOUND PLAN_NOT_FOUND"),
+        (status = 422, description = "INVALID_STATE INVALID_PLAN"),
+        (status = 500, description = "CONFIG_ERROR"),
+        (status = 502, description = "PROVISIONING_ERROR PROVISIONING_FAILED PROVIDER_ERROR"),
+        (status = 503, description = "PROVIDER_UNAVAILABLE"),
+    ),
+)]
 pub(super) async fn change_plans(
     Tenant(organization): Tenant,
     identifier: Identifier,

@@ -14,16 +14,20 @@ use actix_web::{HttpRequest, web};
 use bappy_actors::model::{Answer, PlanId};
 use bappy_actors::operation::CreateLink;
 use serde::Deserialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The contract's bound of a Link's name.
 pub(super) const NAME_CHARACTERS_MAX: usize = 100;
 
-/// The body.
-#[derive(Deserialize)]
+/// A Link to be created.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewLink {
+    /// The plan that it starts with.
     plan_id: Uuid,
+    /// Your name for it.
+    #[schema(max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     name: Option<String>,
 }
 
@@ -44,6 +48,26 @@ pub(super) fn validate_name(name: Option<&str>, errors: &mut FieldErrors) {
     }
 }
 
+/// Create a Link
+///
+/// Takes a card, activates the plan on it and charges your wallet. The answer is final: 201 means
+/// charged and activated; an error means that nothing was charged, or that it was given back.
+#[utoipa::path(
+    post,
+    path = "/links",
+    operation_id = "createLink",
+    tag = "Links",
+    params(OptionalKey),
+    request_body = NewLink,
+    responses(
+        (status = 201, description = "The new Link, with what it cost.", body = CreatedLinkView),
+        (status = 402, description = "INSUFFICIENT_BALANCE"),
+        (status = 404, description = "PLAN_NOT_FOUND"),
+        (status = 500, description = "CONFIG_ERROR"),
+        (status = 502, description = "PROVISIONING_ERROR PROVISIONING_FAILED"),
+        (status = 503, description = "PROVIDER_UNAVAILABLE"),
+    ),
+)]
 pub(super) async fn create(
     Tenant(organization): Tenant,
     api: web::Data<Api>,

@@ -9,6 +9,20 @@ use crate::http::identifier::Identifier;
 use crate::http::tenant::Tenant;
 use actix_web::web;
 
+/// Read a Link
+///
+/// With its activations, what they cover, and its use as the provider last told it.
+#[utoipa::path(
+    get,
+    path = "/links/{identifier}",
+    operation_id = "getLink",
+    tag = "Links",
+    params(Identifier),
+    responses(
+        (status = 200, description = "The Link.", body = LinkView),
+        (status = 404, description = "NOT_FOUND"),
+    ),
+)]
 pub(super) async fn get(
     Tenant(organization): Tenant,
     identifier: Identifier,

@@ -16,13 +16,28 @@ use bappy_actors::model::EntryKind;
 use serde::Deserialize;
 
 /// The filter.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
     r#type: Option<EntryKind>,
 }
 
 impl Validate for Filter {}
 
+/// List a Link's transactions
+///
+/// What it cost and was given back, newest first.
+#[utoipa::path(
+    get,
+    path = "/links/{identifier}/history",
+    operation_id = "getLinkHistory",
+    tag = "Links",
+    params(Identifier, PageRequest, Filter),
+    responses(
+        (status = 200, description = "A page of transactions.", body = Page<TransactionView>),
+        (status = 404, description = "NOT_FOUND"),
+    ),
+)]
 pub(super) async fn history(
     Tenant(organization): Tenant,
     identifier: Identifier,

@@ -14,15 +14,31 @@ use bappy_actors::model::{LinkId, LinkStatus, SimKind};
 use serde::Deserialize;
 
 /// The filters.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
     status: Option<LinkStatus>,
     r#type: Option<SimKind>,
+    /// Links whose name, ICCID, MSISDN or id contains this, whatever its case.
+    #[param(pattern = r"^[^\u0000]*$", example = "Ada")]
     search: Option<String>,
 }
 
 impl Validate for Filter {}
 
+/// List Links
+///
+/// Newest first.
+#[utoipa::path(
+    get,
+    path = "/links",
+    operation_id = "listLinks",
+    tag = "Links",
+    params(PageRequest, Filter),
+    responses(
+        (status = 200, description = "A page of Links.", body = Page<LinkSummary>),
+    ),
+)]
 pub(super) async fn list(
     Tenant(organization): Tenant,
     api: web::Data<Api>,

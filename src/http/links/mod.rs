@@ -21,6 +21,20 @@ use actix_web::web;
 use bappy_actors::link::{Identifier as Named, Usage};
 use bappy_actors::model::{LinkId, LinkSnapshot, OrgId};
 use std::sync::Arc;
+use utoipa::OpenApi;
+
+/// The routes in the `OpenAPI` document.
+#[derive(OpenApi)]
+#[openapi(paths(
+    list::list,
+    create::create,
+    get::get,
+    update::update,
+    change_plans::change_plans,
+    topup_plans::topup_plans,
+    history::history,
+))]
+pub struct Documented;
 
 /// Declares the routes.
 pub fn configure(config: &mut web::ServiceConfig) {

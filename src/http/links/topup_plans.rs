@@ -12,6 +12,20 @@ use crate::http::query::StrictQuery;
 use crate::http::tenant::Tenant;
 use actix_web::web;
 
+/// List the plans that fit a Link
+///
+/// Those that run on its card and are enabled for you.
+#[utoipa::path(
+    get,
+    path = "/links/{identifier}/topup-plans",
+    operation_id = "listTopUpPlans",
+    tag = "Links",
+    params(Identifier, PageRequest, Filter),
+    responses(
+        (status = 200, description = "A page of plans.", body = Page<PlanView>),
+        (status = 404, description = "NOT_FOUND"),
+    ),
+)]
 pub(super) async fn topup_plans(
     Tenant(organization): Tenant,
     identifier: Identifier,

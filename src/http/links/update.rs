@@ -17,14 +17,18 @@ use actix_web::{HttpRequest, web};
 use bappy_actors::model::{Answer, LinkStatus, NameChange};
 use bappy_actors::operation::UpdateLink;
 use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
 
-/// The body.
-#[derive(Deserialize)]
+/// What is to change: at least one of the two.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinkChanges {
+    /// `active` or `suspended`.
+    #[schema(nullable = false)]
     status: Option<LinkStatus>,
-    /// Absent: the name stays. Null: the Link has none any more.
+    /// Your name for it. Absent: the name stays. Null: the Link has none any more.
     #[serde(default, deserialize_with = "name_change")]
+    #[schema(value_type = Option<String>, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     name: NameChange,
 }
 
@@ -47,6 +51,26 @@ impl Validate for LinkChanges {
     }
 }
 
+/// Change a Link
+///
+/// Suspends it, reactivates it, or renames it. A change of status is carried out at the provider
+/// before it is answered.
+#[utoipa::path(
+    put,
+    path = "/links/{identifier}",
+    operation_id = "updateLink",
+    tag = "Links",
+    params(Identifier, OptionalKey),
+    request_body = LinkChanges,
+    responses(
+        (status = 200, description = "The Link as it is now.", body = LinkView),
+        (status = 404, description = "NOT_FOUND"),
+        (status = 422, description = "INVALID_STATUS_CHANGE"),
+        (status = 500, description = "CONFIG_ERROR"),
+        (status = 502, description = "PROVIDER_ERROR"),
+        (status = 503, description = "PROVIDER_UNAVAILABLE"),
+    ),
+)]
 pub(super) async fn update(
     Tenant(organization): Tenant,
     identifier: Identifier,

@@ -11,19 +11,28 @@ use bappy_actors::model::{
 use bappy_actors::ports::{EndpointStatus, InstanceState};
 use serde::Serialize;
 use std::collections::BTreeSet;
+use utoipa::ToSchema;
 
 /// A Link in a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct LinkSummary {
     id: LinkId,
+    /// Your name for it.
+    #[schema(example = "Ada's phone")]
     name: Option<String>,
+    /// The number of the card; it identifies the Link as well as `id` does.
+    #[schema(pattern = "^[0-9]{19,20}$", example = "8988247000000000019")]
     iccid: String,
+    /// The telephone number (E.164), where it is known.
+    #[schema(example = "+447700900123")]
     msisdn: Option<String>,
     #[serde(rename = "type")]
     kind: SimKind,
     status: LinkStatus,
     sponsor_profile: Sponsor,
+    /// Used so far, of all activations in force, in MB.
     data_used_mb: Volume,
+    /// Left to use, of all activations in force, in MB.
     data_remaining_mb: Volume,
     #[serde(serialize_with = "show::at")]
     created_at: Timestamp,
@@ -49,65 +58,98 @@ impl From<Link> for LinkSummary {
     }
 }
 
-/// A Link in full.
-#[derive(Debug, Serialize)]
+/// A Link: one card, eSIM or physical, with the plans on it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Link)]
 pub struct LinkView {
     #[serde(flatten)]
     summary: LinkSummary,
+    /// The activation code of an eSIM, `LPA:1$<SM-DP+ address>$<matching id>`; null for a
+    /// physical SIM.
+    #[schema(example = "LPA:1$smdp.example.com$K2-1A2B3C-4D5E6F")]
     lpa_profile: Option<String>,
+    /// Opens the installation on an iPhone: the same as `apple_activation_url`.
+    #[schema(format = "uri")]
     activation_url: Option<String>,
+    /// Opens the installation on an iPhone (iOS 17.4 or newer).
+    #[schema(format = "uri")]
     apple_activation_url: Option<String>,
+    /// Opens the installation on an Android phone.
+    #[schema(format = "uri")]
     android_activation_url: Option<String>,
+    /// Path of the QR code; it needs the token.
+    #[schema(format = "uri-reference")]
     qr_code_url: Option<String>,
+    /// What the eSIM's profile is doing; null for a physical SIM.
     esim_profile: Option<EsimProfileView>,
+    /// Newest first: all that are in force and the newest 100 others.
     activations: Vec<ActivationView>,
+    /// What the activations in force cover together.
     coverage: CoverageView,
+    /// Of all activations in force.
     usage: UsageView,
 }
 
 /// A new Link, with what it cost.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CreatedLink)]
 pub struct CreatedLinkView {
     #[serde(flatten)]
     link: LinkView,
+    /// What your wallet was charged.
     amount_charged: Money,
     currency: Currency,
 }
 
-#[derive(Debug, Serialize)]
+/// What an eSIM's profile is doing.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EsimProfile)]
 struct EsimProfileView {
     state: ProfileState,
+    /// When that was read from the provider; null where it never was.
     #[serde(serialize_with = "show::at_or_null")]
     updated_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Serialize)]
+/// How much data was used, in MB.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Usage)]
 struct UsageView {
     data_total_mb: Volume,
     data_used_mb: Volume,
     data_remaining_mb: Volume,
+    /// When the figures were read from the provider; null where they never were.
     #[serde(serialize_with = "show::at_or_null")]
     updated_at: Option<Timestamp>,
+    /// Whether they are fresh; false where the provider could not be reached and these are the
+    /// last known ones.
     live: bool,
 }
 
-/// An activation.
-#[derive(Debug, Serialize)]
+/// A plan on a Link.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Activation)]
 pub struct ActivationView {
     id: ActivationId,
     plan_id: PlanId,
+    #[schema(example = "France 1 GB, 7 days")]
     plan_name: String,
     status: ActivationStatus,
     #[serde(serialize_with = "show::at")]
     activation_date: Timestamp,
+    /// Null until data is used for the first time.
     #[serde(serialize_with = "show::at_or_null")]
     first_used_at: Option<Timestamp>,
+    /// Null where no end is known.
     #[serde(serialize_with = "show::at_or_null")]
     expiry_date: Option<Timestamp>,
     data_total_mb: Volume,
     data_used_mb: Volume,
     data_remaining_mb: Volume,
+    /// ISO 3166-1 alpha-2 codes.
+    #[schema(example = json!(["FR"]))]
     coverage_countries: Vec<String>,
+    /// What your wallet was charged for it.
     amount_charged: Money,
     currency: Currency,
 }

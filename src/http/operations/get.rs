@@ -10,6 +10,20 @@ use actix_web::web;
 use bappy_actors::model::OperationId;
 use uuid::Uuid;
 
+/// Read an operation
+///
+/// Its id is in the header `Operation-Id` of the call that it belongs to.
+#[utoipa::path(
+    get,
+    path = "/operations/{id}",
+    operation_id = "getOperation",
+    tag = "Operations",
+    params(("id" = Uuid, Path, description = "The operation's id.")),
+    responses(
+        (status = 200, description = "The operation.", body = OperationView),
+        (status = 404, description = "NOT_FOUND"),
+    ),
+)]
 pub(super) async fn get(
     Tenant(organization): Tenant,
     api: web::Data<Api>,

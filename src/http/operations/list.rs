@@ -14,15 +14,31 @@ use bappy_actors::model::{OperationId, OperationKind, OperationState};
 use serde::Deserialize;
 
 /// The filters.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
     state: Option<OperationState>,
     kind: Option<OperationKind>,
+    /// Operations under this `Idempotency-Key`.
+    #[param(pattern = r"^[^\u0000]*$", example = "order-4711")]
     idempotency_key: Option<String>,
 }
 
 impl Validate for Filter {}
 
+/// List operations
+///
+/// Attempts to change something, newest first.
+#[utoipa::path(
+    get,
+    path = "/operations",
+    operation_id = "listOperations",
+    tag = "Operations",
+    params(PageRequest, Filter),
+    responses(
+        (status = 200, description = "A page of operations.", body = Page<OperationView>),
+    ),
+)]
 pub(super) async fn list(
     Tenant(organization): Tenant,
     api: web::Data<Api>,

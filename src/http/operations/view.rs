@@ -1,29 +1,37 @@
 //! An operation as partners see it.
 
 use crate::http::keyed_call::failure_kind;
+use crate::http::openapi::ErrorCode;
 use crate::http::show;
 use crate::store::attempts::Attempt;
 use bappy_actors::model::{LinkId, Money, OperationId, OperationKind, OperationState, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// An operation.
-#[derive(Debug, Serialize)]
+/// An attempt to change something, and how it ended.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Operation)]
 pub struct OperationView {
     id: OperationId,
     kind: OperationKind,
     state: OperationState,
-    /// None for a Link that was never made.
+    /// Null for a Link that was never made.
     link_id: Option<LinkId>,
+    /// What it charges; given back where the state is `refunded`.
     amount: Money,
+    /// Why it failed, where it did.
     error: Option<OperationError>,
     #[serde(serialize_with = "show::at")]
     created_at: Timestamp,
+    /// Null while it is pending.
     #[serde(serialize_with = "show::at_or_null")]
     settled_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Serialize)]
+/// Why an operation failed.
+#[derive(Debug, Serialize, ToSchema)]
 struct OperationError {
+    #[schema(value_type = ErrorCode)]
     code: &'static str,
     message: &'static str,
 }

@@ -9,16 +9,32 @@ use crate::store::balances;
 use actix_web::web;
 use bappy_actors::model::{Currency, Money, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// A balance.
-#[derive(Debug, Serialize)]
+/// What is in your wallet.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Balance)]
 pub struct BalanceView {
     balance: Money,
     currency: Currency,
+    /// When it last changed.
     #[serde(serialize_with = "show::at")]
     updated_at: Timestamp,
 }
 
+/// Read your balance
+///
+/// Never behind a charge or a refund that you have been told of. Answered to a suspended
+/// organization too.
+#[utoipa::path(
+    get,
+    path = "/organization/balance",
+    operation_id = "getBalance",
+    tag = "Organization",
+    responses(
+        (status = 200, description = "The balance.", body = BalanceView),
+    ),
+)]
 pub(super) async fn balance(
     AnyTenant(organization): AnyTenant,
     api: web::Data<Api>,

@@ -8,6 +8,18 @@ use crate::http::error::ApiError;
 use crate::http::tenant::Tenant;
 use actix_web::web;
 
+/// Read a plan
+#[utoipa::path(
+    get,
+    path = "/plans/{plan_id}",
+    operation_id = "getPlan",
+    tag = "Plans",
+    params(("plan_id" = Uuid, Path, description = "The plan's id.")),
+    responses(
+        (status = 200, description = "The plan.", body = PlanView),
+        (status = 404, description = "PLAN_NOT_FOUND"),
+    ),
+)]
 pub(super) async fn get(
     Tenant(organization): Tenant,
     api: web::Data<Api>,

@@ -15,12 +15,19 @@ use bappy_actors::model::{CoverageType, Organization, PlanId};
 use serde::Deserialize;
 
 /// The filters.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
+    /// Plans of this region.
     region: Option<Region>,
     coverage_type: Option<CoverageType>,
+    /// Plans for the cards of this sponsor profile (its `id`).
     sponsor_profile: Option<String>,
+    /// Plans that work in this country (ISO 3166-1 alpha-2).
+    #[param(pattern = "^[A-Za-z]{2}$", example = "FR")]
     country: Option<String>,
+    /// Plans whose name contains this, whatever its case.
+    #[param(pattern = r"^[^\u0000]*$", example = "France")]
     search: Option<String>,
 }
 
@@ -34,6 +41,19 @@ impl Validate for Filter {
     }
 }
 
+/// List plans
+///
+/// Those that are enabled for you, at your price, in the currency of your wallet.
+#[utoipa::path(
+    get,
+    path = "/plans",
+    operation_id = "listPlans",
+    tag = "Plans",
+    params(PageRequest, Filter),
+    responses(
+        (status = 200, description = "A page of plans.", body = Page<PlanView>),
+    ),
+)]
 pub(super) async fn list(
     Tenant(organization): Tenant,
     api: web::Data<Api>,

@@ -14,6 +14,12 @@ use crate::store::catalogue;
 use actix_web::web;
 use bappy_actors::model::{OrgId, Plan, PlanId};
 use uuid::Uuid;
+use utoipa::OpenApi;
+
+/// The routes in the `OpenAPI` document.
+#[derive(OpenApi)]
+#[openapi(paths(list::list, get::get))]
+pub struct Documented;
 
 /// Declares the routes.
 pub fn configure(config: &mut web::ServiceConfig) {

@@ -1,32 +1,53 @@
 //! A Plan as partners see it.
 
 use crate::http::show;
+use crate::reference::Region;
 use bappy_actors::model::{CoverageType, Currency, Money, Plan, PlanId, Sponsor, Volume};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// A Plan.
-#[derive(Debug, Serialize)]
+/// What can be bought: a volume of data, for so many days, in some countries.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Plan)]
 pub struct PlanView {
     id: PlanId,
+    #[schema(example = "France 1 GB, 7 days")]
     name: String,
+    /// What your wallet is charged.
     retail_price: Money,
+    /// The same figure, under the name that earlier clients read.
     partner_cost: Money,
+    /// The currency of your wallet.
     currency: Currency,
+    /// Data volume in gigabytes (10^9 bytes).
     #[serde(serialize_with = "show::gigabytes")]
     data_gb: Volume,
+    /// Data volume in megabytes (10^6 bytes).
     data_mb: Volume,
+    /// Days from activation to expiry.
+    #[schema(minimum = 1, example = 7)]
     validity_days: i32,
     coverage_type: CoverageType,
+    /// Code of the region; null for a global plan.
+    #[schema(value_type = Option<Region>)]
     region: Option<String>,
     coverage: CoverageView,
+    /// The families of cards that the plan runs on. It can be added to a Link of one of them.
+    #[schema(value_type = Vec<Sponsor>, min_items = 1)]
     sponsor_profiles: [Sponsor; 1],
 }
 
 /// Where something works, in short.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Coverage)]
 pub struct CoverageView {
+    /// ISO 3166-1 alpha-2 codes, sorted.
+    #[schema(example = json!(["FR"]))]
     countries: Vec<String>,
+    #[schema(example = 1)]
     total_countries: usize,
+    /// Mobile networks that can be used, over all countries.
+    #[schema(minimum = 0, example = 4)]
     total_operators: i64,
 }
 

@@ -7,6 +7,12 @@ pub use status::StatusPage;
 
 use super::fallback::resource;
 use actix_web::web;
+use utoipa::OpenApi;
+
+/// The routes in the `OpenAPI` document.
+#[derive(OpenApi)]
+#[openapi(paths(health::health, status::status))]
+pub struct Documented;
 
 /// Declares the routes.
 pub fn configure(config: &mut web::ServiceConfig) {

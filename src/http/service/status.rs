@@ -19,6 +19,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
+use utoipa::ToSchema;
 
 /// One look at a dependency takes at most this.
 const LOOK: Duration = Duration::from_millis(1500);
@@ -26,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(1500);
 const FOUND_TTL: Duration = Duration::from_secs(1);
 
 /// How the service does.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[expect(clippy::struct_field_names, reason = "the contract's name of the field")]
 pub struct Status {
     status: Overall,
@@ -35,25 +36,31 @@ pub struct Status {
     dependencies: Dependencies,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// How something does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ServiceStatus)]
 enum Overall {
     Operational,
     Degraded,
     Down,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// What the service depends on.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct Dependencies {
     database: Dependency,
     provider: Dependency,
     identity: Dependency,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// Something the service depends on.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct Dependency {
     status: Overall,
+    /// How long it took to answer; null where it did not.
     latency_ms: Option<u64>,
+    /// Null where it was never asked.
     #[serde(serialize_with = "show::at_or_null")]
     checked_at: Option<Timestamp>,
 }
@@ -145,6 +152,20 @@ fn overall(is_up: bool) -> Overall {
     if is_up { Overall::Operational } else { Overall::Down }
 }
 
+/// How does the service do?
+///
+/// Needs no token. Looks at what the service depends on, at most once a second.
+#[utoipa::path(
+    get,
+    path = "/status",
+    operation_id = "getStatus",
+    tag = "Service",
+    security(()),
+    responses(
+        (status = 200, description = "It works, perhaps not all of it.", body = Status),
+        (status = 503, description = "It is down.", body = Status),
+    ),
+)]
 pub(super) async fn status(api: web::Data<Api>) -> Success<Status> {
     let page = Arc::clone(&api.status);
     let found = page.found.get_with((), page.look()).await;

@@ -69,7 +69,7 @@ impl Caller {
         body: Option<Value>,
         key: Option<&str>,
     ) -> Answer {
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
         if !self.token.is_empty() {
             request = request.bearer_auth(&self.token);
         }
@@ -85,6 +85,9 @@ impl Caller {
         let body = serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"));
         let answer = Answer { status, headers, body };
         answer.check(&text);
+        if self.base.ends_with("/v1") {
+            super::documented::check(&method, path, &answer);
+        }
         answer
     }
 
