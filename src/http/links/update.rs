@@ -14,9 +14,9 @@ use crate::http::keyed_call::KeyedCall;
 use crate::http::request_id::RequestContext;
 use crate::http::tenant::Tenant;
 use actix_web::{HttpRequest, web};
-use bappy_actors::model::{Answer, LinkStatus};
+use bappy_actors::model::{Answer, LinkStatus, NameChange};
 use bappy_actors::operation::UpdateLink;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 /// What is to change: at least one of the two.
@@ -26,17 +26,28 @@ pub struct LinkChanges {
     /// `active` or `suspended`.
     #[schema(nullable = false)]
     status: Option<LinkStatus>,
-    /// Your name for it.
-    #[schema(nullable = false, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
-    name: Option<String>,
+    /// Your name for it. Absent: the name stays. Null: the Link has none any more.
+    #[serde(default, deserialize_with = "name_change")]
+    #[schema(value_type = Option<String>, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
+    name: NameChange,
+}
+
+/// A field that is there, with null standing for no name.
+fn name_change<'de, D: Deserializer<'de>>(input: D) -> Result<NameChange, D::Error> {
+    Ok(match Option::deserialize(input)? {
+        Some(name) => NameChange::Set(name),
+        None => NameChange::Clear,
+    })
 }
 
 impl Validate for LinkChanges {
     fn validate(&self, errors: &mut FieldErrors) {
-        if self.status.is_none() && self.name.is_none() {
+        if self.status.is_none() && self.name == NameChange::Keep {
             errors.add("body", "body must have at least one of status and name.");
         }
-        validate_name(self.name.as_deref(), errors);
+        if let NameChange::Set(name) = &self.name {
+            validate_name(Some(name), errors);
+        }
     }
 }
 

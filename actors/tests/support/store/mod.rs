@@ -11,7 +11,9 @@ use bappy_actors::model::{
     Activation, ActivationId, Answer, Currency, LedgerEntry, Link, LinkId, Operation, OperationId,
     OrgId, Plan, PlanId, Timestamp,
 };
-use bappy_actors::ports::{Batch, SimCard, StoreError, UsageReading, WalletRow};
+use bappy_actors::ports::{
+    Batch, ConnectivityReading, SimCard, StoreError, UsageReading, WalletRow,
+};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -45,6 +47,7 @@ pub struct Data {
     pub sims: BTreeMap<String, (SimCard, SimState)>,
     pub plans: BTreeMap<PlanId, Plan>,
     pub readings: Vec<(LinkId, UsageReading)>,
+    pub whereabouts: BTreeMap<LinkId, ConnectivityReading>,
     /// Commands in each batch that was committed, or tried.
     pub batch_sizes: Vec<usize>,
     /// Batches whose answer was lost and that may land yet.
