@@ -12,6 +12,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{Object, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::cursor::Cursor;
@@ -72,7 +73,7 @@ impl PageRequest {
 #[derive(Deserialize, IntoParams)]
 struct Parameters {
     /// The page, from 1. One past the end is empty.
-    #[param(value_type = Option<u64>, minimum = 1, default = 1)]
+    #[param(schema_with = page_number)]
     page: Option<PageNumber>,
     /// Rows on a page.
     #[param(minimum = 1, maximum = 100, default = 20)]
@@ -91,6 +92,11 @@ impl Validate for Parameters {
             errors.add("per_page", format!("per_page must be from 1 to {PER_PAGE_MAX}."));
         }
     }
+}
+
+/// A whole number without an upper bound.
+fn page_number() -> Object {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).default(Some(1.into())).build()
 }
 
 /// Digits. More of them than fit are a page past the end like any other.

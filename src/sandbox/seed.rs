@@ -157,6 +157,7 @@ pub fn welcome(config: &Config, addr: SocketAddr, issuer: &str) -> Result<String
     let base = format!("http://{addr}{}/v1", config.base_path);
     Ok(format!(
         r#"Bappy sandbox: API {base}  operator {operator}  identity {issuer}
+Reference, to read and to try: http://{addr}/docs
 
 # a token (organizations: acme, globex, initech)
 TOKEN=$(curl -s {issuer}/protocol/openid-connect/token -d grant_type=client_credentials \

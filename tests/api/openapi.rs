@@ -60,10 +60,43 @@ async fn the_document_is_served_without_a_token_at_the_root_and_under_the_base_p
     assert_eq!(flow["clientCredentials"]["tokenUrl"], token_url);
 }
 
+async fn the_reference_is_served_whole_and_told_to_talk_to_nobody_else(app: &mut TestApp) {
+    app.restart(|config| config.base_path = "/bappy".to_owned()).await;
+    let root = format!("http://{}", app.addr());
+    for place in ["", "/bappy/v1"] {
+        let get = |path: &str| app.nobody.http.get(format!("{root}{place}{path}")).send();
+        let page = get("/docs").await.unwrap();
+        assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+        let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
+        assert!(!policy.contains("http") && !policy.contains('*'), "{policy}");
+        let text = page.text().await.unwrap();
+        for script in ["docs/scalar.js", "docs/start.js"] {
+            assert!(text.contains(&format!("<script src=\"{script}\">")), "{text}");
+            let answer = get(&format!("/{script}")).await.unwrap();
+            assert_eq!(answer.status(), 200);
+            assert_eq!(answer.headers()["content-type"], "text/javascript; charset=utf-8");
+            let script = answer.text().await.unwrap();
+            assert!(script.contains("createApiReference"));
+        }
+    }
+    // Sent as it is to who takes no gzip.
+    let script = app.nobody.http.get(format!("{root}/docs/scalar.js"));
+    let plain = script.header("accept-encoding", "identity").send().await.unwrap();
+    assert!(!plain.headers().contains_key("content-encoding"));
+    let plain = plain.bytes().await.unwrap();
+    let raw = reqwest::Client::builder().gzip(false).build().unwrap();
+    let script = raw.get(format!("{root}/docs/scalar.js")).header("accept-encoding", "gzip");
+    let packed = script.send().await.unwrap();
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    assert!(packed.bytes().await.unwrap().len() < plain.len() / 3);
+}
+
 on_both! {
     AMPLE:
     the_document_has_exactly_the_router_s_routes,
     the_document_is_served_without_a_token_at_the_root_and_under_the_base_path,
+    the_reference_is_served_whole_and_told_to_talk_to_nobody_else,
 }
 
 #[test]
@@ -109,6 +142,28 @@ fn every_operation_is_fit_for_readers_and_generators() {
                 assert!(path.contains(&format!("{{{name}}}")), "{method} {path}: {name}");
             }
         }
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_schema_is_used() {
+    fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+        if let Some(object) = value.as_object() {
+            found.extend(object.get("$ref").and_then(Value::as_str));
+            object.values().for_each(|value| references(value, found));
+        } else if let Some(items) = value.as_array() {
+            items.iter().for_each(|value| references(value, found));
+        }
+    }
+    let whole = &Document::get().whole;
+    let mut found = BTreeSet::new();
+    references(whole, &mut found);
+    for reference in &found {
+        assert!(whole.pointer(&reference[1..]).is_some(), "{reference} is not there");
+    }
+    for name in whole["components"]["schemas"].as_object().unwrap().keys() {
+        let reference = format!("#/components/schemas/{name}");
+        assert!(found.contains(&*reference), "nothing uses {name}");
     }
 }
 

@@ -4,12 +4,13 @@ mod instructions;
 mod operators;
 
 use super::fallback::resource;
+use crate::reference::Language;
 use actix_web::web;
 use utoipa::OpenApi;
 
 /// The routes in the `OpenAPI` document.
 #[derive(OpenApi)]
-#[openapi(paths(instructions::instructions, operators::operators))]
+#[openapi(paths(instructions::instructions, operators::operators), components(schemas(Language)))]
 pub struct Documented;
 
 /// Declares the routes.

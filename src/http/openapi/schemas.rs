@@ -130,8 +130,14 @@ pub(super) fn tidy_operation(operation: &mut Value, all: &Map<String, Value>) {
     }
     let responses = operation["responses"].as_object_mut().into_iter();
     for response in responses.flat_map(|responses| responses.values_mut()) {
-        if let Some(schema) = response.pointer_mut("/content/application~1json/schema") {
-            tidy(schema, all);
+        let media = response.get_mut("content").and_then(Value::as_object_mut).into_iter();
+        for (kind, media) in media.flatten() {
+            if kind.starts_with("image/") {
+                // Bytes, not a list of numbers.
+                media["schema"] = json!({"type": "string", "format": "binary"});
+            } else {
+                tidy(&mut media["schema"], all);
+            }
         }
     }
 }
