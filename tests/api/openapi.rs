@@ -41,7 +41,7 @@ async fn the_document_has_exactly_the_router_s_routes(app: &mut TestApp) {
 async fn the_document_is_served_without_a_token_at_the_root_and_under_the_base_path(
     app: &mut TestApp,
 ) {
-    app.restart(|config| config.base_path = "/bappy".to_owned()).await;
+    app.restart(|config| "/bappy".clone_into(&mut config.base_path)).await;
     let root = format!("http://{}", app.addr());
     let mut documents = Vec::new();
     for place in ["", "/bappy/v1"] {
@@ -61,7 +61,7 @@ async fn the_document_is_served_without_a_token_at_the_root_and_under_the_base_p
 }
 
 async fn the_reference_is_served_whole_and_told_to_talk_to_nobody_else(app: &mut TestApp) {
-    app.restart(|config| config.base_path = "/bappy".to_owned()).await;
+    app.restart(|config| "/bappy".clone_into(&mut config.base_path)).await;
     let root = format!("http://{}", app.addr());
     for place in ["", "/bappy/v1"] {
         let get = |path: &str| app.nobody.http.get(format!("{root}{place}{path}")).send();
@@ -152,7 +152,9 @@ fn every_reference_leads_somewhere_and_every_schema_is_used() {
             found.extend(object.get("$ref").and_then(Value::as_str));
             object.values().for_each(|value| references(value, found));
         } else if let Some(items) = value.as_array() {
-            items.iter().for_each(|value| references(value, found));
+            for value in items {
+                references(value, found);
+            }
         }
     }
     let whole = &Document::get().whole;

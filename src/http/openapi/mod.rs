@@ -19,7 +19,7 @@
 //!    errors of a body, a query or an idempotency key, and all headers. A public one says
 //!    `security(())`.
 //! 4. The handler is named in its resource's `Documented`, beside the routes (a new resource: in
-//!    [`resources`] below).
+//!    `resources` below).
 //! 5. `examples/<operation id>.json` holds a real answer, envelope and all, and requests by
 //!    title, where it takes a body; its name goes into the list in `examples.rs`.
 //! 6. `docs/openapi.json` is written anew by `BAPPY_UPDATE=1 cargo test -p bappy --test api
