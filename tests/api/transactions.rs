@@ -149,8 +149,7 @@ async fn stats_add_up_to_the_balance(app: &mut TestApp) {
     assert_eq!(money(&stats["net"]), money(&json!(app.acme.balance().await)));
     assert_eq!(stats["total_credited"], "1000.00");
     assert_eq!(stats["total_refunded"], all[0]["amount"]);
-    let debits =
-        all.iter().map(|row| money(&row["amount"])).filter(|amount| amount.is_sign_negative());
+    let debits = all.iter().map(|row| money(&row["amount"])).filter(Decimal::is_sign_negative);
     assert_eq!(money(&stats["total_debited"]), -debits.sum::<Decimal>());
     for (kind, of_kind) in stats["by_type"].as_object().unwrap() {
         let of = all.iter().filter(|row| row["type"] == **kind);
