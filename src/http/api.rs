@@ -3,7 +3,7 @@
 use super::edge::{Edge, EdgeSettings};
 use super::error::ApiError;
 use super::tenant::{Authenticate, Tenants};
-use super::{links, operations, organization, plans, service};
+use super::{links, operations, organization, plans, service, sms};
 use crate::store::{Database, Tx};
 use actix_web::web;
 use bappy_actors::link::LinkHandle;
@@ -65,6 +65,7 @@ impl Api {
                     .configure(plans::configure)
                     .configure(organization::configure)
                     .configure(operations::configure)
+                    .configure(sms::configure)
                     .default_service(web::to(super::fallback::not_found)),
             ),
         );

@@ -37,6 +37,7 @@ pub mod query;
 pub mod request_id;
 pub mod service;
 pub mod show;
+pub mod sms;
 pub mod tenant;
 pub mod transactions;
 mod tree;

@@ -29,6 +29,7 @@ pub mod page;
 mod plans;
 mod postgres;
 mod sims;
+pub mod sms;
 mod sql_store;
 mod sqlite;
 pub mod stock;

@@ -7,6 +7,7 @@ mod money;
 mod operation;
 mod organization;
 mod plan;
+mod sms;
 mod volume;
 
 pub use ids::{ActivationId, EntryId, LinkId, OperationId, OrgId, PlanId};
@@ -21,6 +22,7 @@ pub use operation::{
 };
 pub use organization::{OrgStatus, Organization};
 pub use plan::{Coverage, CoverageCountry, CoverageType, NetworkOperator, Plan, Sponsor};
+pub use sms::{Sms, SmsStatus, SmsText};
 pub use volume::Volume;
 
 /// A point in time, in UTC; stored with microseconds, shown with milliseconds.

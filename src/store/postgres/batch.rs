@@ -103,7 +103,8 @@ const READY: &str = "ready AS MATERIALIZED (SELECT * FROM wanted)";
 const MOVED: &str = "moved AS (
     UPDATE wallets w SET balance = r.balance_to, version = r.version_to,
         links_total = w.links_total + r.links_new,
-        operations_total = w.operations_total + r.operations_new, updated_at = r.at
+        operations_total = w.operations_total + r.operations_new,
+        sms_total = w.sms_total + r.sms_new, updated_at = r.at
     FROM ready r
     WHERE w.org_id = r.org_id AND w.version = r.version AND w.fence = r.fence
     RETURNING w.org_id)";
@@ -129,6 +130,8 @@ fn statement(batches: &[&Batch]) -> Result<Statement, DbError> {
         s.push(MOVED);
     }
     columns::operations(s, batches)?;
+    columns::sms(s, batches)?;
+    columns::sms_failed(s, batches)?;
     columns::links(s, batches)?;
     columns::activations(s, batches)?;
     columns::volumes(s, batches)?;
