@@ -20,6 +20,7 @@ mod new_links;
 mod organization;
 mod partial;
 mod plans;
+mod sms;
 mod status;
 mod update_link;
 mod usage;
