@@ -175,7 +175,7 @@ async fn what_cannot_be_sent_is_refused_and_names_its_field(app: &mut TestApp) {
     acme.get("/sms?status=lost").await.names_field("status");
     let path = format!("/links/{}", id(&link));
     acme.put(&path, json!({"status": "suspended"})).await.ok();
-    acme.post("/sms", to(&link, "x")).await.fails(409, "INVALID_STATE");
+    acme.post("/sms", to(&link, "x")).await.fails(422, "INVALID_STATE");
     acme.put(&path, json!({"status": "active"})).await.ok();
     assert_eq!((balance(acme).await, acme.total("/sms").await), (before, 0));
     // As long as it may be, in scalar values and not in bytes.

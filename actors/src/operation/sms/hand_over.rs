@@ -5,6 +5,7 @@ use super::step::{self, Bounds, Look, Next, Turn};
 use super::{COMMIT_MARGIN, LOOK_TIMEOUT, PATIENCE, ask_after, lease};
 use crate::gateway::{NotAdmitted, Permit};
 use crate::model::{Cleanup, EntryId, Failure, Operation, Request, SmsText, Timestamp};
+use crate::operation::step::READ_BACKS_MAX;
 use crate::operation::{OperationError, Services, finish, left, schedule};
 use crate::ports::{CallError, SmsReport};
 use crate::wallet::{Command, Debit};
@@ -14,16 +15,16 @@ use std::time::Duration;
 /// A message is not sent with less time than this for its answer.
 const CALL_TIME_MIN: Duration = Duration::from_millis(50);
 
-/// How long to leave the operator alone where nothing says how long.
-const NOT_ADMITTED_PAUSE: Duration = Duration::from_secs(1);
+/// Pause before a look that failed is made again.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a turn tells the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::operation) enum Turned {
     /// Nothing that concerns them.
     Done,
-    /// The operator takes no calls for so long.
-    NotAdmitted(Duration),
+    /// The operator takes no calls now.
+    NotAdmitted,
 }
 
 /// One turn of a queued SMS. What fails here is tried again: when its lease is over, or later.
@@ -127,14 +128,29 @@ async fn look(
     let at = services.clock.now();
     let reference = operation.id.to_string();
     let reference = reference.as_str();
-    let found = permit
-        .call(LOOK_TIMEOUT, |operator, token, timeout| async move {
-            operator.find_sms(&token, endpoint_id, reference, timeout).await
-        })
-        .await;
-    let look: Look = found
-        .inspect_err(|error| tracing::warn!(operation = reference, ?error, "an SMS is not found"))
-        .ok();
+    let until = services.clock.elapsed() + LOOK_TIMEOUT;
+    let mut look: Look = None;
+    // A lost answer costs another read here, and half a minute if it had to wait for the next look.
+    for tried in 0..READ_BACKS_MAX {
+        if tried > 0 {
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+        let left = left(until, services.clock.elapsed());
+        let found = permit
+            .call(left, |operator, token, timeout| async move {
+                operator.find_sms(&token, endpoint_id, reference, timeout).await
+            })
+            .await;
+        match found {
+            Ok(found) => {
+                look = Some(found);
+                break;
+            }
+            Err(error) => {
+                tracing::warn!(operation = reference, ?error, "an SMS could not be looked for");
+            }
+        }
+    }
     step::looked(look, at, bounds)
 }
 
@@ -183,12 +199,6 @@ async fn not_admitted(
     why: NotAdmitted,
 ) -> Result<Turned, OperationError> {
     tracing::debug!(operation = %operation.id, %why, "an SMS is not handed over now");
-    let pause = match why {
-        NotAdmitted::BreakerOpen(wait) => wait,
-        NotAdmitted::NoRoom | NotAdmitted::NoSession | NotAdmitted::CredentialsRefused => {
-            NOT_ADMITTED_PAUSE
-        }
-    };
     let now = services.clock.now();
     let next = match attempted_at {
         // One that can never be looked for is like one that cannot be read.
@@ -197,7 +207,7 @@ async fn not_admitted(
     };
     let until = services.clock.elapsed() + COMMIT_MARGIN;
     end(services, operation, next, until).await?;
-    Ok(Turned::NotAdmitted(pause))
+    Ok(Turned::NotAdmitted)
 }
 
 /// When what is seen of a message that was attempted at a time becomes certain.

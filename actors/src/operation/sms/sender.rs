@@ -17,6 +17,10 @@ use tokio_util::task::TaskTracker;
 /// Looks for due messages at least this often.
 const POLL: Duration = Duration::from_secs(1);
 
+/// While the operator takes no calls a lane's worth of messages is tried in this time, not all of
+/// the queue: enough to give up in time those whose time is over.
+const NOT_ADMITTED_PAUSE: Duration = Duration::from_secs(1);
+
 /// Of the operator's room: a quarter to hand over, an eighth to ask after what was.
 const SENDING_SHARE: usize = 4;
 const ASKING_SHARE: usize = 8;
@@ -44,27 +48,30 @@ struct Lane {
     due: Due,
     width: usize,
     tasks: JoinSet<Turned>,
-    /// Nothing is claimed before, on the process's own clock.
+    /// Nothing is claimed before, on the process's own clock: the operator takes no calls.
     paused_until: Duration,
+    /// Nor before this: what was due is claimed. A wake ends it.
+    quiet_until: Duration,
 }
 
 impl Lane {
     fn new(due: Due, concurrency_max: usize, share: usize) -> Self {
         let width = (concurrency_max / share).max(1);
-        Self { due, width, tasks: JoinSet::new(), paused_until: Duration::ZERO }
+        let (paused_until, quiet_until) = (Duration::ZERO, Duration::ZERO);
+        Self { due, width, tasks: JoinSet::new(), paused_until, quiet_until }
     }
 
     /// How many to claim now; a few at a time spare the database.
     fn room(&self, now: Duration) -> usize {
         let room = self.width - self.tasks.len().min(self.width);
         let worth_it = self.tasks.is_empty() || room >= self.width.div_ceil(4);
-        if worth_it && now >= self.paused_until { room } else { 0 }
+        if worth_it && now >= self.paused_until.max(self.quiet_until) { room } else { 0 }
     }
 
     fn ended(&mut self, ended: Result<Turned, tokio::task::JoinError>, now: Duration) {
         match ended {
             Ok(Turned::Done) => {}
-            Ok(Turned::NotAdmitted(pause)) => self.paused_until = now + pause,
+            Ok(Turned::NotAdmitted) => self.paused_until = now + NOT_ADMITTED_PAUSE,
             Err(error) => tracing::error!(%error, "work on an SMS failed"),
         }
     }
@@ -103,7 +110,7 @@ impl SmsSender {
             }
             tokio::select! {
                 () = &mut stopped => break,
-                () = self.services.sms.0.notified() => {}
+                () = self.services.sms.0.notified() => sending.quiet_until = Duration::ZERO,
                 () = tokio::time::sleep(POLL) => {}
                 Some(ended) = sending.tasks.join_next() => {
                     sending.ended(ended, self.services.clock.elapsed());
@@ -140,7 +147,12 @@ impl SmsSender {
         let (services, due) = (Arc::clone(&self.services), lane.due);
         // In a task of its own: a panic ends one claim, not the sender.
         match tokio::spawn(async move { claim(&services, due, room).await }).await {
-            Ok(Ok(claimed)) => self.spawn(lane, claimed),
+            Ok(Ok(claimed)) => {
+                if claimed.len() < room {
+                    lane.quiet_until = self.services.clock.elapsed() + POLL;
+                }
+                self.spawn(lane, claimed);
+            }
             Ok(Err(error)) => tracing::warn!(%error, "due SMS are not looked up"),
             Err(error) => tracing::error!(%error, "a claim of SMS failed"),
         }
