@@ -2,8 +2,8 @@
 
 use super::sims::{self, StockClaim};
 use super::{
-    Database, DbError, activations, entries, is_unique_violation, ledger::Ledger, links,
-    operations, plans, sms, wallet,
+    Database, DbError, activations, connectivity, entries, expiry, is_unique_violation,
+    ledger::Ledger, links, operations, plans, sms, wallet,
 };
 use async_trait::async_trait;
 use bappy_actors::model::{
@@ -11,8 +11,8 @@ use bappy_actors::model::{
     Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Sms, SmsStatus, Timestamp,
 };
 use bappy_actors::ports::{
-    Batch, Claimed, Closing, CommitOutcome, Due, LinkChange, OpenOutcome, SimCard, SmsReport,
-    Store, StoreError, UsageReading, WalletRow,
+    Batch, Claimed, Closing, CommitOutcome, ConnectivityReading, Due, LinkChange, OpenOutcome,
+    SimCard, SmsReport, Store, StoreError, UsageReading, WalletRow,
 };
 
 /// The store of this platform: a database and its ledger writers.
@@ -243,8 +243,9 @@ impl Store for SqlStore {
         &self,
         org: OrgId,
         id: LinkId,
+        now: Timestamp,
     ) -> Result<Option<LinkSnapshot>, StoreError> {
-        read!(self, links::snapshot, org, id)
+        read!(self, links::snapshot, org, id, now)
     }
 
     async fn activation(
@@ -263,6 +264,34 @@ impl Store for SqlStore {
         reading: UsageReading,
     ) -> Result<(), StoreError> {
         write!(self, |tx| links::record_usage(tx, org, link, &reading))
+    }
+
+    async fn expire_activations(&self, now: Timestamp, limit: i64) -> Result<u64, StoreError> {
+        let mut tx = self.db.read().await?;
+        let due = expiry::due(&mut tx, now, limit).await?;
+        drop(tx);
+        // Mostly there are none, and then nobody has to wait for a lock.
+        if due.is_empty() {
+            return Ok(0);
+        }
+        write!(self, |tx| expiry::expire(tx, &due, now))
+    }
+
+    async fn record_connectivity(
+        &self,
+        org: OrgId,
+        link: LinkId,
+        reading: ConnectivityReading,
+    ) -> Result<(), StoreError> {
+        write!(self, |tx| connectivity::record(tx, org, link, &reading))
+    }
+
+    async fn last_connectivity(
+        &self,
+        org: OrgId,
+        link: LinkId,
+    ) -> Result<Option<ConnectivityReading>, StoreError> {
+        read!(self, connectivity::last, org, link)
     }
 
     async fn plan(&self, id: PlanId) -> Result<Option<Plan>, StoreError> {

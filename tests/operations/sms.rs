@@ -69,14 +69,14 @@ pub async fn each_message_is_sent_once_or_given_back_once(world: World) {
     let unknown: Vec<_> = sent.keys().filter(|&id| !known.contains(id)).collect();
     assert!(unknown.is_empty(), "the database does not know {unknown:?}");
     let mut ends: BTreeMap<String, usize> = BTreeMap::new();
-    let mut spent = 0;
+    let mut charged = 0;
     for row in &rows {
         let times = sent.get(&row.id.to_string()).copied().unwrap_or(0);
         match &*row.state {
             "succeeded" => {
                 assert_eq!(times, 1, "{row:?}");
                 assert!(matches!(&*row.status, "sent" | "delivered"), "{row:?}");
-                spent += row.amount;
+                charged += row.amount;
             }
             "refunded" => assert_eq!((times, &*row.status), (0, "failed"), "{row:?}"),
             state => panic!("{state} is no end: {row:?}"),
@@ -85,7 +85,7 @@ pub async fn each_message_is_sent_once_or_given_back_once(world: World) {
         *ends.entry(format!("{}/{}/{failure}", row.state, row.status)).or_default() += 1;
     }
     let after = world.balance().await;
-    assert_eq!(before.checked_sub(after), Some(Money::from_micros(spent)));
+    assert_eq!(before.checked_sub(after), Some(Money::from_micros(charged)));
     assert!(audit(&world.parts.database, None).await.unwrap().is_clean());
     let logs = world.logs();
     assert!(!logs.contains(SECRET), "a log shows a message");

@@ -26,8 +26,8 @@ pub use sms::{SmsHandle, SmsSender};
 use crate::gateway::NotAdmitted;
 use crate::link::{Entered, Mode};
 use crate::model::{
-    ActivationId, Answer, Currency, Failure, LinkId, LinkStatus, Money, OperationId, OrgId, PlanId,
-    RequestKey, SmsText,
+    ActivationId, Answer, Currency, Failure, LinkId, LinkStatus, Money, NameChange, OperationId,
+    OrgId, PlanId, RequestKey, SmsText,
 };
 use crate::ports::StoreError;
 use crate::wallet::Refused;
@@ -78,8 +78,8 @@ pub struct UpdateLink {
     pub link: LinkId,
     /// The status it shall have.
     pub status: Option<LinkStatus>,
-    /// The name it shall have.
-    pub name: Option<String>,
+    /// What becomes of its name.
+    pub name: NameChange,
 }
 
 /// An SMS to be queued.

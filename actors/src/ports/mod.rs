@@ -12,6 +12,6 @@ pub use operator::{
     Refusal, Removal, SimCard, SmsReport, SmsState, UnknownCause,
 };
 pub use store::{
-    Batch, Claimed, Closing, CommitOutcome, Due, Guard, LinkChange, Offers, OpenOutcome, Planned,
-    Store, StoreError, UsageReading, WalletRow,
+    Batch, Claimed, Closing, CommitOutcome, ConnectivityReading, Due, Guard, LinkChange, Offers,
+    OpenOutcome, Planned, Store, StoreError, UsageReading, WalletRow,
 };

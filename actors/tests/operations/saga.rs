@@ -4,7 +4,7 @@
 use crate::support::fixtures::{caller, offer, org, plan};
 use crate::support::script::Fault;
 use crate::support::world::{Outside, World, run};
-use bappy_actors::model::{LinkId, LinkStatus, OperationState};
+use bappy_actors::model::{LinkId, LinkStatus, NameChange, OperationState};
 use bappy_actors::operation::{CreateLink, Ended, OperationError, RemovePlans, UpdateLink};
 use bappy_actors::ports::Refusal;
 use std::sync::Once;
@@ -55,7 +55,9 @@ impl Saga {
             }
             Saga::Suspend => {
                 let status = Some(LinkStatus::Suspended);
-                operations.update_link(caller, UpdateLink { link, status, name: None }).await
+                operations
+                    .update_link(caller, UpdateLink { link, status, name: NameChange::Keep })
+                    .await
             }
         }
     }

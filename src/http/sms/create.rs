@@ -10,6 +10,7 @@ use crate::http::identifier::Identifier;
 use crate::http::json::StrictJson;
 use crate::http::keyed_call::KeyedCall;
 use crate::http::links::{link_id, told_success};
+use crate::http::rate_limit::SmsSends;
 use crate::http::request_id::RequestContext;
 use crate::http::tenant::Tenant;
 use actix_web::{HttpRequest, web};
@@ -48,6 +49,7 @@ pub(super) async fn create(
     request: HttpRequest,
     context: RequestContext,
     OptionalKey(key): OptionalKey,
+    sends: SmsSends,
     body: StrictJson<NewSms>,
 ) -> Result<Success<SmsView>, ApiError> {
     let digest = RequestDigest::of(&request, &body.json);
@@ -55,6 +57,7 @@ pub(super) async fn create(
     let call = KeyedCall::new(&api, &context, &organization, key, digest);
     let identifier = Identifier::parse(&named).ok_or_else(ApiError::not_found)?;
     let link = link_id(&api, organization.id, identifier).await?;
+    sends.take()?;
     let send = SendSms { link, message: SmsText::new(message), price: organization.price_per_sms };
     let told = call.run(async |caller| api.operations.send_sms(caller, send).await).await?;
     let Answer::SmsQueued { sms, currency } = told.answer else {
