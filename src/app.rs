@@ -24,7 +24,9 @@ use actix_web::{App, HttpServer, web};
 use bappy_actors::gateway::{BreakerLimits, GatewayHandle, GatewayLimits, SimPool};
 use bappy_actors::link::{Expiry, LinkHandle, LinkLimits};
 use bappy_actors::model::{Money, OrgId};
-use bappy_actors::operation::{OperationLimits, Operations, Resolver, ResolverHandle, Services};
+use bappy_actors::operation::{
+    OperationLimits, Operations, Resolver, ResolverHandle, Services, SmsHandle, SmsSender,
+};
 use bappy_actors::ports::{Clock, CommitOutcome, Ids, Operator, Store, StoreError};
 use bappy_actors::wallet::{Command, Refused, WalletHandle, WalletLimits, state};
 use secrecy::ExposeSecret;
@@ -117,6 +119,8 @@ pub struct Core {
     pub operations: Operations,
     /// Brings to its end what was left.
     pub resolver: Resolver,
+    /// Hands SMS over.
+    pub sms: SmsSender,
     /// Ends activations with their time.
     pub expiry: Expiry,
     /// The wallets.
@@ -171,6 +175,7 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
         links: Arc::clone(&links),
         sims,
         resolver: ResolverHandle::default(),
+        sms: SmsHandle::default(),
         limits: OperationLimits {
             deadline: config.operator.deadline,
             horizon: config.operator.horizon,
@@ -178,8 +183,18 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
         },
     });
     let resolver = Resolver::new(Arc::clone(&services));
+    let sender = SmsSender::new(Arc::clone(&services));
     let operations = Operations::new(services, io);
-    Core { operations, resolver, expiry, wallets, links, gateway, stop: Arc::default() }
+    Core {
+        operations,
+        resolver,
+        sms: sender,
+        expiry,
+        wallets,
+        links,
+        gateway,
+        stop: Arc::default(),
+    }
 }
 
 fn gateway_limits(config: &Config) -> GatewayLimits {
@@ -329,6 +344,7 @@ async fn forget_idle(limits: Arc<RateLimits>) {
 /// Starts what runs beside the requests.
 fn background(core: &Core) {
     tokio::spawn(core.resolver.clone().run(Arc::clone(&core.stop)));
+    core.sms.start(Arc::clone(&core.stop));
     tokio::spawn(core.expiry.clone().run(Arc::clone(&core.stop)));
     let (wallets, links) = (Arc::clone(&core.wallets), Arc::clone(&core.links));
     let stop = Arc::clone(&core.stop);
@@ -362,6 +378,7 @@ impl Running {
         self.core.stop.notify_waiters();
         let drained = async {
             self.core.operations.drain().await;
+            self.core.sms.drain().await;
             self.core.wallets.drain().await;
         };
         if tokio::time::timeout(STOP_MAX, drained).await.is_err() {

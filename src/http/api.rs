@@ -4,7 +4,7 @@ use super::edge::{Edge, EdgeSettings};
 use super::error::ApiError;
 use super::rate_limit::{LimitRequests, RateLimits};
 use super::tenant::{Authenticate, Tenants};
-use super::{info, links, openapi, operations, organization, plans, service, transactions};
+use super::{info, links, openapi, operations, organization, plans, service, sms, transactions};
 use crate::store::{Database, Tx};
 use actix_web::web;
 use bappy_actors::link::LinkHandle;
@@ -78,6 +78,7 @@ impl Api {
                         .configure(info::configure)
                         .configure(organization::configure)
                         .configure(operations::configure)
+                        .configure(sms::configure)
                         .configure(transactions::configure)
                         .default_service(web::to(super::fallback::not_found)),
                 ),

@@ -32,6 +32,7 @@ pub mod period;
 mod plans;
 mod postgres;
 mod sims;
+pub mod sms;
 mod sql_store;
 mod sqlite;
 pub mod stock;

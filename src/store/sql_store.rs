@@ -3,16 +3,16 @@
 use super::sims::{self, StockClaim};
 use super::{
     Database, DbError, activations, connectivity, entries, expiry, is_unique_violation,
-    ledger::Ledger, links, operations, plans, wallet,
+    ledger::Ledger, links, operations, plans, sms, wallet,
 };
 use async_trait::async_trait;
 use bappy_actors::model::{
     Activation, ActivationId, Cleanup, Currency, EntryId, LedgerEntry, Link, LinkId, LinkSnapshot,
-    Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Timestamp,
+    Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Sms, SmsStatus, Timestamp,
 };
 use bappy_actors::ports::{
-    Batch, Claimed, Closing, CommitOutcome, ConnectivityReading, LinkChange, OpenOutcome, SimCard,
-    Store, StoreError, UsageReading, WalletRow,
+    Batch, Claimed, Closing, CommitOutcome, ConnectivityReading, Due, LinkChange, OpenOutcome,
+    SimCard, SmsReport, Store, StoreError, UsageReading, WalletRow,
 };
 
 /// The store of this platform: a database and its ledger writers.
@@ -153,11 +153,12 @@ impl Store for SqlStore {
 
     async fn claim_due(
         &self,
+        which: Due,
         now: Timestamp,
         lease_until: Timestamp,
         limit: i64,
     ) -> Result<Vec<Claimed>, StoreError> {
-        write!(self, |tx| operations::claim_due(tx, now, lease_until, limit))
+        write!(self, |tx| operations::claim_due(tx, which, now, lease_until, limit))
     }
 
     async fn claim_operation(
@@ -295,6 +296,32 @@ impl Store for SqlStore {
 
     async fn plan(&self, id: PlanId) -> Result<Option<Plan>, StoreError> {
         read!(self, plans::plan, id)
+    }
+
+    async fn sms(&self, org: OrgId, id: OperationId) -> Result<Option<Sms>, StoreError> {
+        read!(self, sms::get, org, id)
+    }
+
+    async fn sms_handed_over(
+        &self,
+        org: OrgId,
+        id: OperationId,
+        epoch: i64,
+        report: SmsReport,
+        due_at: Option<Timestamp>,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        write!(self, |tx| sms::handed_over(tx, org, id, epoch, &report, due_at, at))
+    }
+
+    async fn sms_ended(
+        &self,
+        org: OrgId,
+        id: OperationId,
+        status: SmsStatus,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        write!(self, |tx| sms::ended(tx, org, id, status, at))
     }
 
     async fn debit_of(

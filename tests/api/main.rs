@@ -27,6 +27,7 @@ mod partial;
 mod plans;
 mod qr_code;
 mod rate_limits;
+mod sms;
 mod status;
 mod transactions;
 mod update_link;

@@ -9,6 +9,7 @@ mod organization;
 mod plan;
 #[cfg(feature = "openapi")]
 mod schema;
+mod sms;
 mod volume;
 
 pub use ids::{ActivationId, EntryId, LinkId, OperationId, OrgId, PlanId};
@@ -24,6 +25,7 @@ pub use operation::{
 };
 pub use organization::{OrgStatus, Organization};
 pub use plan::{Coverage, CoverageCountry, CoverageType, NetworkOperator, Plan, Sponsor};
+pub use sms::{Sms, SmsStatus, SmsText};
 pub use volume::Volume;
 
 /// A point in time, in UTC; stored with microseconds, shown with milliseconds.

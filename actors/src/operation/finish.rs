@@ -1,8 +1,8 @@
 //! The ends of charged operations: what a settlement and a refund write, and how they are brought
 //! into the ledger whoever asks for it, the runner or the resolver.
 
-use super::Services;
 use super::operator_calls::Landed;
+use super::{OperationError, Services};
 use crate::model::{
     Activation, ActivationStatus, Answer, Cleanup, Currency, EntryId, EsimProfile, Failure, Link,
     LinkSnapshot, LinkStatus, Operation, OperationState, OrgId, Plan, ProfileState, SimKind,
@@ -39,6 +39,18 @@ pub(super) async fn submit(
     let answered = services.wallets.submit(org, command);
     // The commit itself runs in the writer's own task: only the waiting is bounded.
     tokio::time::timeout(patience, answered).await.ok()
+}
+
+/// What is told of a debit that was not made.
+pub(super) fn not_debited(error: CommandError) -> OperationError {
+    match error {
+        CommandError::Refused(refused) => refused.into(),
+        CommandError::Guarded(_) => OperationError::KeyTaken,
+        CommandError::Overloaded => OperationError::Overloaded,
+        CommandError::NoWallet => OperationError::Database("no such wallet".to_owned()),
+        CommandError::Unavailable(why) => OperationError::Database(why),
+        CommandError::Lost => OperationError::Unsettled,
+    }
 }
 
 /// Brings an end into the ledger, again and again until `until` while the database is away:

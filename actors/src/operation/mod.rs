@@ -2,7 +2,8 @@
 //!
 //! [`step`] decides what comes next and is pure. [`Operations`] runs an operation for a caller,
 //! in a task that outlives the caller's connection. [`Resolver`] brings to its end what was left:
-//! after a crash, and where something may still land at the operator.
+//! after a crash, and where something may still land at the operator. [`SmsSender`] works through
+//! the queue of SMS.
 //!
 //! **Invariants.** Nothing is sent before its debit is committed. Nothing is sent past its
 //! deadline. Nothing is told before its end is committed. What was refunded is never debited
@@ -13,17 +14,20 @@ mod charge;
 mod finish;
 mod operator_calls;
 mod resolver;
+mod schedule;
 mod service;
+mod sms;
 pub mod step;
 
 pub use resolver::{Resolver, ResolverHandle};
 pub use service::{OperationLimits, Operations, Services};
+pub use sms::{SmsHandle, SmsSender};
 
 use crate::gateway::NotAdmitted;
 use crate::link::{Entered, Mode};
 use crate::model::{
-    ActivationId, Answer, Currency, Failure, LinkId, LinkStatus, NameChange, OperationId, OrgId,
-    PlanId, RequestKey,
+    ActivationId, Answer, Currency, Failure, LinkId, LinkStatus, Money, NameChange, OperationId,
+    OrgId, PlanId, RequestKey, SmsText,
 };
 use crate::ports::StoreError;
 use crate::wallet::Refused;
@@ -76,6 +80,17 @@ pub struct UpdateLink {
     pub status: Option<LinkStatus>,
     /// What becomes of its name.
     pub name: NameChange,
+}
+
+/// An SMS to be queued.
+#[derive(Clone, Debug)]
+pub struct SendSms {
+    /// The Link.
+    pub link: LinkId,
+    /// What it says.
+    pub message: SmsText,
+    /// What it costs the organization.
+    pub price: Money,
 }
 
 /// How a call ended.

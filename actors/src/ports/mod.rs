@@ -9,9 +9,9 @@ pub use environment::{Clock, Ids};
 pub use operator::{
     AccessToken, CallError, CatalogueItem, CataloguePage, Connectivity, ConnectivityState,
     Endpoint, EndpointStatus, InstanceState, NetworkInfo, NewEndpoint, Operator, PlanInstance,
-    Refusal, Removal, SimCard, UnknownCause,
+    Refusal, Removal, SimCard, SmsReport, SmsState, UnknownCause,
 };
 pub use store::{
-    Batch, Claimed, Closing, CommitOutcome, ConnectivityReading, Guard, LinkChange, Offers,
+    Batch, Claimed, Closing, CommitOutcome, ConnectivityReading, Due, Guard, LinkChange, Offers,
     OpenOutcome, Planned, Store, StoreError, UsageReading, WalletRow,
 };

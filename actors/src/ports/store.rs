@@ -4,11 +4,11 @@
 //! swap on version and fence is part of the same transaction as everything else in the batch;
 //! a write that carries an epoch changes nothing where the epoch has moved on.
 
-use super::{Connectivity, SimCard};
+use super::{Connectivity, SimCard, SmsReport};
 use crate::model::{
     Activation, ActivationId, Answer, Cleanup, EntryId, EsimProfile, Failure, LedgerEntry, Link,
     LinkId, LinkSnapshot, LinkStatus, Money, NameChange, Operation, OperationId, OperationState,
-    OrgId, Plan, PlanId, Request, SimKind, Timestamp, Volume,
+    OrgId, Plan, PlanId, Request, SimKind, Sms, SmsStatus, Timestamp, Volume,
 };
 use crate::model::{ActivationStatus, Currency};
 use async_trait::async_trait;
@@ -71,6 +71,10 @@ pub struct Planned {
     pub links: Vec<Link>,
     /// New activations, each adding its volume to its Link.
     pub activations: Vec<Activation>,
+    /// SMS that are queued.
+    pub sms: Vec<Sms>,
+    /// Queued SMS that were never handed over and have failed.
+    pub sms_failed: Vec<OperationId>,
 }
 
 /// What goes down together for one wallet.
@@ -141,6 +145,17 @@ pub enum LinkChange {
     },
     /// The activation is cancelled.
     Cancel(ActivationId),
+}
+
+/// Which of the operations that are due are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Due {
+    /// The resolver's: all but SMS.
+    Operations,
+    /// SMS that are to be handed over, or looked for.
+    SmsToSend,
+    /// SMS that the operator has taken, to be asked after.
+    SmsUnderWay,
 }
 
 /// An operation taken over by the resolver, under a new epoch.
@@ -222,6 +237,7 @@ pub trait Store: Send + Sync + 'static {
     /// Takes over up to `limit` operations that are due, each until `lease_until`.
     async fn claim_due(
         &self,
+        which: Due,
         now: Timestamp,
         lease_until: Timestamp,
         limit: i64,
@@ -318,6 +334,28 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Option<ConnectivityReading>, StoreError>;
     /// A plan, at the price of no organization (zero).
     async fn plan(&self, id: PlanId) -> Result<Option<Plan>, StoreError>;
+    /// An SMS.
+    async fn sms(&self, org: OrgId, id: OperationId) -> Result<Option<Sms>, StoreError>;
+    /// Ends the operation of a queued SMS well: the operator has taken it. `due_at`: when to ask
+    /// how far it is; `false` where its epoch has moved on or it has ended.
+    async fn sms_handed_over(
+        &self,
+        org: OrgId,
+        id: OperationId,
+        epoch: i64,
+        report: SmsReport,
+        due_at: Option<Timestamp>,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+    /// Ends an SMS that the operator has taken; nothing asks after it any more. Changes nothing
+    /// where it has ended.
+    async fn sms_ended(
+        &self,
+        org: OrgId,
+        id: OperationId,
+        status: SmsStatus,
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
     /// A ledger entry's amount and description, for the refund of a debit.
     async fn debit_of(
         &self,

@@ -5,11 +5,12 @@
 
 use crate::model::{
     Activation, Answer, Cleanup, EntryId, EntryKind, Failure, LedgerEntry, Link, Money, Operation,
-    OperationId, OperationKind, OperationState, OrgId, Timestamp,
+    OperationId, OperationKind, OperationState, OrgId, Sms, Timestamp,
 };
 use crate::ports::{Batch, Closing, Planned, WalletRow};
 
-/// A charge that opens an operation.
+/// A charge that opens an operation. One without a `debit_id` charges nothing: it is recorded, and
+/// nothing is entered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Debit {
     /// The operation, pending; its `amount` is charged under its `debit_id`.
@@ -22,6 +23,8 @@ pub struct Debit {
     pub plan_name: Option<String>,
     /// A sentence for the ledger.
     pub description: String,
+    /// The SMS that is queued with it.
+    pub sms: Option<Box<Sms>>,
 }
 
 /// The good end of an operation.
@@ -150,8 +153,11 @@ impl State {
                 }
                 for debit in debits {
                     let amount = debit.operation.amount.negated();
-                    planned.entries.push(state.append(debit_entry(debit, amount))?);
+                    if debit.operation.debit_id.is_some() {
+                        planned.entries.push(state.append(debit_entry(debit, amount))?);
+                    }
                     planned.opened.push(debit.operation.clone());
+                    planned.sms.extend(debit.sms.as_deref().cloned());
                 }
             }
             Command::Settle(settlements) => {
@@ -171,11 +177,22 @@ impl State {
             }
             Command::Refund(refunds) => {
                 for refund in refunds {
-                    planned.entries.push(state.append(refund_entry(refund))?);
+                    let operation = &refund.debit.operation;
+                    let charged = operation.debit_id.is_some();
+                    if charged {
+                        planned.entries.push(state.append(refund_entry(refund))?);
+                    }
+                    if operation.kind == OperationKind::SendSms {
+                        planned.sms_failed.push(operation.id);
+                    }
                     planned.closed.push(Closing {
-                        operation_id: refund.debit.operation.id,
+                        operation_id: operation.id,
                         epoch: refund.epoch,
-                        state: OperationState::Refunded,
+                        state: if charged {
+                            OperationState::Refunded
+                        } else {
+                            OperationState::Rejected
+                        },
                         failure: Some(refund.failure),
                         cleanup: refund.cleanup,
                         lease_until: refund.due_at,
@@ -216,6 +233,7 @@ fn debit_entry(debit: &Debit, amount: Money) -> LedgerEntry {
             OperationKind::Topup | OperationKind::RemovePlan | OperationKind::UpdateLink => {
                 EntryKind::Topup
             }
+            OperationKind::SendSms => EntryKind::Sms,
         },
         amount,
         balance_after: Money::ZERO,

@@ -74,7 +74,7 @@ impl Saga {
 }
 
 /// Scripted panics are no news.
-fn hush() {
+pub fn hush() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let usual = std::panic::take_hook();

@@ -47,7 +47,7 @@ pub fn debit_of(org: OrgId, n: u128, amount: &str) -> Debit {
         settled_at: None,
     };
     let description = format!("Top-up {n}");
-    Debit { operation, entry_id, iccid: None, plan_name: None, description }
+    Debit { operation, entry_id, iccid: None, plan_name: None, description, sms: None }
 }
 
 pub fn debit(org: OrgId, n: u128, amount: &str) -> Command {

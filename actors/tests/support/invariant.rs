@@ -4,7 +4,7 @@ use super::operator::ScriptedOperator;
 use super::store::{Data, MemoryStore};
 use bappy_actors::model::{
     ActivationStatus, Cleanup, EntryKind, LedgerEntry, Money, Operation, OperationKind,
-    OperationState, OrgId,
+    OperationState, OrgId, Sms, SmsStatus,
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -21,6 +21,38 @@ pub fn assert_invariant(store: &MemoryStore, operator: &ScriptedOperator) {
     let iccids: HashSet<_> = data.links.values().map(|(_, link)| &link.iccid).collect();
     assert_eq!(iccids.len(), data.links.len(), "two Links on one card");
     assert_operator(&data, operator);
+    for (_, sms) in data.sms.values() {
+        assert_sms(sms, &data.operations[&sms.id].operation);
+    }
+}
+
+/// A message and its operation tell the same.
+#[track_caller]
+fn assert_sms(sms: &Sms, operation: &Operation) {
+    let handed_over = sms.operator_sms_id.is_some();
+    let agree = match operation.state {
+        OperationState::Pending => sms.status == SmsStatus::Queued && !handed_over,
+        OperationState::Succeeded => sms.status != SmsStatus::Queued && handed_over,
+        OperationState::Refunded | OperationState::Rejected => {
+            sms.status == SmsStatus::Failed && !handed_over
+        }
+    };
+    assert!(agree, "{sms:?} of {operation:?}");
+}
+
+/// What the operator has is what was handed over, one to one: nothing refunded is there.
+#[track_caller]
+fn assert_sms_drained(data: &Data, operator: &ScriptedOperator) {
+    let messages: Vec<_> = operator.state().messages.iter().map(|m| m.reference.clone()).collect();
+    let handed_over: BTreeSet<_> = data
+        .operations
+        .values()
+        .map(|stored| &stored.operation)
+        .filter(|o| o.kind == OperationKind::SendSms && o.state == OperationState::Succeeded)
+        .map(|operation| operation.id.to_string())
+        .collect();
+    assert_eq!(messages.len(), handed_over.len(), "{messages:?} and {handed_over:?}");
+    assert_eq!(messages.into_iter().collect::<BTreeSet<_>>(), handed_over);
 }
 
 /// Holds when nothing runs and all cleanups have drained.
@@ -28,6 +60,7 @@ pub fn assert_invariant(store: &MemoryStore, operator: &ScriptedOperator) {
 pub fn assert_drained(store: &MemoryStore, operator: &ScriptedOperator) {
     assert_invariant(store, operator);
     let data = store.data();
+    assert_sms_drained(&data, operator);
     for stored in data.operations.values() {
         let operation = &stored.operation;
         assert_ne!(operation.state, OperationState::Pending, "still pending: {operation:?}");
@@ -71,7 +104,15 @@ fn assert_entry(data: &Data, ledger: &[LedgerEntry], entry: &LedgerEntry) {
             assert_eq!(debit.amount.negated(), entry.amount, "a refund of another amount");
         }
         EntryKind::Credit | EntryKind::Adjustment => assert_eq!(entry.refund_of, None),
-        EntryKind::Sms | EntryKind::LinkFee => {}
+        EntryKind::Sms => {
+            let id = entry.operation_id.unwrap();
+            let operation = &data.operations[&id].operation;
+            let refunds = ledger.iter().filter(|other| other.refund_of == Some(entry.id)).count();
+            let refunded = operation.state == OperationState::Refunded;
+            assert_eq!(refunds, usize::from(refunded), "refunds of {operation:?}");
+            assert_eq!(entry.amount, operation.amount.negated());
+        }
+        EntryKind::LinkFee => {}
     }
 }
 
@@ -87,7 +128,7 @@ fn assert_operator(data: &Data, operator: &ScriptedOperator) {
     let state = operator.state();
     let mut sent = BTreeMap::<_, usize>::new();
     for (call, reference) in &state.journal {
-        if matches!(*call, "create" | "add") {
+        if matches!(*call, "create" | "add" | "sms") {
             *sent.entry(reference.clone()).or_default() += 1;
         }
     }

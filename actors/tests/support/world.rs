@@ -12,6 +12,7 @@ use bappy_actors::link::{LinkHandle, LinkLimits};
 use bappy_actors::model::{Answer, Cleanup, LinkId, OperationState, Timestamp};
 use bappy_actors::operation::{
     AddPlans, CreateLink, OperationLimits, Operations, Resolver, ResolverHandle, Services,
+    SmsHandle, SmsSender,
 };
 use bappy_actors::ports::{Clock, Ids, Operator, Store};
 use bappy_actors::wallet::{WalletHandle, WalletLimits};
@@ -96,6 +97,7 @@ pub struct World {
     pub services: Arc<Services>,
     pub operations: Operations,
     pub resolver: Resolver,
+    pub sender: SmsSender,
 }
 
 impl World {
@@ -104,19 +106,19 @@ impl World {
     }
 
     pub fn with_gateway(limits: GatewayLimits) -> Self {
-        Self::build(&Outside::new(), epoch(), limits, OperationLimits::default())
+        Self::built(&Outside::new(), epoch(), limits, OperationLimits::default())
     }
 
     pub fn with_limits(limits: OperationLimits) -> Self {
-        Self::build(&Outside::new(), epoch(), wide(), limits)
+        Self::built(&Outside::new(), epoch(), wide(), limits)
     }
 
     /// A process that starts at `wall`.
     pub fn over(outside: &Outside, wall: Timestamp) -> Self {
-        Self::build(outside, wall, wide(), OperationLimits::default())
+        Self::built(outside, wall, wide(), OperationLimits::default())
     }
 
-    fn build(
+    pub fn built(
         outside: &Outside,
         wall: Timestamp,
         gateway: GatewayLimits,
@@ -152,11 +154,13 @@ impl World {
             links,
             sims,
             resolver: ResolverHandle::default(),
+            sms: SmsHandle::default(),
             limits,
         });
         let operations = Operations::new(Arc::clone(&services), tokio::runtime::Handle::current());
         let resolver = Resolver::new(Arc::clone(&services));
-        Self { outside, clock, services, operations, resolver }
+        let sender = SmsSender::new(Arc::clone(&services));
+        Self { outside, clock, services, operations, resolver, sender }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -170,6 +174,17 @@ impl World {
             let resolver = self.resolver.clone();
             // A round may die, as a process does.
             let _ = tokio::spawn(async move { resolver.round().await }).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Works through the queue of SMS until none is queued, at most `secs` of the clock's seconds.
+    pub async fn send(&self, secs: u64) {
+        let until = self.clock.elapsed() + Duration::from_secs(secs);
+        while self.outside.has_open() && self.clock.elapsed() < until {
+            let sender = self.sender.clone();
+            // A round may die, as a process does.
+            let _ = tokio::spawn(async move { sender.round().await }).await;
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }

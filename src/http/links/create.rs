@@ -87,7 +87,7 @@ pub(super) async fn create(
     Ok(told_success(Success::created(view), told.operation_id, told.replayed))
 }
 
-pub(super) fn told_success<T: serde::Serialize>(
+pub(in crate::http) fn told_success<T: serde::Serialize>(
     success: Success<T>,
     operation_id: Option<bappy_actors::model::OperationId>,
     replayed: bool,

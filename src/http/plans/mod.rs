@@ -13,8 +13,8 @@ use super::fallback::resource;
 use crate::store::catalogue;
 use actix_web::web;
 use bappy_actors::model::{OrgId, Plan, PlanId};
-use uuid::Uuid;
 use utoipa::OpenApi;
+use uuid::Uuid;
 
 /// The routes in the `OpenAPI` document.
 #[derive(OpenApi)]

@@ -121,6 +121,57 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "sms_debit",
+        text: "SELECT e.org_id, e.id AS subject, e.amount AS a,
+                CAST(CASE WHEN r.id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS b,
+                CAST(NULL AS BIGINT) AS c, o.state AS word
+            FROM ledger_entries e
+            LEFT JOIN operations o ON o.org_id = e.org_id AND o.id = e.operation_id
+            LEFT JOIN ledger_entries r ON r.org_id = e.org_id
+                AND r.operation_id = e.operation_id AND r.kind = 'refund'
+            WHERE e.kind = 'sms'{org:e}
+              AND NOT (o.id IS NOT NULL AND o.kind = 'send_sms' AND e.amount = -o.amount
+                AND COALESCE(o.debit_id, e.id) = e.id
+                AND ((o.state IN ('pending', 'succeeded') AND r.id IS NULL)
+                  OR (o.state = 'refunded' AND r.id IS NOT NULL)))",
+        detail: |row| {
+            format!(
+                "the debit of {} for an SMS has {} refunds, and its operation is {}",
+                money(row.a.map(i64::saturating_neg)),
+                number(row.b),
+                word(row)
+            )
+        },
+    },
+    Rule {
+        name: "sms",
+        text: "SELECT o.org_id, o.id AS subject, o.amount AS a,
+                CAST(CASE WHEN d.id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS b,
+                CAST(CASE WHEN s.operator_sms_id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS c,
+                o.state || ', and it is ' || COALESCE(s.status, 'missing') AS word
+            FROM operations o
+            LEFT JOIN sms s ON s.org_id = o.org_id AND s.id = o.id
+            LEFT JOIN ledger_entries d ON d.org_id = o.org_id AND d.operation_id = o.id
+                AND d.kind = 'sms'
+            WHERE o.kind = 'send_sms'{org:o}
+              AND NOT (s.id IS NOT NULL AND s.amount = o.amount AND s.link_id = o.link_id
+                AND (d.id IS NOT NULL OR (o.amount = 0 AND o.debit_id IS NULL))
+                AND ((o.state = 'pending' AND s.status = 'queued' AND s.operator_sms_id IS NULL)
+                  OR (o.state = 'succeeded' AND s.status <> 'queued'
+                    AND s.operator_sms_id IS NOT NULL)
+                  OR (o.state = CASE WHEN d.id IS NULL THEN 'rejected' ELSE 'refunded' END
+                    AND s.status = 'failed' AND s.operator_sms_id IS NULL)))",
+        detail: |row| {
+            format!(
+                "an SMS of {} has {} debits, was handed over {} times, its operation is {}",
+                money(row.a),
+                number(row.b),
+                number(row.c),
+                word(row)
+            )
+        },
+    },
+    Rule {
         name: "refund",
         text: "SELECT r.org_id, r.id AS subject, r.amount AS a, d.amount AS b, d.sequence AS c,
                 o.state AS word

@@ -5,20 +5,32 @@
 use super::Row;
 use crate::store::{Conn, DbError, Text, Time, Tx, sims};
 use bappy_actors::model::{Cleanup, OperationId, OrgId, Timestamp};
-use bappy_actors::ports::Claimed;
+use bappy_actors::ports::{Claimed, Due};
 
-/// What is due, the longest overdue first; on PostgreSQL past what others are just taking.
-const DUE_SQLITE: &str = concat!(
-    "SELECT ",
-    operation_columns!(),
-    " FROM operations WHERE lease_until <= $1 ORDER BY lease_until LIMIT $2"
-);
-const DUE_POSTGRES: &str = concat!(
-    "SELECT ",
-    operation_columns!(),
-    " FROM operations WHERE lease_until <= $1 ORDER BY lease_until LIMIT $2
-      FOR UPDATE SKIP LOCKED"
-);
+/// What is due of a kind, the longest overdue first; on PostgreSQL past what others are just
+/// taking. In the words of the kind's index.
+macro_rules! due {
+    ($which:literal, $lock:literal) => {
+        concat!(
+            "SELECT ",
+            operation_columns!(),
+            " FROM operations WHERE lease_until <= $1 AND ",
+            $which,
+            " ORDER BY lease_until LIMIT $2",
+            $lock
+        )
+    };
+}
+
+/// The statements for both databases.
+macro_rules! both {
+    ($conn:expr, $which:literal) => {
+        match $conn {
+            Conn::Sqlite(_) => due!($which, ""),
+            Conn::Postgres(_) => due!($which, " FOR UPDATE SKIP LOCKED"),
+        }
+    };
+}
 
 /// One operation that is pending or has something to clean up; locked on PostgreSQL.
 const OPEN_SQLITE: &str = concat!(
@@ -38,13 +50,15 @@ const OPEN_POSTGRES: &str = concat!(
 /// the others and left out, so that it does not keep the rest from being looked at.
 pub async fn claim_due(
     tx: &mut Tx,
+    which: Due,
     now: Timestamp,
     lease_until: Timestamp,
     limit: i64,
 ) -> Result<Vec<Claimed>, DbError> {
-    let sql = match tx.conn() {
-        Conn::Sqlite(_) => DUE_SQLITE,
-        Conn::Postgres(_) => DUE_POSTGRES,
+    let sql = match which {
+        Due::Operations => both!(tx.conn(), "kind <> 'send_sms'"),
+        Due::SmsToSend => both!(tx.conn(), "kind = 'send_sms' AND state = 'pending'"),
+        Due::SmsUnderWay => both!(tx.conn(), "kind = 'send_sms' AND state = 'succeeded'"),
     };
     let rows = all!(tx, Row, sql, Time::from(now), limit)?;
     let mut claimed = Vec::with_capacity(rows.len());

@@ -47,6 +47,7 @@ pub fn wallets(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
         version_to: int8 = b.version,
         links_new: int8 = ledger::links_new(b),
         operations_new: int8 = ledger::operations_new(b),
+        sms_new: int8 = ledger::sms_new(b),
         guards: int8 = i64::try_from(guards(b)).unwrap_or(i64::MAX),
         at: timestamptz = Time::from(b.at),
     });
@@ -110,6 +111,45 @@ pub fn operations(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> 
         horizon_at: timestamptz = Time::from(r.1.horizon_at),
         created_at: timestamptz = Time::from(r.1.created_at),
     });
+    Ok(())
+}
+
+/// SMS that are queued.
+pub fn sms(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
+    let rows = each(batches, |item| &item.sms);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    insertion!(s, rows, "queueing" => "sms", |r| {
+        org_id: uuid = r.0.org_id.0,
+        id: uuid = r.1.id.0,
+        link_id: uuid = r.1.link_id.0,
+        iccid: text = r.1.iccid.as_str(),
+        message: text = r.1.message.as_str(),
+        status: text = r.1.status.word(),
+        amount: int8 = r.1.amount.micros(),
+        created_at: timestamptz = Time::from(r.1.created_at),
+        updated_at: timestamptz = Time::from(r.1.updated_at),
+    });
+    Ok(())
+}
+
+/// SMS that were never handed over and have failed.
+pub fn sms_failed(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
+    let rows = each(batches, |item| &item.sms_failed);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    section!(s, rows, "failing", s.of_moved, |r| {
+        org_id: uuid = r.0.org_id.0,
+        id: uuid = r.1.0,
+        at: timestamptz = Time::from(r.0.at),
+    });
+    s.push(
+        "failed AS (
+             UPDATE sms SET status = 'failed', updated_at = f.at
+             FROM failing f WHERE sms.org_id = f.org_id AND sms.id = f.id)",
+    );
     Ok(())
 }
 

@@ -207,6 +207,7 @@ fn debit(
         iccid: Some(iccid),
         plan_name: Some(plan.name.clone()),
         description: format!("{what}: {}", plan.name),
+        sms: None,
     }
 }
 
@@ -233,14 +234,7 @@ async fn open(services: &Services, items: &[Item], deadline: Deadline) -> Result
         }
         Some(Err(error)) => error,
     };
-    Err(Ended::before_record(match refused {
-        CommandError::Refused(refused) => refused.into(),
-        CommandError::Guarded(_) => OperationError::KeyTaken,
-        CommandError::Overloaded => OperationError::Overloaded,
-        CommandError::NoWallet => OperationError::Database("no such wallet".to_owned()),
-        CommandError::Unavailable(why) => OperationError::Database(why),
-        CommandError::Lost => OperationError::Unsettled,
-    }))
+    Err(Ended::before_record(finish::not_debited(refused)))
 }
 
 fn no_sim(error: SimPoolError) -> OperationError {

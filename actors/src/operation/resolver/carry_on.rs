@@ -46,7 +46,9 @@ impl Resolver {
                 }
                 ended
             }
-            Request::CreateLink { .. } | Request::Topup { .. } => Ok(true),
+            Request::CreateLink { .. } | Request::Topup { .. } | Request::SendSms { .. } => {
+                Ok(true)
+            }
         };
         drop(permit);
         services.links.changed(org, link).await;
@@ -124,7 +126,7 @@ impl Resolver {
                     })
                 })
             }
-            Request::CreateLink { .. } | Request::Topup { .. } => None,
+            Request::CreateLink { .. } | Request::Topup { .. } | Request::SendSms { .. } => None,
         })
     }
 }

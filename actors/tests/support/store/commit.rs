@@ -1,7 +1,7 @@
 //! The group commit: swap on version and fence, guards, all or nothing.
 
 use super::{Data, SimState, StoredOperation};
-use bappy_actors::model::{Money, Operation, OperationState, OrgId};
+use bappy_actors::model::{Money, Operation, OperationKind, OperationState, OrgId, SmsStatus};
 use bappy_actors::ports::{Batch, Closing, CommitOutcome, Guard, Planned, StoreError};
 use chrono::TimeDelta;
 use std::collections::HashSet;
@@ -124,8 +124,11 @@ impl Data {
             let wallet = self.wallets.get_mut(&batch.org_id).unwrap();
             wallet.ledger.extend(item.entries);
             for operation in item.opened {
-                let lease_until = (operation.position == 0)
-                    .then(|| operation.deadline_at + TimeDelta::seconds(2));
+                let begins = match operation.kind {
+                    OperationKind::SendSms => operation.created_at,
+                    _ => operation.deadline_at + TimeDelta::seconds(2),
+                };
+                let lease_until = (operation.position == 0).then_some(begins);
                 let stored = StoredOperation { operation, lease_until, answer: None };
                 self.operations.insert(stored.operation.id, stored);
             }
@@ -137,6 +140,13 @@ impl Data {
                     *state = SimState::Used;
                 }
                 self.links.insert(link.id, (batch.org_id, link));
+            }
+            for sms in item.sms {
+                self.sms.insert(sms.id, (batch.org_id, sms));
+            }
+            for id in item.sms_failed {
+                let (_, sms) = self.sms.get_mut(&id).unwrap();
+                (sms.status, sms.updated_at) = (SmsStatus::Failed, batch.at);
             }
             for activation in item.activations {
                 let link_id = activation.link_id;

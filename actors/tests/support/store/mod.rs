@@ -5,11 +5,12 @@ mod links;
 mod operations;
 mod port;
 mod sims;
+mod sms;
 
 use super::script::{Fault, Script};
 use bappy_actors::model::{
     Activation, ActivationId, Answer, Currency, LedgerEntry, Link, LinkId, Operation, OperationId,
-    OrgId, Plan, PlanId, Timestamp,
+    OrgId, Plan, PlanId, Sms, Timestamp,
 };
 use bappy_actors::ports::{
     Batch, ConnectivityReading, SimCard, StoreError, UsageReading, WalletRow,
@@ -46,6 +47,7 @@ pub struct Data {
     pub activations: BTreeMap<ActivationId, (OrgId, Activation)>,
     pub sims: BTreeMap<String, (SimCard, SimState)>,
     pub plans: BTreeMap<PlanId, Plan>,
+    pub sms: BTreeMap<OperationId, (OrgId, Sms)>,
     pub readings: Vec<(LinkId, UsageReading)>,
     pub whereabouts: BTreeMap<LinkId, ConnectivityReading>,
     /// Commands in each batch that was committed, or tried.

@@ -5,7 +5,7 @@ use bappy_actors::model::{
     ActivationStatus, Cleanup, LinkId, Operation, OperationId, OperationKind, OperationState,
     OrgId, Request, Timestamp,
 };
-use bappy_actors::ports::{Claimed, Closing, LinkChange, OpenOutcome};
+use bappy_actors::ports::{Claimed, Closing, Due, LinkChange, OpenOutcome};
 
 fn is_exclusive(operation: &Operation) -> bool {
     matches!(operation.kind, OperationKind::RemovePlan | OperationKind::UpdateLink)
@@ -87,10 +87,22 @@ impl Data {
         true
     }
 
-    pub fn claim_due(&mut self, now: Timestamp, until: Timestamp, limit: i64) -> Vec<Claimed> {
+    pub fn claim_due(
+        &mut self,
+        which: Due,
+        now: Timestamp,
+        until: Timestamp,
+        limit: i64,
+    ) -> Vec<Claimed> {
+        let wanted = |operation: &Operation| match (operation.kind, operation.state) {
+            (OperationKind::SendSms, OperationState::Pending) => which == Due::SmsToSend,
+            (OperationKind::SendSms, _) => which == Due::SmsUnderWay,
+            _ => which == Due::Operations,
+        };
         let mut due: Vec<_> = self
             .operations
             .values()
+            .filter(|stored| wanted(&stored.operation))
             .filter_map(|stored| Some((stored.lease_until?, stored.operation.id)))
             .filter(|(at, _)| *at <= now)
             .collect();

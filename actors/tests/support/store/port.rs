@@ -5,11 +5,11 @@ use super::MemoryStore;
 use async_trait::async_trait;
 use bappy_actors::model::{
     Activation, ActivationId, Cleanup, Currency, EntryId, LedgerEntry, Link, LinkId, LinkSnapshot,
-    Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Timestamp,
+    Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Sms, SmsStatus, Timestamp,
 };
 use bappy_actors::ports::{
-    Batch, Claimed, Closing, CommitOutcome, ConnectivityReading, LinkChange, OpenOutcome, SimCard,
-    Store, StoreError, UsageReading, WalletRow,
+    Batch, Claimed, Closing, CommitOutcome, ConnectivityReading, Due, LinkChange, OpenOutcome,
+    SimCard, SmsReport, Store, StoreError, UsageReading, WalletRow,
 };
 
 type Done<T> = Result<T, StoreError>;
@@ -84,8 +84,14 @@ impl Store for MemoryStore {
         self.call("rewrite_request", |data| Ok(data.rewrite(org, id, epoch, &request))).await
     }
 
-    async fn claim_due(&self, now: Timestamp, until: Timestamp, limit: i64) -> Done<Vec<Claimed>> {
-        self.call("claim_due", |data| Ok(data.claim_due(now, until, limit))).await
+    async fn claim_due(
+        &self,
+        which: Due,
+        now: Timestamp,
+        until: Timestamp,
+        limit: i64,
+    ) -> Done<Vec<Claimed>> {
+        self.call("claim_due", |data| Ok(data.claim_due(which, now, until, limit))).await
     }
 
     async fn claim_operation(
@@ -230,6 +236,43 @@ impl Store for MemoryStore {
 
     async fn plan(&self, id: PlanId) -> Done<Option<Plan>> {
         self.call("plan", |data| Ok(data.plans.get(&id).cloned())).await
+    }
+
+    async fn sms(&self, org: OrgId, id: OperationId) -> Done<Option<Sms>> {
+        self.call("sms", |data| {
+            let found = data.sms.get(&id).filter(|(owner, _)| *owner == org);
+            Ok(found.map(|(_, sms)| sms.clone()))
+        })
+        .await
+    }
+
+    async fn sms_handed_over(
+        &self,
+        org: OrgId,
+        id: OperationId,
+        epoch: i64,
+        report: SmsReport,
+        due_at: Option<Timestamp>,
+        at: Timestamp,
+    ) -> Done<bool> {
+        self.call("sms_handed_over", |data| {
+            Ok(data.sms_handed_over(org, id, epoch, report.clone(), due_at, at))
+        })
+        .await
+    }
+
+    async fn sms_ended(
+        &self,
+        _: OrgId,
+        id: OperationId,
+        status: SmsStatus,
+        at: Timestamp,
+    ) -> Done<()> {
+        self.call("sms_ended", |data| {
+            data.sms_ended(id, status, at);
+            Ok(())
+        })
+        .await
     }
 
     async fn debit_of(
