@@ -42,7 +42,6 @@ pub use db::{Database, Schema};
 pub use error::{DbError, is_unique_violation};
 pub use links::plans_coverage;
 pub use lookups::{CachedOffers, StoredOrganizations};
-pub use sims::StockClaim;
 pub use sql_store::SqlStore;
 pub use text::Text;
 pub use time::Time;

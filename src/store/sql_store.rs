@@ -1,9 +1,8 @@
 //! The core's [`Store`] on either database: which function of which aggregate answers it.
 
-use super::sims::{self, StockClaim};
 use super::{
     Database, DbError, activations, entries, is_unique_violation, ledger::Ledger, links,
-    operations, plans, wallet,
+    operations, plans, sims, wallet,
 };
 use async_trait::async_trait;
 use bappy_actors::model::{
@@ -11,8 +10,8 @@ use bappy_actors::model::{
     Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Timestamp,
 };
 use bappy_actors::ports::{
-    Batch, Claimed, Closing, CommitOutcome, LinkChange, OpenOutcome, SimCard, Store, StoreError,
-    UsageReading, WalletRow,
+    Batch, Claimed, Closing, CommitOutcome, LinkChange, OpenOutcome, SimCard, StockClaim, Store,
+    StoreError, UsageReading, WalletRow,
 };
 
 /// The store of this platform: a database and its ledger writers.
@@ -31,21 +30,6 @@ impl SqlStore {
     /// The database, for what the core does not ask.
     pub fn database(&self) -> &Database {
         &self.db
-    }
-
-    /// Gives a physical card of an organization's stock to an operation, or says why not.
-    pub async fn claim_stock(
-        &self,
-        org: OrgId,
-        iccid: &str,
-        operation: OperationId,
-        at: Timestamp,
-    ) -> Result<StockClaim, StoreError> {
-        let iccid = iccid.to_owned();
-        let claim = self.db.write(move |tx| {
-            Box::pin(async move { sims::claim_stock(tx, org, &iccid, operation, at).await })
-        });
-        Ok(claim.await?)
     }
 
     /// Which index kept an operation from being recorded; none: that of its own id.
@@ -189,6 +173,19 @@ impl Store for SqlStore {
     ) -> Result<Option<SimCard>, StoreError> {
         let sponsor_id = sponsor_id.to_owned();
         write!(self, |tx| sims::claim(tx, &sponsor_id, kind, operation, at))
+    }
+
+    async fn claim_stock_sim(
+        &self,
+        org: OrgId,
+        iccid: &str,
+        sponsor_id: &str,
+        operation: OperationId,
+        at: Timestamp,
+        stale: Timestamp,
+    ) -> Result<StockClaim, StoreError> {
+        let (iccid, sponsor) = (iccid.to_owned(), sponsor_id.to_owned());
+        write!(self, |tx| sims::claim_stock(tx, org, (&iccid, &sponsor), operation, at, stale))
     }
 
     async fn release_sim(&self, iccid: &str, operation: OperationId) -> Result<(), StoreError> {

@@ -19,6 +19,7 @@ mod main_flow;
 mod new_links;
 mod organization;
 mod partial;
+mod physical;
 mod plans;
 mod status;
 mod update_link;

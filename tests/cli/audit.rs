@@ -81,7 +81,7 @@ impl Sold {
         let usd: Currency = "USD".parse().unwrap();
         let caller = || Caller { org, currency: usd, key: None };
         let operations = &running.core().operations;
-        let create = || CreateLink { plan, name: None };
+        let create = || CreateLink { plan, name: None, iccid: None };
         let made = operations.create_link(caller(), create()).await;
         let Ok(Answer::LinkCreated { snapshot, .. }) = made.result else { panic!("{made:?}") };
         let link: LinkId = snapshot.link.id;

@@ -47,6 +47,8 @@ pub struct CreateLink {
     pub plan: PlanId,
     /// The partner's name for it.
     pub name: Option<String>,
+    /// A physical card of the organization's stock; none: an eSIM of the pool.
+    pub iccid: Option<String>,
 }
 
 /// Plans to be added to a Link: all or none.
@@ -99,6 +101,12 @@ pub enum OperationError {
     /// The organization has no such Link.
     #[error("no such Link")]
     NoLink,
+    /// The organization's stock has no such card.
+    #[error("no such card")]
+    NoSim,
+    /// The card is a Link's, or an operation's that is not over at the operator.
+    #[error("the card is in use")]
+    SimInUse,
     /// The Link has no such activation.
     #[error("no such activation")]
     NoActivation,

@@ -12,6 +12,6 @@ pub use operator::{
     Refusal, Removal, SimCard, UnknownCause,
 };
 pub use store::{
-    Batch, Claimed, Closing, CommitOutcome, Guard, LinkChange, Offers, OpenOutcome, Planned, Store,
-    StoreError, UsageReading, WalletRow,
+    Batch, Claimed, Closing, CommitOutcome, Guard, LinkChange, Offers, OpenOutcome, Planned,
+    StockClaim, Store, StoreError, UsageReading, WalletRow,
 };

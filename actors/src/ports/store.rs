@@ -127,6 +127,19 @@ pub enum OpenOutcome {
     LinkBusy,
 }
 
+/// How claiming a physical card of an organization's stock ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StockClaim {
+    /// It is the operation's.
+    Claimed(SimCard),
+    /// The organization has no such card.
+    NotInStock,
+    /// It is a Link's, or another operation's, which is told.
+    InUse(Option<OperationId>),
+    /// Plans of another sponsor run on it.
+    OtherSponsor,
+}
+
 /// What the end of an operation that charges nothing changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkChange {
@@ -243,7 +256,20 @@ pub trait Store: Send + Sync + 'static {
         operation: OperationId,
         at: Timestamp,
     ) -> Result<Option<SimCard>, StoreError>;
-    /// Gives a claimed card back to the pool.
+    /// Gives a physical card of an organization's stock to an operation, and to no other, if plans
+    /// of the sponsor run on it. A card that was claimed before `stale` for an operation that was
+    /// never recorded is free, and so is one whose operation was refunded with nothing of it left
+    /// at the operator.
+    async fn claim_stock_sim(
+        &self,
+        org: OrgId,
+        iccid: &str,
+        sponsor_id: &str,
+        operation: OperationId,
+        at: Timestamp,
+        stale: Timestamp,
+    ) -> Result<StockClaim, StoreError>;
+    /// Gives a claimed card back to the pool or the stock.
     async fn release_sim(&self, iccid: &str, operation: OperationId) -> Result<(), StoreError>;
     /// Marks a card as never to be given out again.
     async fn retire_sim(&self, iccid: &str) -> Result<(), StoreError>;

@@ -2,6 +2,7 @@
 //! must hold whatever was met.
 
 use crate::support::fixtures::{caller, offer, org, plan};
+use crate::support::operator::physical;
 use crate::support::script::Fault;
 use crate::support::world::{Outside, World, run};
 use bappy_actors::model::{LinkId, LinkStatus, OperationState};
@@ -14,13 +15,16 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Saga {
     Create,
+    /// On a physical card of the organization's stock.
+    CreateOnCard,
     Add(usize),
     Remove,
     Suspend,
 }
 
-pub const CHARGED: [Saga; 3] = [Saga::Create, Saga::Add(1), Saga::Add(3)];
-pub const ALL: [Saga; 5] = [Saga::Create, Saga::Add(1), Saga::Add(3), Saga::Remove, Saga::Suspend];
+pub const CHARGED: [Saga; 4] = [Saga::Create, Saga::CreateOnCard, Saga::Add(1), Saga::Add(3)];
+pub const ALL: [Saga; 6] =
+    [Saga::Create, Saga::CreateOnCard, Saga::Add(1), Saga::Add(3), Saga::Remove, Saga::Suspend];
 
 /// An answer waits for the operator no longer than 18 s, and for the database 2 s more.
 pub const ANSWER_MAX: Duration = Duration::from_millis(20_100);
@@ -45,7 +49,12 @@ impl Saga {
         let (operations, caller) = (&world.operations, caller(org(1)));
         match self {
             Saga::Create => {
-                let create = CreateLink { plan: offer(plan(2, "20")), name: None };
+                let create = CreateLink { plan: offer(plan(2, "20")), name: None, iccid: None };
+                operations.create_link(caller, create).await
+            }
+            Saga::CreateOnCard => {
+                let iccid = Some(physical(0).iccid);
+                let create = CreateLink { plan: offer(plan(2, "20")), name: None, iccid };
                 operations.create_link(caller, create).await
             }
             Saga::Add(plans) => operations.add_plans(caller, World::add(link, plans)).await,

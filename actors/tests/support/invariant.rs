@@ -1,11 +1,12 @@
 //! Invariant I: no money lost, nothing charged twice, nothing activated unpaid.
 
 use super::operator::ScriptedOperator;
-use super::store::{Data, MemoryStore};
+use super::store::{Data, MemoryStore, SimState};
 use bappy_actors::model::{
     ActivationStatus, Cleanup, EntryKind, LedgerEntry, Money, Operation, OperationKind,
     OperationState, OrgId,
 };
+use bappy_actors::ports::{Endpoint, EndpointStatus};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Holds at any time, also while operations run and before cleanups have drained.
@@ -33,6 +34,30 @@ pub fn assert_drained(store: &MemoryStore, operator: &ScriptedOperator) {
         assert_ne!(operation.state, OperationState::Pending, "still pending: {operation:?}");
         assert_ne!(operation.cleanup, Cleanup::Watching, "still watched: {operation:?}");
         assert_ne!(operation.cleanup, Cleanup::Manual, "left to a person: {operation:?}");
+    }
+    assert_stock(&data, operator);
+}
+
+/// A physical card is its Link's, or can be claimed anew, and then nothing of ours is on it.
+#[track_caller]
+fn assert_stock(data: &Data, operator: &ScriptedOperator) {
+    for iccid in data.stock.keys() {
+        let state = &data.sims[iccid].1;
+        if data.links.values().any(|(_, link)| link.iccid == *iccid) {
+            assert_eq!(*state, SimState::Used, "{iccid} is a Link's");
+            continue;
+        }
+        let is_free = match state {
+            SimState::Free => true,
+            SimState::Claimed(by, _) => data.operations.get(by).is_none_or(|stored| {
+                stored.operation.state == OperationState::Refunded
+                    && matches!(stored.operation.cleanup, Cleanup::None | Cleanup::Done)
+            }),
+            SimState::Used | SimState::Retired => false,
+        };
+        assert!(is_free, "{iccid} is lost: {state:?}");
+        let live = |e: &Endpoint| e.iccid == *iccid && e.status != EndpointStatus::Terminated;
+        assert!(!operator.state().endpoints.iter().any(live), "something is left on {iccid}");
     }
 }
 

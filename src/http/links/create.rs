@@ -6,6 +6,7 @@ use crate::http::envelope::Success;
 use crate::http::error::ApiError;
 use crate::http::field_errors::{FieldErrors, Validate};
 use crate::http::idempotency_key::{OptionalKey, RequestDigest};
+use crate::http::identifier::Identifier;
 use crate::http::json::StrictJson;
 use crate::http::keyed_call::KeyedCall;
 use crate::http::request_id::RequestContext;
@@ -25,11 +26,17 @@ pub(super) const NAME_CHARACTERS_MAX: usize = 100;
 pub struct NewLink {
     plan_id: Uuid,
     name: Option<String>,
+    iccid: Option<String>,
 }
 
 impl Validate for NewLink {
     fn validate(&self, errors: &mut FieldErrors) {
         validate_name(self.name.as_deref(), errors);
+        if let Some(iccid) = &self.iccid
+            && !matches!(Identifier::parse(iccid), Some(Identifier::Iccid(_)))
+        {
+            errors.add("iccid", "iccid must be 19 or 20 digits.");
+        }
     }
 }
 
@@ -53,7 +60,8 @@ pub(super) async fn create(
     body: StrictJson<NewLink>,
 ) -> Result<Success<CreatedLinkView>, ApiError> {
     let digest = RequestDigest::of(&request, &body.json);
-    let create = CreateLink { plan: PlanId(body.value.plan_id), name: body.value.name };
+    let NewLink { plan_id, name, iccid } = body.value;
+    let create = CreateLink { plan: PlanId(plan_id), name, iccid };
     let call = KeyedCall::new(&api, &context, &organization, key, digest);
     let told = call.run(async |caller| api.operations.create_link(caller, create).await).await?;
     let Answer::LinkCreated { snapshot, amount, currency } = told.answer else {

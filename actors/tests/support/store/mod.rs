@@ -43,6 +43,8 @@ pub struct Data {
     pub links: BTreeMap<LinkId, (OrgId, Link)>,
     pub activations: BTreeMap<ActivationId, (OrgId, Activation)>,
     pub sims: BTreeMap<String, (SimCard, SimState)>,
+    /// The physical cards among them, by whose stock they are in.
+    pub stock: BTreeMap<String, OrgId>,
     pub plans: BTreeMap<PlanId, Plan>,
     pub readings: Vec<(LinkId, UsageReading)>,
     /// Commands in each batch that was committed, or tried.

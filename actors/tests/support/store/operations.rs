@@ -84,6 +84,9 @@ impl Data {
         let Some(stored) = self.held(org, id, epoch) else { return false };
         stored.operation.cleanup = cleanup;
         stored.lease_until = due_at;
+        if cleanup == Cleanup::Done {
+            self.end_claims(id);
+        }
         true
     }
 

@@ -8,8 +8,8 @@ use bappy_actors::model::{
     Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Timestamp,
 };
 use bappy_actors::ports::{
-    Batch, Claimed, Closing, CommitOutcome, LinkChange, OpenOutcome, SimCard, Store, StoreError,
-    UsageReading, WalletRow,
+    Batch, Claimed, Closing, CommitOutcome, LinkChange, OpenOutcome, SimCard, StockClaim, Store,
+    StoreError, UsageReading, WalletRow,
 };
 
 type Done<T> = Result<T, StoreError>;
@@ -116,6 +116,21 @@ impl Store for MemoryStore {
         at: Timestamp,
     ) -> Done<Option<SimCard>> {
         self.call("claim_sim", |data| Ok(data.claim_sim(sponsor_id, kind, operation, at))).await
+    }
+
+    async fn claim_stock_sim(
+        &self,
+        org: OrgId,
+        iccid: &str,
+        sponsor_id: &str,
+        operation: OperationId,
+        at: Timestamp,
+        stale: Timestamp,
+    ) -> Done<StockClaim> {
+        self.call("claim_stock_sim", |data| {
+            Ok(data.claim_stock_sim(org, (iccid, sponsor_id), operation, at, stale))
+        })
+        .await
     }
 
     async fn release_sim(&self, iccid: &str, operation: OperationId) -> Done<()> {
