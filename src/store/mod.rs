@@ -20,6 +20,7 @@ mod db;
 mod entries;
 mod error;
 mod ledger;
+mod link_fees;
 pub mod link_summaries;
 mod links;
 mod lookups;

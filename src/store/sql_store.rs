@@ -1,17 +1,17 @@
 //! The core's [`Store`] on either database: which function of which aggregate answers it.
 
 use super::{
-    Database, DbError, activations, entries, is_unique_violation, ledger::Ledger, links,
+    Database, DbError, activations, entries, is_unique_violation, ledger::Ledger, link_fees, links,
     operations, plans, sims, wallet,
 };
 use async_trait::async_trait;
 use bappy_actors::model::{
-    Activation, ActivationId, Cleanup, Currency, EntryId, LedgerEntry, Link, LinkId, LinkSnapshot,
-    Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Timestamp,
+    Activation, ActivationId, Cleanup, Currency, EntryId, LedgerEntry, Link, LinkFee, LinkId,
+    LinkSnapshot, Month, Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Timestamp,
 };
 use bappy_actors::ports::{
-    Batch, Claimed, Closing, CommitOutcome, LinkChange, OpenOutcome, SimCard, StockClaim, Store,
-    StoreError, UsageReading, WalletRow,
+    Batch, Candidate, Claimed, Closing, CommitOutcome, FeeBook, LinkChange, OpenOutcome, Payer,
+    SimCard, StockClaim, Store, StoreError, Suspending, SuspensionOutcome, UsageReading, WalletRow,
 };
 
 /// The store of this platform: a database and its ledger writers.
@@ -102,10 +102,15 @@ impl Store for SqlStore {
     ) -> Result<OpenOutcome, StoreError> {
         let row = operation.clone();
         let opened = self.db.write(move |tx| {
-            Box::pin(async move { operations::open(tx, &row, lease_until).await })
+            Box::pin(async move {
+                // Not to be committed, and no failure of the database.
+                let opens = operations::open(tx, &row, lease_until).await?;
+                if opens { Ok(()) } else { Err(DbError::FeeDue) }
+            })
         });
         match opened.await {
             Ok(()) => Ok(OpenOutcome::Opened),
+            Err(DbError::FeeDue) => Ok(OpenOutcome::FeeDue),
             Err(DbError::Sql(error)) if is_unique_violation(&error) => {
                 let why = self.why_not_opened(&operation).await?;
                 why.ok_or_else(|| DbError::Sql(error).into())
@@ -162,6 +167,28 @@ impl Store for SqlStore {
         due_at: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
         write!(self, |tx| operations::reschedule(tx, org, id, epoch, cleanup, due_at))
+    }
+
+    async fn due_fee(&self, org: OrgId, link: LinkId) -> Result<Option<LinkFee>, StoreError> {
+        read!(self, link_fees::due, org, link)
+    }
+
+    async fn is_fee_charged(
+        &self,
+        org: OrgId,
+        link: LinkId,
+        month: Month,
+        entry: EntryId,
+    ) -> Result<bool, StoreError> {
+        read!(self, link_fees::is_charged, org, link, month, entry)
+    }
+
+    async fn open_suspensions(
+        &self,
+        org: OrgId,
+        suspensions: Vec<Suspending>,
+    ) -> Result<Vec<SuspensionOutcome>, StoreError> {
+        write!(self, |tx| link_fees::suspend(tx, org, &suspensions))
     }
 
     async fn claim_sim(
@@ -271,5 +298,41 @@ impl Store for SqlStore {
         operation: OperationId,
     ) -> Result<Option<(EntryId, LedgerEntry)>, StoreError> {
         read!(self, entries::debit_of, org, operation)
+    }
+}
+
+#[async_trait]
+impl FeeBook for SqlStore {
+    async fn payers(
+        &self,
+        unfinished: Option<Month>,
+        after: Option<OrgId>,
+        limit: i64,
+    ) -> Result<Vec<Payer>, StoreError> {
+        read!(self, link_fees::payers, unfinished, after, limit)
+    }
+
+    async fn candidates(
+        &self,
+        org: OrgId,
+        month: Month,
+        after: Option<LinkId>,
+        limit: i64,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        read!(self, link_fees::candidates, org, month, after, limit)
+    }
+
+    async fn waive(
+        &self,
+        org: OrgId,
+        month: Month,
+        links: Vec<LinkId>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        write!(self, |tx| link_fees::waive(tx, org, month, &links, at))
+    }
+
+    async fn complete(&self, org: OrgId, month: Month, at: Timestamp) -> Result<(), StoreError> {
+        write!(self, |tx| link_fees::complete(tx, org, month, at))
     }
 }

@@ -1,7 +1,7 @@
 //! Operations: attempts to change something at the operator, charged or not.
 
 use super::{
-    Activation, ActivationId, Currency, EntryId, LinkId, LinkSnapshot, LinkStatus, Money,
+    Activation, ActivationId, Currency, EntryId, LinkId, LinkSnapshot, LinkStatus, Money, Month,
     OperationId, OrgId, PlanId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -110,6 +110,9 @@ pub enum Request {
         status: Option<LinkStatus>,
         /// The name it shall have, if that changes.
         name: Option<String>,
+        /// The month whose fee it pays, where one was due of the suspended Link.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fee: Option<Month>,
     },
 }
 

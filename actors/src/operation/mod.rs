@@ -8,7 +8,7 @@
 //! deadline. Nothing is told before its end is committed. What was refunded is never debited
 //! again; what lands of it at the operator is undone.
 
-mod change;
+pub(crate) mod change;
 mod charge;
 mod finish;
 mod operator_calls;

@@ -6,9 +6,9 @@
 
 use super::SimCard;
 use crate::model::{
-    Activation, ActivationId, Answer, Cleanup, EntryId, EsimProfile, Failure, LedgerEntry, Link,
-    LinkId, LinkSnapshot, LinkStatus, Money, Operation, OperationId, OperationState, OrgId, Plan,
-    PlanId, Request, SimKind, Timestamp, Volume,
+    Activation, ActivationId, Answer, ChargedFee, Cleanup, EntryId, EsimProfile, Failure,
+    LedgerEntry, Link, LinkFee, LinkId, LinkSnapshot, LinkStatus, Money, Month, Operation,
+    OperationId, OperationState, OrgId, Plan, PlanId, Request, SimKind, Timestamp, Volume,
 };
 use crate::model::{ActivationStatus, Currency};
 use async_trait::async_trait;
@@ -71,6 +71,10 @@ pub struct Planned {
     pub links: Vec<Link>,
     /// New activations, each adding its volume to its Link.
     pub activations: Vec<Activation>,
+    /// Link fees that entries charge.
+    pub fees: Vec<ChargedFee>,
+    /// Link fees that are due again, because the entry that paid them is refunded.
+    pub fees_returned: Vec<(LinkId, EntryId)>,
 }
 
 /// What goes down together for one wallet.
@@ -103,6 +107,10 @@ pub enum Guard {
     ReferenceTaken,
     /// Its card is another Link's.
     SimTaken,
+    /// Another operation that must come first runs on the same Link.
+    LinkBusy,
+    /// The fee of its Link and month was charged, fell due or was waived already.
+    FeeTaken,
 }
 
 /// How a commit ended.
@@ -125,6 +133,39 @@ pub enum OpenOutcome {
     KeyTaken,
     /// Another operation that must come first runs on the same Link.
     LinkBusy,
+    /// It reactivates a Link of which a fee is due, and pays none.
+    FeeDue,
+}
+
+/// Why a Link is suspended for a fee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspension {
+    /// Its fee falls due now, because the balance does not cover it.
+    FallsDue(LinkFee),
+    /// A fee that fell due earlier was not paid.
+    Owing,
+}
+
+/// The suspension of a Link for a fee, to be recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suspending {
+    /// The operation that drives the operator to it; charges nothing.
+    pub operation: Operation,
+    /// When the resolver shall carry it out.
+    pub lease_until: Timestamp,
+    /// Why.
+    pub because: Suspension,
+}
+
+/// How recording the suspension of a Link for a fee ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SuspensionOutcome {
+    /// Recorded; the Link's fee is due.
+    Opened,
+    /// Another operation that must come first runs on the Link.
+    LinkBusy,
+    /// There is no reason: the fee was charged or decided on, or the Link is inactive.
+    Unfounded,
 }
 
 /// How claiming a physical card of an organization's stock ended.
@@ -247,6 +288,24 @@ pub trait Store: Send + Sync + 'static {
         cleanup: Cleanup,
         due_at: Option<Timestamp>,
     ) -> Result<bool, StoreError>;
+
+    /// The fee that is due of a Link: fallen, not covered, and not paid since.
+    async fn due_fee(&self, org: OrgId, link: LinkId) -> Result<Option<LinkFee>, StoreError>;
+    /// Whether a Link's fee of a month is charged by this entry.
+    async fn is_fee_charged(
+        &self,
+        org: OrgId,
+        link: LinkId,
+        month: Month,
+        entry: EntryId,
+    ) -> Result<bool, StoreError>;
+    /// Records suspensions for fees, together with the fees that fall due; says of each, in order,
+    /// how that ended.
+    async fn open_suspensions(
+        &self,
+        org: OrgId,
+        suspensions: Vec<Suspending>,
+    ) -> Result<Vec<SuspensionOutcome>, StoreError>;
 
     /// Gives a free card to an operation, and to no other.
     async fn claim_sim(

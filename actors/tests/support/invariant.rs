@@ -3,7 +3,7 @@
 use super::operator::ScriptedOperator;
 use super::store::{Data, MemoryStore, SimState};
 use bappy_actors::model::{
-    ActivationStatus, Cleanup, EntryKind, LedgerEntry, Money, Operation, OperationKind,
+    ActivationStatus, Cleanup, EntryKind, LedgerEntry, LinkStatus, Money, Operation, OperationKind,
     OperationState, OrgId,
 };
 use bappy_actors::ports::{Endpoint, EndpointStatus};
@@ -36,6 +36,25 @@ pub fn assert_drained(store: &MemoryStore, operator: &ScriptedOperator) {
         assert_ne!(operation.cleanup, Cleanup::Manual, "left to a person: {operation:?}");
     }
     assert_stock(&data, operator);
+    assert_statuses(&data, operator);
+}
+
+/// A Link has at the operator the status that it has with us, and one that owes a fee is off.
+#[track_caller]
+fn assert_statuses(data: &Data, operator: &ScriptedOperator) {
+    let state = operator.state();
+    for (org, link) in data.links.values() {
+        let endpoint = state.endpoints.iter().find(|e| e.endpoint_id == link.endpoint_id);
+        let status = endpoint.expect("a Link without an endpoint").status;
+        let expected = match link.status {
+            LinkStatus::Active => EndpointStatus::Active,
+            LinkStatus::Suspended => EndpointStatus::Suspended,
+            LinkStatus::Inactive => EndpointStatus::Terminated,
+        };
+        assert_eq!(status, expected, "{link:?}");
+        let owes = data.due_fee(*org, link.id);
+        assert!(owes.is_none() || link.status != LinkStatus::Active, "active and owes {owes:?}");
+    }
 }
 
 /// A physical card is its Link's, or can be claimed anew, and then nothing of ours is on it.
@@ -96,7 +115,19 @@ fn assert_entry(data: &Data, ledger: &[LedgerEntry], entry: &LedgerEntry) {
             assert_eq!(debit.amount.negated(), entry.amount, "a refund of another amount");
         }
         EntryKind::Credit | EntryKind::Adjustment => assert_eq!(entry.refund_of, None),
-        EntryKind::Sms | EntryKind::LinkFee => {}
+        EntryKind::LinkFee => {
+            let refunds = ledger.iter().filter(|other| other.refund_of == Some(entry.id)).count();
+            let rows = data.fees.iter().filter(|row| row.entry == Some(entry.id)).count();
+            assert_eq!(refunds + rows, 1, "a fee is charged or refunded: {entry:?}");
+            if let Some(id) = entry.operation_id {
+                let operation = &data.operations[&id].operation;
+                let refunded = usize::from(operation.state == OperationState::Refunded);
+                assert_eq!(refunds, refunded, "refunds of {operation:?}");
+                assert_eq!(entry.amount, operation.amount.negated());
+                assert_ne!(operation.state, OperationState::Rejected, "charged: {operation:?}");
+            }
+        }
+        EntryKind::Sms => {}
     }
 }
 

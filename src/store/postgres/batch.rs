@@ -133,6 +133,8 @@ fn statement(batches: &[&Batch]) -> Result<Statement, DbError> {
     columns::activations(s, batches)?;
     columns::volumes(s, batches)?;
     columns::entries(s, batches)?;
+    columns::fees(s, batches)?;
+    columns::fees_returned(s, batches)?;
     s.sql.push_str("\nSELECT org_id FROM moved");
     Ok(statement)
 }

@@ -15,15 +15,12 @@ use crate::model::{
     ActivationId, Cleanup, EntryId, LinkId, LinkStatus, Operation, OperationId, OperationKind,
     OperationState, Plan, PlanId, Request,
 };
-use crate::operation::finish::{self};
+use crate::operation::finish::{self, CALL_TIME_MIN};
 use crate::operation::operator_calls::Landed;
 use crate::operation::{AddPlans, Caller, CreateLink, Ended, OperationError, Services, left};
 use crate::ports::Guard;
 use crate::wallet::{Command, CommandError, Debit};
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
-
-/// Another call to the operator is not begun with less time than this.
-const CALL_TIME_MIN: Duration = Duration::from_millis(50);
 
 /// One charged call and what is known of it.
 struct Item {
@@ -234,12 +231,5 @@ async fn open(services: &Services, items: &[Item], deadline: Deadline) -> Result
         }
         Some(Err(error)) => error,
     };
-    Err(Ended::before_record(match refused {
-        CommandError::Refused(refused) => refused.into(),
-        CommandError::Guarded(_) => OperationError::KeyTaken,
-        CommandError::Overloaded => OperationError::Overloaded,
-        CommandError::NoWallet => OperationError::Database("no such wallet".to_owned()),
-        CommandError::Unavailable(why) => OperationError::Database(why),
-        CommandError::Lost => OperationError::Unsettled,
-    }))
+    Err(Ended::before_record(finish::not_charged(refused)))
 }

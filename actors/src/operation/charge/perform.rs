@@ -1,10 +1,11 @@
 //! Has the operator do what was charged for, as [`step`] says: sends, reads back, takes another
 //! card.
 
-use super::{CALL_TIME_MIN, Deadline, Item};
+use super::{Deadline, Item};
 use crate::gateway::Permit;
 use crate::model::{Cleanup, Failure, Request, SimKind};
 use crate::operation::Services;
+use crate::operation::finish::CALL_TIME_MIN;
 use crate::operation::operator_calls::{self};
 use crate::operation::step::{self, CallKind, Event, Next, Phase, Progress, Seen};
 use crate::ports::{CallError, SimCard};

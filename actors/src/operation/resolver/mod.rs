@@ -4,6 +4,7 @@
 
 mod carry_on;
 mod resume;
+mod suspend_again;
 mod tidy;
 
 use crate::model::{
@@ -133,6 +134,9 @@ impl Resolver {
             }
             (OperationState::Pending, OperationKind::RemovePlan | OperationKind::UpdateLink) => {
                 self.carry_on(operation.clone()).await
+            }
+            (OperationState::Refunded, OperationKind::UpdateLink) => {
+                self.suspend_again(operation.clone()).await
             }
             (OperationState::Refunded, _) => self.tidy(operation.clone()).await,
             (OperationState::Succeeded | OperationState::Rejected, _) => {

@@ -1,10 +1,13 @@
 //! An in-memory database: one mutex, the same guards as the real ones.
 
 mod commit;
+mod fees;
 mod links;
 mod operations;
 mod port;
 mod sims;
+
+pub use fees::FeeRow;
 
 use super::script::{Fault, Script};
 use bappy_actors::model::{
@@ -46,6 +49,7 @@ pub struct Data {
     /// The physical cards among them, by whose stock they are in.
     pub stock: BTreeMap<String, OrgId>,
     pub plans: BTreeMap<PlanId, Plan>,
+    pub fees: Vec<FeeRow>,
     pub readings: Vec<(LinkId, UsageReading)>,
     /// Commands in each batch that was committed, or tried.
     pub batch_sizes: Vec<usize>,

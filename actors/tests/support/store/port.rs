@@ -4,12 +4,12 @@ use super::super::script::Fault;
 use super::MemoryStore;
 use async_trait::async_trait;
 use bappy_actors::model::{
-    Activation, ActivationId, Cleanup, Currency, EntryId, LedgerEntry, Link, LinkId, LinkSnapshot,
-    Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Timestamp,
+    Activation, ActivationId, Cleanup, Currency, EntryId, LedgerEntry, Link, LinkFee, LinkId,
+    LinkSnapshot, Month, Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Timestamp,
 };
 use bappy_actors::ports::{
     Batch, Claimed, Closing, CommitOutcome, LinkChange, OpenOutcome, SimCard, StockClaim, Store,
-    StoreError, UsageReading, WalletRow,
+    StoreError, Suspending, SuspensionOutcome, UsageReading, WalletRow,
 };
 
 type Done<T> = Result<T, StoreError>;
@@ -106,6 +106,31 @@ impl Store for MemoryStore {
         due_at: Option<Timestamp>,
     ) -> Done<bool> {
         self.call("reschedule", |data| Ok(data.reschedule(org, id, epoch, cleanup, due_at))).await
+    }
+
+    async fn due_fee(&self, org: OrgId, link: LinkId) -> Done<Option<LinkFee>> {
+        self.call("due_fee", |data| Ok(data.due_fee(org, link))).await
+    }
+
+    async fn is_fee_charged(
+        &self,
+        org: OrgId,
+        link: LinkId,
+        month: Month,
+        entry: EntryId,
+    ) -> Done<bool> {
+        self.call("is_fee_charged", |data| Ok(data.is_fee_charged(org, link, month, entry))).await
+    }
+
+    async fn open_suspensions(
+        &self,
+        org: OrgId,
+        suspensions: Vec<Suspending>,
+    ) -> Done<Vec<SuspensionOutcome>> {
+        self.call("open_suspensions", |data| {
+            Ok(suspensions.iter().map(|one| data.suspend(org, one.clone())).collect())
+        })
+        .await
     }
 
     async fn claim_sim(
