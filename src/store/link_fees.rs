@@ -202,7 +202,7 @@ pub async fn candidates(
     rows.into_iter().map(candidate).collect()
 }
 
-/// Records suspensions for fees: see [`bappy_actors::ports::Store::open_suspensions`].
+/// Records suspensions by the platform itself: see [`bappy_actors::ports::Store::open_suspensions`].
 pub async fn suspend(
     tx: &mut Tx,
     org: OrgId,
@@ -247,16 +247,18 @@ async fn suspend_one(
     if !operations::insert_if_free(tx, operation, suspending.lease_until).await? {
         return Ok(SuspensionOutcome::LinkBusy);
     }
-    let serves = opt!(
+    let row = opt!(
         tx,
         (String,),
-        "SELECT status FROM links WHERE org_id = $1 AND id = $2 AND status <> 'inactive'",
+        "SELECT status FROM links WHERE org_id = $1 AND id = $2",
         org.0,
         link.0
     )?;
+    let status = row.map(|(status,)| LinkStatus::from_word(&status)).transpose()?;
     let is_due = due(tx, org, link).await?.is_some();
     let is_founded = match suspending.because {
-        _ if serves.is_none() => false,
+        _ if status.is_none_or(|status| status == LinkStatus::Inactive) => false,
+        Suspension::Off => status == Some(LinkStatus::Suspended),
         Suspension::Owing => is_due,
         Suspension::FallsDue(_) if is_due => false,
         Suspension::FallsDue(fee) => {

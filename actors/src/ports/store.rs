@@ -137,16 +137,19 @@ pub enum OpenOutcome {
     FeeDue,
 }
 
-/// Why a Link is suspended for a fee.
+/// Why a Link is suspended by the platform itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suspension {
     /// Its fee falls due now, because the balance does not cover it.
     FallsDue(LinkFee),
     /// A fee that fell due earlier was not paid.
     Owing,
+    /// It is suspended with us, and serves at the operator: a reactivation took effect after its
+    /// refund.
+    Off,
 }
 
-/// The suspension of a Link for a fee, to be recorded.
+/// The suspension of a Link by the platform itself, to be recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suspending {
     /// The operation that drives the operator to it; charges nothing.
@@ -157,14 +160,14 @@ pub struct Suspending {
     pub because: Suspension,
 }
 
-/// How recording the suspension of a Link for a fee ended.
+/// How recording a suspension by the platform itself ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SuspensionOutcome {
-    /// Recorded; the Link's fee is due.
+    /// Recorded, with the fee that falls due.
     Opened,
     /// Another operation that must come first runs on the Link.
     LinkBusy,
-    /// There is no reason: the fee was charged or decided on, or the Link is inactive.
+    /// There is no reason (any more), or the Link is inactive.
     Unfounded,
 }
 
@@ -299,7 +302,7 @@ pub trait Store: Send + Sync + 'static {
         month: Month,
         entry: EntryId,
     ) -> Result<bool, StoreError>;
-    /// Records suspensions for fees, together with the fees that fall due; says of each, in order,
+    /// Records suspensions by the platform itself, together with the fees that fall due; says of each, in order,
     /// how that ended.
     async fn open_suspensions(
         &self,

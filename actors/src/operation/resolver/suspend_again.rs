@@ -1,5 +1,5 @@
 //! Reactivations that were refunded: where one takes effect all the same, its Link is suspended
-//! again, as long as its fee is due.
+//! again, unless a later one was paid.
 
 use super::{CALL_TIMEOUT, PATIENCE, Resolver, watch_until};
 use crate::model::{Cleanup, LinkStatus, Operation, Request};
@@ -60,7 +60,7 @@ impl Resolver {
     }
 
     /// Has the Link suspended by an operation of its own, which keeps every other change of it out
-    /// until it is; unless its fee was paid meanwhile. Where another change runs, that one ends
+    /// until it is; unless it was reactivated meanwhile. Where another change runs, that one ends
     /// first.
     async fn suspend(&self, refunded: &Operation, endpoint_id: &str) -> Result<(), OperationError> {
         let services = &*self.services;
@@ -70,7 +70,7 @@ impl Resolver {
             &*services.ids,
             link,
             endpoint_id,
-            Suspension::Owing,
+            Suspension::Off,
             now,
             (now, services.limits.horizon),
         );

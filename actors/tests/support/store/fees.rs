@@ -80,6 +80,7 @@ impl Data {
         let is_founded = match because {
             _ if self.links[&link].1.status == LinkStatus::Inactive => false,
             Suspension::Owing => is_due,
+            Suspension::Off => self.links[&link].1.status == LinkStatus::Suspended,
             Suspension::FallsDue(fee) => {
                 let is_new = self.fees_of(org, link).all(|row| row.fee.month != fee.month);
                 if is_new && !is_due {
