@@ -76,6 +76,20 @@ pub(super) async fn is_taken(
     Ok(row.is_some())
 }
 
+/// Whether it is decided what becomes of a fee.
+async fn is_decided(tx: &mut Tx, org: OrgId, fee: LinkFee) -> Result<bool, DbError> {
+    let row = opt!(
+        tx,
+        (String,),
+        "SELECT state FROM link_fees
+         WHERE org_id = $1 AND link_id = $2 AND month = $3 AND state <> 'paid'",
+        org.0,
+        fee.link_id.0,
+        fee.month.to_string()
+    )?;
+    Ok(row.is_some())
+}
+
 /// Whether a Link's fee of a month is charged by an entry.
 pub async fn is_charged(
     tx: &mut Tx,
@@ -245,7 +259,13 @@ async fn suspend_one(
     let operation = &suspending.operation;
     let link = operation.link_id;
     if !operations::insert_if_free(tx, operation, suspending.lease_until).await? {
-        return Ok(SuspensionOutcome::LinkBusy);
+        // Perhaps another run was first: what that one decided stands.
+        return Ok(match suspending.because {
+            Suspension::FallsDue(fee) if is_decided(tx, org, fee).await? => {
+                SuspensionOutcome::Unfounded
+            }
+            _ => SuspensionOutcome::LinkBusy,
+        });
     }
     let row = opt!(
         tx,
@@ -259,7 +279,7 @@ async fn suspend_one(
     let is_founded = match suspending.because {
         _ if status.is_none_or(|status| status == LinkStatus::Inactive) => false,
         Suspension::Off => status == Some(LinkStatus::Suspended),
-        Suspension::Owing => is_due,
+        Suspension::Owing => is_due && status == Some(LinkStatus::Active),
         Suspension::FallsDue(_) if is_due => false,
         Suspension::FallsDue(fee) => {
             decide(tx, (org, link), fee.month, ("due", fee.amount), operation.created_at).await?

@@ -12,6 +12,7 @@ mod breaker;
 mod change_plans;
 mod credentials;
 mod faults;
+mod fees;
 mod idempotency;
 mod instances;
 mod lists;

@@ -142,7 +142,7 @@ pub enum OpenOutcome {
 pub enum Suspension {
     /// Its fee falls due now, because the balance does not cover it.
     FallsDue(LinkFee),
-    /// A fee that fell due earlier was not paid.
+    /// A fee that fell due earlier was not paid, and the Link is active with us all the same.
     Owing,
     /// It is suspended with us, and serves at the operator: a reactivation took effect after its
     /// refund.

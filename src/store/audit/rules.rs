@@ -131,12 +131,13 @@ pub(super) const RULES: &[Rule] = &[
             LEFT JOIN link_fees f ON f.org_id = e.org_id AND f.link_id = e.link_id
                 AND f.entry_id = e.id
             WHERE e.kind = 'link_fee'{org:e}
-              AND NOT ((e.operation_id IS NULL AND f.state = 'charged' AND f.amount = -e.amount)
+              AND ((e.operation_id IS NULL AND f.state = 'charged' AND f.amount = -e.amount)
                 OR (o.kind = 'update_link' AND e.amount = -o.amount
                   AND COALESCE(o.debit_id, e.id) = e.id
                   AND ((o.state IN ('pending', 'succeeded') AND r.id IS NULL AND f.state = 'paid'
                       AND f.amount = -e.amount)
-                    OR (o.state = 'refunded' AND r.id IS NOT NULL AND f.entry_id IS NULL))))",
+                    OR (o.state = 'refunded' AND r.id IS NOT NULL AND f.entry_id IS NULL))))
+                IS NOT TRUE",
         detail: |row| {
             format!(
                 "the link fee of {} stands for {}, was given back {}, and its operation is {}",

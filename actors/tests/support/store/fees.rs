@@ -79,7 +79,7 @@ impl Data {
         let is_due = self.due_fee(org, link).is_some();
         let is_founded = match because {
             _ if self.links[&link].1.status == LinkStatus::Inactive => false,
-            Suspension::Owing => is_due,
+            Suspension::Owing => is_due && self.links[&link].1.status == LinkStatus::Active,
             Suspension::Off => self.links[&link].1.status == LinkStatus::Suspended,
             Suspension::FallsDue(fee) => {
                 let is_new = self.fees_of(org, link).all(|row| row.fee.month != fee.month);
