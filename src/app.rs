@@ -12,6 +12,7 @@ use crate::http::api::Api;
 use crate::http::edge::{Edge, EdgeSettings};
 use crate::http::fallback::not_found;
 use crate::http::limits::{RequestLimits, ServerLimits, apply_server_limits};
+use crate::http::rate_limit::RateLimits;
 use crate::http::service::StatusPage;
 use crate::http::tenant::Tenants;
 use crate::identity::{self, Identity, IdentityConfig};
@@ -21,7 +22,7 @@ use actix::{Arbiter, ArbiterHandle, System};
 use actix_web::{App, HttpServer, web};
 use bappy_actors::billing::{FeeRun, MonthlyFees};
 use bappy_actors::gateway::{BreakerLimits, GatewayHandle, GatewayLimits, SimPool};
-use bappy_actors::link::{LinkHandle, LinkLimits};
+use bappy_actors::link::{Expiry, LinkHandle, LinkLimits};
 use bappy_actors::model::{Money, OrgId};
 use bappy_actors::operation::{OperationLimits, Operations, Resolver, ResolverHandle, Services};
 use bappy_actors::ports::{Clock, CommitOutcome, FeeBook, Ids, Operator, Store, StoreError};
@@ -34,7 +35,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
-/// Actors of idle wallets and Links are looked for this often.
+/// Actors of idle wallets and Links, and budgets that are whole, are looked for this often.
 const SWEEP: Duration = Duration::from_secs(10);
 /// What runs may take so long to end when the service stops.
 const STOP_MAX: Duration = Duration::from_secs(30);
@@ -116,6 +117,8 @@ pub struct Core {
     pub operations: Operations,
     /// Brings to its end what was left.
     pub resolver: Resolver,
+    /// Ends activations with their time.
+    pub expiry: Expiry,
     /// The wallets.
     pub wallets: Arc<WalletHandle>,
     /// The Links.
@@ -153,13 +156,15 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
         arbiters,
         LinkLimits {
             usage_ttl: config.cache.usage_ttl,
-            usage_entries_max: config.cache.entries_max,
+            status_ttl: config.cache.status_ttl,
+            entries_max: config.cache.entries_max,
             ..LinkLimits::default()
         },
     ));
     let sims = SimPool::new(Arc::clone(&store), Arc::clone(&gateway), Arc::clone(&clock));
     let resolver = ResolverHandle::default();
     let fees = fee_run(config, parts, Arc::clone(&wallets), resolver.clone());
+    let expiry = Expiry::new(Arc::clone(&store), Arc::clone(&clock));
     let services = Arc::new(Services {
         store,
         offers: Arc::new(CachedOffers::new(parts.database.clone())),
@@ -178,7 +183,7 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
     });
     let resolver = Resolver::new(Arc::clone(&services));
     let operations = Operations::new(services, io);
-    Core { operations, resolver, wallets, links, gateway, fees, stop: Arc::default() }
+    Core { operations, resolver, expiry, wallets, links, gateway, fees, stop: Arc::default() }
 }
 
 /// What charges the monthly fees through these wallets.
@@ -276,6 +281,10 @@ fn serve(
     runner.block_on(async {
         let core = core(config, parts, operator, io.clone());
         let organizations = Arc::new(StoredOrganizations::new(parts.database.clone()));
+        let rate_limits = RateLimits::configured(&config.rate_limit, &parts.clock);
+        if let Some(limits) = rate_limits.clone() {
+            actix::spawn(forget_idle(limits));
+        }
         let api = Arc::new(Api {
             database: parts.database.clone(),
             store: Arc::clone(&parts.store) as Arc<dyn Store>,
@@ -283,6 +292,7 @@ fn serve(
             links: Arc::clone(&core.links),
             clock: Arc::clone(&parts.clock),
             tenants: Arc::new(Tenants::new(Arc::clone(&identity), organizations)),
+            rate_limits,
             status: StatusPage::new(
                 parts.database.clone(),
                 Arc::clone(&core.gateway),
@@ -330,12 +340,21 @@ fn serve(
     }
 }
 
+/// Keeps the budgets of organizations that are quiet from piling up; ends with the system.
+async fn forget_idle(limits: Arc<RateLimits>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        limits.forget_idle();
+    }
+}
+
 /// Starts what runs beside the requests.
 fn background(core: &Core, fees_enabled: bool) {
     if fees_enabled {
         tokio::spawn(MonthlyFees::new(core.fees.clone()).run(Arc::clone(&core.stop)));
     }
     tokio::spawn(core.resolver.clone().run(Arc::clone(&core.stop)));
+    tokio::spawn(core.expiry.clone().run(Arc::clone(&core.stop)));
     let (wallets, links) = (Arc::clone(&core.wallets), Arc::clone(&core.links));
     let stop = Arc::clone(&core.stop);
     tokio::spawn(async move {

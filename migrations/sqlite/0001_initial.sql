@@ -110,8 +110,9 @@ CREATE INDEX sims_operation ON sims (operation_id) WHERE state = 'claimed';
 CREATE INDEX sims_stock ON sims (org_id, iccid) WHERE org_id IS NOT NULL;
 
 -- References to organizations, wallets and plans are not declared here, nor on activations and the
--- ledger: each costs a look-up and a lock a row where thousands are written a second. Their rows
--- are never deleted, and what is written here is written together with its wallet's row.
+-- ledger, nor those of the latter two to operations: each costs a look-up and a lock a row where
+-- thousands are written a second. Their rows are never deleted, what is written here is written
+-- together with its wallet's row, and the audit compares all of it.
 --
 -- One attempt to change something at the operator. All of a group end alike; only its first
 -- carries the idempotency key and, while it is pending, the lease.
@@ -174,6 +175,9 @@ CREATE TABLE links (
     profile_state TEXT,
     profile_at    TEXT,
     usage_at      TEXT,
+    -- Where the card was last known to be, as JSON.
+    connectivity  TEXT,
+    connectivity_at TEXT,
     created_at    TEXT NOT NULL,
     updated_at    TEXT NOT NULL,
     PRIMARY KEY (org_id, id)
@@ -201,13 +205,15 @@ CREATE TABLE activations (
     currency       TEXT NOT NULL,
     PRIMARY KEY (org_id, id),
     UNIQUE (org_id, operation_id),
-    FOREIGN KEY (org_id, link_id) REFERENCES links (org_id, id),
-    FOREIGN KEY (org_id, operation_id) REFERENCES operations (org_id, id)
+    FOREIGN KEY (org_id, link_id) REFERENCES links (org_id, id)
 ) STRICT;
-CREATE INDEX activations_link ON activations (org_id, link_id, id);
 -- In force: not cancelled and not expired; a depleted plan is still the Link's.
 CREATE INDEX activations_in_force ON activations (org_id, link_id, id)
     WHERE status IN ('active', 'depleted');
+CREATE INDEX activations_expiring ON activations (expires_at)
+    WHERE status IN ('active', 'depleted') AND expires_at IS NOT NULL;
+CREATE INDEX activations_ended ON activations (org_id, link_id, id)
+    WHERE status IN ('expired', 'cancelled');
 
 CREATE TABLE ledger_entries (
     org_id         BLOB NOT NULL,
@@ -228,7 +234,6 @@ CREATE TABLE ledger_entries (
     description    TEXT NOT NULL,
     created_at     TEXT NOT NULL,
     PRIMARY KEY (org_id, sequence),
-    FOREIGN KEY (org_id, operation_id) REFERENCES operations (org_id, id),
     CHECK ((kind = 'refund') = (refund_of IS NOT NULL)),
     CHECK (kind <> 'refund' OR operation_id IS NOT NULL)
 ) STRICT;
@@ -239,6 +244,29 @@ CREATE UNIQUE INDEX ledger_entries_reference ON ledger_entries (org_id, referenc
     WHERE reference IS NOT NULL;
 CREATE INDEX ledger_entries_link ON ledger_entries (org_id, link_id, sequence)
     WHERE link_id IS NOT NULL;
+-- The rare kinds among millions of others.
+CREATE INDEX ledger_entries_kind ON ledger_entries (org_id, kind, sequence);
+
+-- What the ledger adds up to by UTC day and kind: a row of each plan, and one of all plans and of
+-- none, whose plan_id is nil. Written with the entries. `made` counts the Links (kind `activation`)
+-- and the top-ups that came about on the day. Debited and credited are sums without sign; the
+-- sequences are the least and the greatest of the entries counted, null while there are none.
+CREATE TABLE ledger_days (
+    org_id          BLOB NOT NULL,
+    plan_id         BLOB NOT NULL,
+    kind            TEXT NOT NULL CHECK (kind IN
+        ('credit', 'activation', 'topup', 'refund', 'sms', 'link_fee', 'adjustment')),
+    day             TEXT NOT NULL,
+    entries         INTEGER NOT NULL,
+    debited         INTEGER NOT NULL CHECK (debited >= 0),
+    credited        INTEGER NOT NULL CHECK (credited >= 0),
+    made            INTEGER NOT NULL,
+    first_sequence  INTEGER,
+    last_sequence   INTEGER,
+    PRIMARY KEY (org_id, plan_id, kind, day)
+) STRICT, WITHOUT ROWID;
+-- Which plans sold in a period. No update touches it.
+CREATE INDEX ledger_days_day ON ledger_days (org_id, day);
 
 -- What became of each Link's fee of a month, decided once: `charged`; `due`, where the balance did
 -- not cover it and the Link was suspended; `waived`, where the Link was suspended for an earlier

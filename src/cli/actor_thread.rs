@@ -20,17 +20,17 @@ impl ActorThread {
         let serve = move || {
             let runner = System::new();
             runner.block_on(async {
-                let built = build();
-                let _ = tell.send((built, System::current()));
+                let made = build();
+                let _ = tell.send((made, System::current()));
             });
             if let Err(error) = runner.run() {
                 tracing::error!(%error, "the actors' system ended badly");
             }
         };
         let thread = thread::Builder::new().name("bappy-system".to_owned()).spawn(serve)?;
-        let (built, system) =
+        let (made, system) =
             started.await.map_err(|_| "the actors ended while they started".to_owned())?;
-        Ok((built, Self { system, thread }))
+        Ok((made, Self { system, thread }))
     }
 
     /// Stops the system.

@@ -4,12 +4,12 @@ use super::Profile;
 use super::error::ConfigError;
 use super::file::text_or_file;
 use super::settings::{
-    BreakerConfig, CacheConfig, Config, DatabaseConfig, FeesConfig, IdentityConfig, LogConfig,
-    LogFormat, MetricsConfig, OperatorConfig, OtlpConfig, RateLimitConfig,
+    BreakerConfig, CacheConfig, Config, DatabaseConfig, FeesConfig, IdentityConfig, Limit,
+    LogConfig, LogFormat, MetricsConfig, OperatorConfig, OtlpConfig, RateLimitConfig,
 };
 use super::source::{Setting, Source, named};
 use config::ValueKind;
-use std::{fmt::Display, net::SocketAddr, ops::RangeInclusive, time::Duration};
+use std::{fmt::Display, net::SocketAddr, num::NonZeroU32, ops::RangeInclusive, time::Duration};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::Url;
 
@@ -32,8 +32,15 @@ pub(super) fn read(profile: &Profile, s: &mut Source) -> Result<Config, ConfigEr
         operator: operator(sandbox, s)?,
         rate_limit: RateLimitConfig {
             enabled: switch(s, "rate_limit.enabled", !sandbox)?,
-            per_second: whole(s, "rate_limit.per_second", 1..=RATE_MAX, 100)?,
-            burst: whole(s, "rate_limit.burst", 1..=RATE_MAX, 200)?,
+            requests: limit(s, "rate_limit.per_second", 100, "rate_limit.burst", 200)?,
+            live_reads: limit(
+                s,
+                "rate_limit.live_reads_per_second",
+                5,
+                "rate_limit.live_reads_burst",
+                20,
+            )?,
+            sms: limit(s, "rate_limit.sms_per_second", 10, "rate_limit.sms_burst", 100)?,
         },
         fees: FeesConfig { enabled: switch(s, "fees.enabled", true)? },
         cache: CacheConfig {
@@ -230,6 +237,23 @@ fn switch(s: &mut Source, key: &'static str, default: bool) -> Result<bool, Conf
         }
         kind => Err(ConfigError::wrong(&named, "true or false", Some(&kind.to_string()))),
     }
+}
+
+fn limit(
+    s: &mut Source,
+    per_second: &'static str,
+    per_second_default: u64,
+    burst: &'static str,
+    burst_default: u64,
+) -> Result<Limit, ConfigError> {
+    let mut count = |key, default| {
+        let count = whole(s, key, 1..=RATE_MAX, default)?;
+        Ok(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN))
+    };
+    Ok(Limit {
+        per_second: count(per_second, per_second_default)?,
+        burst: count(burst, burst_default)?,
+    })
 }
 
 fn percent(s: &mut Source, key: &'static str, default: u64) -> Result<u32, ConfigError> {

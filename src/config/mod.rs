@@ -15,8 +15,8 @@ mod source;
 
 pub use error::ConfigError;
 pub use settings::{
-    BreakerConfig, CacheConfig, Config, DatabaseConfig, FeesConfig, IdentityConfig, LogConfig,
-    LogFormat, MetricsConfig, OperatorConfig, OtlpConfig, RateLimitConfig, Required,
+    BreakerConfig, CacheConfig, Config, DatabaseConfig, FeesConfig, IdentityConfig, Limit,
+    LogConfig, LogFormat, MetricsConfig, OperatorConfig, OtlpConfig, RateLimitConfig, Required,
 };
 
 use source::Source;

@@ -2,7 +2,7 @@
 
 use super::ConfigError;
 use secrecy::SecretString;
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 use url::Url;
 
 /// The whole configuration.
@@ -103,9 +103,9 @@ pub struct BreakerConfig {
 /// What is remembered of the operator's answers, on this instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheConfig {
-    /// Usage figures are live that long.
+    /// Usage figures and profile states are live that long.
     pub usage_ttl: Duration,
-    /// Connectivity and profile state are live that long.
+    /// Connectivity is live that long.
     pub status_ttl: Duration,
     /// Links remembered at a time.
     pub entries_max: u64,
@@ -116,10 +116,21 @@ pub struct CacheConfig {
 pub struct RateLimitConfig {
     /// Whether that is limited.
     pub enabled: bool,
+    /// Requests of any kind.
+    pub requests: Limit,
+    /// Reads that ask the provider whatever is cached.
+    pub live_reads: Limit,
+    /// Messages to be sent.
+    pub sms: Limit,
+}
+
+/// A limit of one kind of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
     /// Lasting rate.
-    pub per_second: u32,
-    /// At once.
-    pub burst: u32,
+    pub per_second: NonZeroU32,
+    /// At once, after a pause.
+    pub burst: NonZeroU32,
 }
 
 /// The monthly job.

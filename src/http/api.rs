@@ -2,8 +2,9 @@
 
 use super::edge::{Edge, EdgeSettings};
 use super::error::ApiError;
+use super::rate_limit::{LimitRequests, RateLimits};
 use super::tenant::{Authenticate, Tenants};
-use super::{links, operations, organization, plans, service};
+use super::{info, links, operations, organization, plans, service, transactions};
 use crate::store::{Database, Tx};
 use actix_web::web;
 use bappy_actors::link::LinkHandle;
@@ -26,6 +27,8 @@ pub struct Api {
     pub clock: Arc<dyn Clock>,
     /// Who asks.
     pub tenants: Arc<Tenants>,
+    /// How many requests they may send; none: as many as they like.
+    pub rate_limits: Option<Arc<RateLimits>>,
     /// What `GET /status` looks at.
     pub status: Arc<service::StatusPage>,
     /// What stands before `/v1` in paths.
@@ -43,9 +46,9 @@ impl Api {
         Ok(self.database.read().await?)
     }
 
-    /// A Link with its activations, as stored.
+    /// A Link with its activations, as far as the platform itself knows.
     pub async fn snapshot(&self, org: OrgId, id: LinkId) -> Result<Option<LinkSnapshot>, ApiError> {
-        Ok(self.store.link_snapshot(org, id).await?)
+        Ok(self.store.link_snapshot(org, id, self.clock.now()).await?)
     }
 
     /// The middleware around everything.
@@ -57,14 +60,19 @@ impl Api {
     /// under the base path.
     pub fn configure(self: &Arc<Self>, config: &mut web::ServiceConfig) {
         let authenticate = Authenticate::new(Arc::clone(&self.tenants));
+        let limit_requests = LimitRequests::new(self.rate_limits.clone());
         config.app_data(web::Data::from(Arc::clone(self))).configure(service::configure).service(
             web::scope(&self.base()).configure(service::configure).service(
                 web::scope("")
+                    // What is wrapped around later runs first.
+                    .wrap(limit_requests)
                     .wrap(authenticate)
                     .configure(links::configure)
                     .configure(plans::configure)
+                    .configure(info::configure)
                     .configure(organization::configure)
                     .configure(operations::configure)
+                    .configure(transactions::configure)
                     .default_service(web::to(super::fallback::not_found)),
             ),
         );

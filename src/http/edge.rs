@@ -3,7 +3,7 @@
 //! Installed once, by the composition root, around the whole application. In this order: drop
 //! what comes behind a connection's last answer; open the [`RequestContext`]; refuse by the
 //! head; run the rest, catching a panic; turn what failed into the error envelope and log it;
-//! add `X-Request-Id`; log the request.
+//! add `X-Request-Id` and the limits; log the request.
 //!
 //! **Invariant:** whatever is inside fails with, the partner gets the envelope, and the log
 //! gets the internal context exactly once.
@@ -146,13 +146,15 @@ fn finish(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match answered {
         Ok(mut response) => {
+            context.write_lists(response.headers_mut());
             if let Ok(id) = HeaderValue::from_str(context.id()) {
                 response.headers_mut().insert(X_REQUEST_ID, id);
             }
             log_done(context, response.status());
             Ok(response)
         }
-        Err(failure) => {
+        Err(mut failure) => {
+            context.write_lists(failure.headers_mut());
             log_done(context, failure.status());
             Err(LostRequest(failure).into())
         }

@@ -97,6 +97,11 @@ impl Failure {
         response
     }
 
+    /// The headers that are sent.
+    pub(super) fn headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.headers
+    }
+
     /// The status that is sent.
     pub(super) fn status(&self) -> StatusCode {
         self.status

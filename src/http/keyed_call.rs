@@ -9,11 +9,9 @@ use super::error_kind::{ErrorKind, RetryAfter};
 use super::idempotency_key::{IdempotencyKey, RequestDigest};
 use super::request_id::RequestContext;
 use crate::store::attempts::{KeyedAttempt, latest_for_key};
-use bappy_actors::gateway::NotAdmitted;
 use bappy_actors::model::{Answer, Failure, OperationId, OperationState, Organization, RequestKey};
 use bappy_actors::operation::{Caller, Ended, OperationError};
 use bappy_actors::wallet::Refused;
-use std::time::Duration;
 
 /// Seconds after which a call under a key that runs is worth repeating: most end within one.
 const IN_PROGRESS_RETRY_S: u32 = 1;
@@ -155,17 +153,7 @@ impl<'a> KeyedCall<'a> {
                     None => error,
                 }
             }
-            OperationError::NotAdmitted(NotAdmitted::CredentialsRefused) => {
-                ApiError::new(ErrorKind::Config)
-                    .with_context("the operator refuses our credentials")
-            }
-            OperationError::NotAdmitted(NotAdmitted::BreakerOpen(wait)) => {
-                ApiError::new(ErrorKind::ProviderUnavailable(RetryAfter(whole_seconds(wait))))
-            }
-            OperationError::NotAdmitted(error @ (NotAdmitted::NoRoom | NotAdmitted::NoSession)) => {
-                let kind = ErrorKind::ProviderUnavailable(RetryAfter(UNAVAILABLE_RETRY_S));
-                ApiError::new(kind).with_context(error)
-            }
+            OperationError::NotAdmitted(error) => error.into(),
             OperationError::Overloaded => ApiError::unavailable(UNAVAILABLE_RETRY_S, "overloaded"),
             OperationError::Defect(why) => ApiError::internal(why),
             OperationError::Database(why) => ApiError::unavailable(UNAVAILABLE_RETRY_S, why),
@@ -205,8 +193,4 @@ pub fn failure_kind(failure: Failure) -> ErrorKind {
         }
         Failure::ConfigError => ErrorKind::Config,
     }
-}
-
-fn whole_seconds(wait: Duration) -> u32 {
-    u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
 }

@@ -9,7 +9,7 @@
 //! - [`fallback`]: how a path is declared.
 //!
 //! The resources stand on it, one folder each; [`api`] has the routes, [`tenant`] says whose a
-//! request is, [`keyed_call`] runs the calls that change something.
+//! request is, [`rate_limit`] how many there may be, [`keyed_call`] runs the calls that change something.
 
 pub mod api;
 pub mod closing;
@@ -23,6 +23,7 @@ pub mod fallback;
 pub mod field_errors;
 pub mod idempotency_key;
 pub mod identifier;
+pub mod info;
 pub mod json;
 mod json_text;
 pub mod keyed_call;
@@ -33,7 +34,9 @@ pub mod organization;
 pub mod page;
 pub mod plans;
 mod problem;
+mod provider_failure;
 pub mod query;
+pub mod rate_limit;
 pub mod request_id;
 pub mod service;
 pub mod show;

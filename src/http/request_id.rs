@@ -8,7 +8,7 @@
 //! anything else is replaced. **Invariant:** the span carries the route's template, never the
 //! path, which holds ids.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::{Ready, ready};
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::dev::{Payload, ServiceRequest};
-use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::{DateTime, SecondsFormat, Utc};
 use tracing::Span;
@@ -45,6 +45,7 @@ struct Inner {
     now: Now,
     span: Span,
     route: Cell<Option<&'static str>>,
+    lists: RefCell<Vec<(HeaderName, String)>>,
 }
 
 impl RequestContext {
@@ -70,6 +71,7 @@ impl RequestContext {
             now: Arc::clone(now),
             span,
             route: Cell::new(None),
+            lists: RefCell::default(),
         }))
     }
 
@@ -112,6 +114,28 @@ impl RequestContext {
     pub(super) fn record_route(&self, template: &'static str) {
         self.0.route.set(Some(template));
         self.0.span.record("route", template);
+    }
+
+    /// Adds an item to a header of the answer, however the request ends. The header is a list of
+    /// structured fields (RFC 9651 §3.1), such as `RateLimit`.
+    pub(super) fn add_to_list(&self, name: HeaderName, item: String) {
+        let mut lists = self.0.lists.borrow_mut();
+        match lists.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, list)) => {
+                list.push_str(", ");
+                list.push_str(&item);
+            }
+            None => lists.push((name, item)),
+        }
+    }
+
+    /// Writes the answer's lists.
+    pub(super) fn write_lists(&self, headers: &mut HeaderMap) {
+        for (name, list) in self.0.lists.take() {
+            if let Ok(value) = HeaderValue::try_from(list) {
+                headers.insert(name, value);
+            }
+        }
     }
 
     /// The context of a request inside the edge.

@@ -1,6 +1,8 @@
 //! Mobile networks by country, and by mobile country code and mobile network code (ITU-T E.212).
 
-use super::tables::tables;
+use super::country::countries_found;
+use super::{Country, country, tables::tables};
+use std::collections::BTreeMap;
 
 /// An operational national mobile network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,10 +54,42 @@ pub fn network(mcc: &str, mnc: &str, country: Option<&str>) -> Option<&'static N
     tables.networks.get(*same.iter().find(in_country).or_else(|| same.first())?)
 }
 
+/// The country that a network is in: its own or, where the network is not known or serves several,
+/// the one of these in which most networks of its mobile country code are (310 is the United
+/// States before it is Guam). None where that is no one country (340 is five of the Antilles).
+pub fn country_of_network(mcc: &str, mnc: &str) -> Option<&'static Country> {
+    let tables = tables();
+    let of_mcc = tables.by_code.get(mcc)?;
+    let countries = |at: &[usize]| {
+        at.iter().filter_map(|at| tables.networks.get(*at)).map(|n| n.country.as_str()).collect()
+    };
+    let candidates: Vec<&str> = match of_mcc.get(mnc) {
+        Some(same) => countries(same),
+        None => of_mcc.values().flat_map(|at| countries(at)).collect(),
+    };
+    let mut counts: BTreeMap<&str, usize> =
+        candidates.into_iter().map(|country| (country, 0)).collect();
+    for network in of_mcc.values().flatten().filter_map(|at| tables.networks.get(*at)) {
+        counts.entry(network.country.as_str()).and_modify(|count| *count += 1);
+    }
+    let most = *counts.values().max()?;
+    let mut first = counts.into_iter().filter(|(_, count)| *count == most);
+    match (first.next(), first.next()) {
+        (Some((code, _)), None) => country(code),
+        _ => None,
+    }
+}
+
+/// The networks of the countries that a text means: the one with this ISO code, else those with
+/// the text in one of their names, in any case.
+pub fn networks_found(search: &str) -> Vec<(&'static Network, &'static Country)> {
+    let found = countries_found(search);
+    found.into_iter().flat_map(|c| networks_in(&c.code).iter().map(move |n| (n, c))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reference::country;
 
     #[test]
     fn a_network_is_found_by_its_codes() {
@@ -71,6 +105,25 @@ mod tests {
         assert!(shared.len() > 1);
         for one in shared {
             assert_eq!(network("505", "01", Some(&one.country)), Some(one));
+        }
+    }
+
+    #[test]
+    fn a_network_is_in_the_country_that_has_most_of_its_code() {
+        for (mcc, mnc, expected) in [
+            ("208", "01", Some("FR")),
+            ("208", "999", Some("FR")),
+            ("310", "260", Some("US")),
+            ("310", "999", Some("US")),
+            ("505", "01", Some("AU")),
+            ("234", "55", Some("GB")),
+            ("255", "999", Some("UA")),
+            ("340", "01", None),
+            ("340", "999", None),
+            ("000", "01", None),
+        ] {
+            let found = country_of_network(mcc, mnc).map(|country| country.code.as_str());
+            assert_eq!(found, expected, "{mcc} {mnc}");
         }
     }
 

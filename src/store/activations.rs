@@ -53,11 +53,6 @@ impl TryFrom<Row> for Activation {
     }
 }
 
-/// Whether an activation is in force: not cancelled and not expired. A depleted one still is.
-pub fn is_in_force(status: ActivationStatus) -> bool {
-    matches!(status, ActivationStatus::Active | ActivationStatus::Depleted)
-}
-
 /// An activation of a Link.
 pub async fn activation(
     tx: &mut Tx,

@@ -2,8 +2,8 @@
 
 use super::{DbError, Text, Time, Tx, activations, plans};
 use bappy_actors::model::{
-    EsimProfile, Link, LinkId, LinkSnapshot, LinkStatus, OrgId, PlanId, ProfileState, SimKind,
-    Sponsor, Timestamp, Volume,
+    EsimProfile, Link, LinkId, LinkSnapshot, LinkStatus, NameChange, OrgId, PlanId, ProfileState,
+    SimKind, Sponsor, Timestamp, Volume,
 };
 use bappy_actors::ports::UsageReading;
 use std::collections::BTreeSet;
@@ -112,22 +112,28 @@ pub async fn by_iccid(tx: &mut Tx, org: OrgId, iccid: &str) -> Result<Option<Lin
     row.map(TryInto::try_into).transpose()
 }
 
-/// A Link with its activations in force and the newest others, and the coverage of those in
-/// force. Whether its usage is live is for the caller to say: `usage_live` is false.
+/// A Link as it stands at `now`, with its activations in force and the newest others, and the
+/// coverage of those in force. Whether its usage is live is for the caller to say: `usage_live` is
+/// false.
 pub async fn snapshot(
     tx: &mut Tx,
     org: OrgId,
     id: LinkId,
+    now: Timestamp,
 ) -> Result<Option<LinkSnapshot>, DbError> {
     let Some(link) = link(tx, org, id).await? else { return Ok(None) };
     let activations = activations::of_link(tx, org, id).await?;
-    let in_force: BTreeSet<_> = activations
-        .iter()
-        .filter(|a| activations::is_in_force(a.status))
-        .map(|a| a.plan_id)
-        .collect();
-    let (countries, operators_total) = plans_coverage(tx, in_force).await?;
-    Ok(Some(LinkSnapshot { link, activations, countries, operators_total, usage_live: false }))
+    let mut snapshot = LinkSnapshot {
+        link,
+        activations,
+        countries: vec![],
+        operators_total: 0,
+        usage_live: false,
+    };
+    snapshot.age(now);
+    let in_force = snapshot.in_force().map(|a| a.plan_id).collect();
+    (snapshot.countries, snapshot.operators_total) = plans_coverage(tx, in_force).await?;
+    Ok(Some(snapshot))
 }
 
 /// What plans cover together: the countries' codes, sorted, and how many networks.
@@ -145,25 +151,31 @@ pub async fn plans_coverage(
     Ok((countries.into_iter().map(str::to_owned).collect(), operators_total))
 }
 
-/// Changes the status and the name, where given. A Link that was terminated stays `inactive`.
+/// Changes the status, where given, and the name. A Link that was terminated stays `inactive`.
 pub async fn change(
     tx: &mut Tx,
     org: OrgId,
     id: LinkId,
     status: Option<LinkStatus>,
-    name: Option<&str>,
+    name: &NameChange,
     at: Timestamp,
 ) -> Result<(), DbError> {
+    let (kept, name) = match name {
+        NameChange::Keep => (true, None),
+        NameChange::Clear => (false, None),
+        NameChange::Set(name) => (false, Some(name.as_str())),
+    };
     exec!(
         tx,
-        "UPDATE links SET name = COALESCE($4, name), updated_at = $5,
+        "UPDATE links SET name = CASE WHEN $6 THEN name ELSE $4 END, updated_at = $5,
              status = CASE WHEN status = 'inactive' THEN status ELSE COALESCE($3, status) END
          WHERE org_id = $1 AND id = $2",
         org.0,
         id.0,
         status.map(|s| s.word()),
         name,
-        Time::from(at)
+        Time::from(at),
+        kept
     )?;
     Ok(())
 }
@@ -204,6 +216,25 @@ pub async fn subtract(
     Ok(())
 }
 
+/// Makes a Link's volumes those of its activations in force. Its row must be locked before: an
+/// activation may be coming in.
+pub async fn sum_up(tx: &mut Tx, org: OrgId, id: LinkId) -> Result<(), DbError> {
+    exec!(
+        tx,
+        "UPDATE links SET
+             data_total_kb = (SELECT CAST(COALESCE(SUM(a.data_total_kb), 0) AS BIGINT)
+                 FROM activations a WHERE a.org_id = $1 AND a.link_id = $2
+                 AND a.status IN ('active', 'depleted')),
+             data_used_kb = (SELECT CAST(COALESCE(SUM(a.data_used_kb), 0) AS BIGINT)
+                 FROM activations a WHERE a.org_id = $1 AND a.link_id = $2
+                 AND a.status IN ('active', 'depleted'))
+         WHERE org_id = $1 AND id = $2",
+        org.0,
+        id.0
+    )?;
+    Ok(())
+}
+
 /// Keeps what the operator said of a Link's use. A reading older than the last one changes
 /// nothing.
 pub async fn record_usage(
@@ -228,19 +259,7 @@ pub async fn record_usage(
     for (activation, used, status, first_used_at) in &reading.activations {
         activations::record(tx, org, id, *activation, *used, *status, *first_used_at).await?;
     }
-    exec!(
-        tx,
-        "UPDATE links SET
-             data_total_kb = (SELECT CAST(COALESCE(SUM(a.data_total_kb), 0) AS BIGINT)
-                 FROM activations a WHERE a.org_id = $1 AND a.link_id = $2
-                 AND a.status IN ('active', 'depleted')),
-             data_used_kb = (SELECT CAST(COALESCE(SUM(a.data_used_kb), 0) AS BIGINT)
-                 FROM activations a WHERE a.org_id = $1 AND a.link_id = $2
-                 AND a.status IN ('active', 'depleted'))
-         WHERE org_id = $1 AND id = $2",
-        org.0,
-        id.0
-    )?;
+    sum_up(tx, org, id).await?;
     if let Some(profile) = &reading.profile {
         exec!(
             tx,

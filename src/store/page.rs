@@ -33,6 +33,24 @@ pub struct Part<T, K> {
     pub next: Option<K>,
 }
 
+impl Window<usize> {
+    /// The part of a list that is at hand; a row's key is its place in it.
+    pub fn of<T>(&self, list: Vec<T>) -> Part<T, usize> {
+        let (length, size) = (list.len(), self.size.max(1) as usize);
+        let begin = match self.place {
+            Place::Page(number) => usize::try_from(number.saturating_sub(1))
+                .ok()
+                .and_then(|before| before.checked_mul(size))
+                .unwrap_or(length),
+            Place::After(key) => key.saturating_add(1),
+        };
+        let end = begin.saturating_add(size).min(length);
+        let rows = list.into_iter().skip(begin).take(size).collect();
+        let total = i64::try_from(length).unwrap_or(i64::MAX);
+        Part { rows, total, next: (begin < end && end < length).then(|| end - 1) }
+    }
+}
+
 /// How a part is walked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Walk {
@@ -147,6 +165,34 @@ mod tests {
                     part = read(total, &Window { place: Place::After(next), size });
                     assert!(!part.rows.is_empty(), "a cursor leads somewhere");
                     walked.extend(&part.rows);
+                }
+                assert_eq!(walked, (0..total).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_at_hand_is_cut_like_one_that_is_read() {
+        for total in 0..23_usize {
+            for size in 1..9 {
+                for number in (1..30).chain([u64::MAX]) {
+                    let cut = Window { place: Place::Page(number), size }.of((0..total).collect());
+                    let window = Window { place: Place::Page(number), size };
+                    let read = read(i64::try_from(total).unwrap(), &window);
+                    let as_read = |row: &usize| i64::try_from(*row).unwrap();
+                    assert_eq!(cut.rows.iter().map(as_read).collect::<Vec<_>>(), read.rows);
+                    assert_eq!(
+                        (cut.total, cut.next.as_ref().map(as_read)),
+                        (read.total, read.next)
+                    );
+                }
+                let mut place = Place::Page(1);
+                let mut walked = Vec::new();
+                loop {
+                    let cut = Window { place, size }.of((0..total).collect());
+                    walked.extend(cut.rows);
+                    let Some(next) = cut.next else { break };
+                    place = Place::After(next);
                 }
                 assert_eq!(walked, (0..total).collect::<Vec<_>>());
             }

@@ -94,11 +94,11 @@ pub async fn claim_stock(
         org.0,
         iccid
     )?;
-    let Some((state, sponsor, holder)) = known else { return Ok(StockClaim::NotInStock) };
+    let Some((state, its_sponsor, holder)) = known else { return Ok(StockClaim::NotInStock) };
     Ok(match state.as_str() {
         // A retired card is as good as absent.
         "retired" => StockClaim::NotInStock,
-        "free" if sponsor != sponsor_id => StockClaim::OtherSponsor,
+        "free" if its_sponsor != sponsor_id => StockClaim::OtherSponsor,
         _ => StockClaim::InUse(holder.map(OperationId)),
     })
 }

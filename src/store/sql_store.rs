@@ -1,8 +1,8 @@
 //! The core's [`Store`] on either database: which function of which aggregate answers it.
 
 use super::{
-    Database, DbError, activations, entries, is_unique_violation, ledger::Ledger, link_fees, links,
-    operations, plans, sims, wallet,
+    Database, DbError, activations, connectivity, entries, expiry, is_unique_violation,
+    ledger::Ledger, link_fees, links, operations, plans, sims, wallet,
 };
 use async_trait::async_trait;
 use bappy_actors::model::{
@@ -10,8 +10,9 @@ use bappy_actors::model::{
     LinkSnapshot, Month, Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Timestamp,
 };
 use bappy_actors::ports::{
-    Batch, Candidate, Claimed, Closing, CommitOutcome, FeeBook, LinkChange, OpenOutcome, Payer,
-    SimCard, StockClaim, Store, StoreError, Suspending, SuspensionOutcome, UsageReading, WalletRow,
+    Batch, Candidate, Claimed, Closing, CommitOutcome, ConnectivityReading, FeeBook, LinkChange,
+    OpenOutcome, Payer, SimCard, StockClaim, Store, StoreError, Suspending, SuspensionOutcome,
+    UsageReading, WalletRow,
 };
 
 /// The store of this platform: a database and its ledger writers.
@@ -266,8 +267,9 @@ impl Store for SqlStore {
         &self,
         org: OrgId,
         id: LinkId,
+        now: Timestamp,
     ) -> Result<Option<LinkSnapshot>, StoreError> {
-        read!(self, links::snapshot, org, id)
+        read!(self, links::snapshot, org, id, now)
     }
 
     async fn activation(
@@ -286,6 +288,34 @@ impl Store for SqlStore {
         reading: UsageReading,
     ) -> Result<(), StoreError> {
         write!(self, |tx| links::record_usage(tx, org, link, &reading))
+    }
+
+    async fn expire_activations(&self, now: Timestamp, limit: i64) -> Result<u64, StoreError> {
+        let mut tx = self.db.read().await?;
+        let due = expiry::due(&mut tx, now, limit).await?;
+        drop(tx);
+        // Mostly there are none, and then nobody has to wait for a lock.
+        if due.is_empty() {
+            return Ok(0);
+        }
+        write!(self, |tx| expiry::expire(tx, &due, now))
+    }
+
+    async fn record_connectivity(
+        &self,
+        org: OrgId,
+        link: LinkId,
+        reading: ConnectivityReading,
+    ) -> Result<(), StoreError> {
+        write!(self, |tx| connectivity::record(tx, org, link, &reading))
+    }
+
+    async fn last_connectivity(
+        &self,
+        org: OrgId,
+        link: LinkId,
+    ) -> Result<Option<ConnectivityReading>, StoreError> {
+        read!(self, connectivity::last, org, link)
     }
 
     async fn plan(&self, id: PlanId) -> Result<Option<Plan>, StoreError> {

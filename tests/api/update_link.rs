@@ -50,16 +50,37 @@ async fn a_link_is_renamed_without_the_operator(app: &mut TestApp) {
     app.operator.faults(json!({})).await;
     let both = put(app, &link, json!({"name": "Ada", "status": "suspended"})).await.ok();
     assert_eq!((&both["name"], &both["status"]), (&json!("Ada"), &json!("suspended")));
-    // null is as good as absent.
-    let kept = put(app, &link, json!({"name": null, "status": "active"})).await.ok();
+    let kept = put(app, &link, json!({"status": "active"})).await.ok();
     assert_eq!(kept["name"], "Ada");
+}
+
+async fn null_clears_a_name_and_again_under_its_key(app: &mut TestApp) {
+    let link = a_link(app).await;
+    put(app, &link, json!({"name": "Grace"})).await.ok();
+    let (path, clear) = (format!("/links/{}", id(&link)), json!({"name": null}));
+    let cleared = app.acme.keyed_put(&path, clear.clone(), "clear").await.ok();
+    assert_eq!(cleared["name"], Value::Null);
+    assert_eq!(app.acme.show(&link).await["name"], Value::Null);
+    put(app, &link, json!({"name": "Ada"})).await.ok();
+    let replayed = app.acme.keyed_put(&path, clear, "clear").await;
+    assert_eq!(replayed.header("idempotent-replayed"), Some("true"));
+    assert_eq!(replayed.ok(), cleared, "told again, not done again");
+    assert_eq!(app.acme.show(&link).await["name"], "Ada");
+    let status = json!({"status": "suspended"});
+    app.acme.keyed_put(&path, status, "clear").await.fails(422, "IDEMPOTENCY_MISMATCH");
+    let both = put(app, &link, json!({"name": null, "status": "suspended"})).await.ok();
+    assert_eq!((&both["name"], &both["status"]), (&Value::Null, &json!("suspended")));
+    // A status has no null.
+    let kept = put(app, &link, json!({"name": "Ada", "status": null})).await.ok();
+    assert_eq!((&kept["name"], &kept["status"]), (&json!("Ada"), &json!("suspended")));
 }
 
 async fn what_is_no_change_is_refused_by_field(app: &mut TestApp) {
     let link = a_link(app).await;
     for (body, field) in [
         (json!({}), "body"),
-        (json!({"name": null}), "body"),
+        (json!({"status": null}), "body"),
+        (json!({"name": 7}), "name"),
         (json!({"status": "paused"}), "status"),
         (json!({"status": 1}), "status"),
         (json!({"status": "ACTIVE"}), "status"),
@@ -111,6 +132,7 @@ on_both! {
     AMPLE:
     a_link_is_suspended_and_reactivated_with_the_operator,
     a_link_is_renamed_without_the_operator,
+    null_clears_a_name_and_again_under_its_key,
     what_is_no_change_is_refused_by_field,
     a_link_that_is_terminated_upstream_is_inactive_for_good,
     changes_of_one_link_wait_for_each_other,

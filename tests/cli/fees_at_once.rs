@@ -28,12 +28,17 @@ pub async fn runs_at_once_charge_each_link_once(world: World) {
     let total = links_total();
     // Three in five can pay.
     let covered = total * 3 / 5;
-    let fast = [("BAPPY_OPERATOR__RATE_PER_SECOND", "5000"), ("BAPPY_FEES__ENABLED", "false")];
+    let ample = [
+        ("BAPPY_FEES__ENABLED", "false"),
+        ("BAPPY_OPERATOR__RATE_PER_SECOND", "5000"),
+        ("BAPPY_OPERATOR__CALL_TIMEOUT_MS", "10000"),
+        ("BAPPY_OPERATOR__DEADLINE_MS", "18000"),
+    ];
     world.org("acme", "USD");
     world.bappy(&["plan", "sync"]).done();
     world.bappy(&["plan", "enable", "--org", "acme", PLAN]).done();
     world.bappy(&["org", "credit", "acme", "1000000"]).done();
-    let running = world.serve_with(&fast).await;
+    let running = world.serve_with(&ample).await;
     let plans = world.bappy(&["plan", "list", "--org", "acme", "--json"]).json();
     let plan = PlanId(plans[0]["id"].as_str().unwrap().parse().unwrap());
     let db = world.database().await;

@@ -53,6 +53,16 @@ impl Told {
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
+
+    /// Whether coming back can end otherwise. A refusal that names no operation came before any
+    /// charge: the breaker is open, which it soon is for a service that has just started.
+    fn is_not_the_end(&self) -> bool {
+        match &*self.code {
+            "OPERATION_IN_PROGRESS" | "SERVICE_UNAVAILABLE" => true,
+            "PROVIDER_UNAVAILABLE" => self.operation.is_none(),
+            _ => false,
+        }
+    }
 }
 
 /// What a client does when it does not know how a call ended.
@@ -60,8 +70,8 @@ impl Told {
 pub enum Client {
     /// Takes whatever it is told for the end.
     Trusting,
-    /// Comes back with the same key after a cut connection, a 409 that says that it is running,
-    /// and a 503 of our own, as the contract says.
+    /// Comes back with the same key after a cut connection, a 409 that says that it is running, a
+    /// 503 of our own, and a call that was refused for want of the operator, as the contract says.
     Patient,
 }
 
@@ -126,9 +136,7 @@ impl<'a> Load<'a> {
                 sent
             };
             cut += usize::from(sent.is_err());
-            let again = sent.as_ref().map_or(true, |told| {
-                matches!(&*told.code, "OPERATION_IN_PROGRESS" | "SERVICE_UNAVAILABLE")
-            });
+            let again = sent.as_ref().map_or(true, Told::is_not_the_end);
             if !(again && self.client == Client::Patient) {
                 let mut told = sent.unwrap_or_else(|error| panic!("{call:?}: {error:?}"));
                 (told.cut, told.took) = (cut, longest);

@@ -12,7 +12,7 @@ pub async fn a_batch_writes_all_that_it_holds(world: World) {
     world.add_sims(vec![sim("89010")], at(0)).await.unwrap();
     let (link, operation) = world.settled_link("89010").await;
     assert_eq!(world.store.link(world.org, link.id).await.unwrap(), Some(link.clone()));
-    let snapshot = world.link_snapshot(world.org, link.id).await.unwrap().unwrap();
+    let snapshot = world.link_snapshot(world.org, link.id, at(0)).await.unwrap().unwrap();
     assert_eq!(snapshot.activations, [activating(&operation, link.id)]);
     let ended = world.store.operation(world.org, operation.id).await.unwrap().unwrap();
     assert_eq!((ended.state, ended.settled_at), (OperationState::Succeeded, Some(at(2))));

@@ -5,7 +5,9 @@ use bappy_actors::model::{
     Activation, ActivationStatus, EsimProfile, Link, LinkStatus, Operation, OperationKind,
     OperationState, PlanId, ProfileState, Volume,
 };
-use bappy_actors::ports::{Planned, Store, UsageReading};
+use bappy_actors::ports::{
+    Connectivity, ConnectivityReading, ConnectivityState, NetworkInfo, Planned, Store, UsageReading,
+};
 
 /// Pays for and settles topups, each changed by `with` on its way.
 async fn topups(
@@ -47,7 +49,7 @@ pub async fn a_snapshot_has_all_in_force_and_the_newest_hundred_others(world: Wo
         });
     })
     .await;
-    let snapshot = world.link_snapshot(world.org, link.id).await.unwrap().unwrap();
+    let snapshot = world.link_snapshot(world.org, link.id, at(0)).await.unwrap().unwrap();
     let ids: Vec<_> = snapshot.activations.iter().map(|a| a.id).collect();
     // 115 are over: the oldest 15 of them are left out.
     let expected = made[30..].iter().rev().chain(made[..15].iter().rev()).map(|a| a.id);
@@ -69,7 +71,7 @@ pub async fn a_snapshot_unites_the_coverage_in_force(world: World) {
         *status = (n == 2).then_some(ActivationStatus::Expired);
     })
     .await;
-    let snapshot = world.link_snapshot(world.org, link.id).await.unwrap().unwrap();
+    let snapshot = world.link_snapshot(world.org, link.id, at(0)).await.unwrap().unwrap();
     assert_eq!(snapshot.countries, ["DE", "SE"]);
     assert_eq!((snapshot.operators_total, snapshot.usage_live), (2, false));
     let plan = world.plan(north).await.unwrap().unwrap();
@@ -136,8 +138,39 @@ pub async fn another_organization_sees_no_link(world: World) {
     let other = world.another_org(money(0)).await;
     assert_eq!(world.store.link(other, link.id).await.unwrap(), None);
     assert_eq!(world.link_by_iccid(other, "89010").await.unwrap(), None);
-    assert_eq!(world.link_snapshot(other, link.id).await.unwrap(), None);
+    assert_eq!(world.link_snapshot(other, link.id, at(0)).await.unwrap(), None);
     assert_eq!(world.store.operation(other, operation.id).await.unwrap(), None);
     let activation = operation.activation_id.unwrap();
     assert_eq!(Store::activation(&*world.store, other, link.id, activation).await.unwrap(), None);
+}
+
+pub async fn where_a_card_was_last_known_to_be_is_kept_and_never_goes_back(world: World) {
+    let (link, _) = world.settled_link("89010").await;
+    let stranger = bappy_actors::model::OrgId(crate::world::id());
+    let last = async |org| world.store.last_connectivity(org, link.id).await.unwrap();
+    assert_eq!(last(world.org).await, None);
+    let network = NetworkInfo { mcc: "208".into(), mnc: "01".into(), technology: None };
+    let reading = |state, second| ConnectivityReading {
+        connectivity: Connectivity {
+            state,
+            network: Some(network.clone()),
+            ip_address: Some("10.0.0.1".into()),
+            imei: None,
+            last_seen_at: Some(at(second)),
+        },
+        at: at(second),
+    };
+    let record = async |org, reading: &ConnectivityReading| {
+        world.store.record_connectivity(org, link.id, reading.clone()).await.unwrap();
+    };
+    let online = reading(ConnectivityState::Online, 5);
+    record(world.org, &online).await;
+    assert_eq!(last(world.org).await.as_ref(), Some(&online));
+    record(world.org, &reading(ConnectivityState::Offline, 4)).await;
+    record(stranger, &reading(ConnectivityState::Offline, 6)).await;
+    assert_eq!(last(world.org).await.as_ref(), Some(&online), "older, and somebody else's");
+    assert_eq!(last(stranger).await, None);
+    let unknown = reading(ConnectivityState::Unknown, 6);
+    record(world.org, &unknown).await;
+    assert_eq!(last(world.org).await, Some(unknown));
 }

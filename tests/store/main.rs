@@ -5,7 +5,7 @@
 
 #[macro_use]
 #[path = "../../src/store/sql.rs"]
-#[expect(unused_macros, reason = "two of the four are enough here")]
+#[expect(unused_macros, reason = "three of the four are enough here")]
 mod sql;
 /// Where the statement macros look for the connection's type.
 mod store {
@@ -17,6 +17,7 @@ mod world;
 
 mod batches;
 mod concurrency;
+mod expiry;
 mod guards;
 mod links;
 mod operations;
@@ -25,6 +26,7 @@ mod races;
 mod schema;
 mod sims;
 mod throughput;
+mod transactions;
 
 /// Makes a test on SQLite and a test on PostgreSQL of each fact of a module.
 macro_rules! on_both {
@@ -82,12 +84,21 @@ on_both! {
         fencing_amid_commits_loses_none,
         two_instances_share_a_wallet,
     }
+    expiry {
+        what_is_over_is_expired_and_taken_off_its_link,
+        the_longest_over_are_expired_first,
+        a_snapshot_is_of_its_time_whatever_is_stored,
+        instances_expire_each_activation_once,
+        topups_and_the_end_of_others_do_not_lose_each_other,
+        a_link_that_is_being_changed_is_left_for_the_next_time,
+    }
     operations {
         an_operation_reads_back_as_it_was_written,
         a_second_exclusive_operation_finds_the_link_busy,
         a_key_in_use_refuses_a_free_operation,
         every_operation_recorded_is_counted_and_no_other,
         closing_updates_the_link_once,
+        a_name_is_kept_set_or_cleared,
         cancelling_takes_the_volume_off_the_link_once,
         a_removal_that_goes_on_is_not_settled,
         each_due_operation_goes_to_one_of_many_claimers,
@@ -112,7 +123,17 @@ on_both! {
         usage_is_kept_and_totals_follow,
         an_older_reading_changes_nothing,
         termination_is_final,
+        where_a_card_was_last_known_to_be_is_kept_and_never_goes_back,
         another_organization_sees_no_link,
+    }
+    transactions {
+        daily_totals_agree_after_a_mixed_load,
+        daily_totals_agree_when_instances_and_commands_write_at_once,
+        a_turnover_past_all_range_keeps_no_money_from_being_booked,
+        any_page_of_any_filter_is_what_counting_gives,
+        any_page_is_right_where_days_overlap,
+        the_sums_of_any_period_are_what_counting_gives,
+        days_and_plans_count_what_came_about,
     }
     schema {
         migrating_twice_is_harmless,

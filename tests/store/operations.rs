@@ -2,7 +2,7 @@
 
 use crate::world::{World, at, closing, debiting, key, money, refund};
 use bappy_actors::model::{
-    Answer, Cleanup, EntryId, Failure, LinkId, LinkStatus, Operation, OperationKind,
+    Answer, Cleanup, EntryId, Failure, LinkId, LinkStatus, NameChange, Operation, OperationKind,
     OperationState, Request,
 };
 use bappy_actors::ports::{
@@ -24,9 +24,10 @@ pub async fn an_operation_reads_back_as_it_was_written(world: World) {
     let operation = Operation {
         key: Some(key("k")),
         request: Request::UpdateLink {
+            fee: None,
             endpoint_id: "ep".into(),
             status: Some(LinkStatus::Suspended),
-            name: Some("näme".into()),
+            name: NameChange::Set("näme".into()),
         },
         ..free(&world, OperationKind::UpdateLink, LinkId(crate::world::id()))
     };
@@ -90,14 +91,14 @@ pub async fn closing_updates_the_link_once(world: World) {
     let (link, _) = world.settled_link("89010").await;
     let operation = free(&world, OperationKind::UpdateLink, link.id);
     world.open_operation(operation.clone(), at(22)).await.unwrap();
-    let snapshot = world.link_snapshot(world.org, link.id).await.unwrap().unwrap();
+    let snapshot = world.link_snapshot(world.org, link.id, at(0)).await.unwrap().unwrap();
     let closing = Closing {
         answer: Some(Box::new(Answer::LinkUpdated { snapshot: Box::new(snapshot) })),
         ..closing(&operation, OperationState::Succeeded)
     };
     let change = |name: &str| LinkChange::Update {
         status: Some(LinkStatus::Suspended),
-        name: Some(name.into()),
+        name: NameChange::Set(name.into()),
     };
     let close =
         |name| world.close_operation(world.org, link.id, closing.clone(), change(name), at(3));
@@ -109,6 +110,24 @@ pub async fn closing_updates_the_link_once(world: World) {
     assert_eq!(world.count("SELECT COUNT(*) FROM operations WHERE answer LIKE '{%'").await, 1);
 }
 
+pub async fn a_name_is_kept_set_or_cleared(world: World) {
+    let (link, _) = world.settled_link("89010").await;
+    for (name, expected) in [
+        (NameChange::Set("gate".into()), Some("gate")),
+        (NameChange::Keep, Some("gate")),
+        (NameChange::Clear, None),
+        (NameChange::Keep, None),
+    ] {
+        let operation = free(&world, OperationKind::UpdateLink, link.id);
+        world.open_operation(operation.clone(), at(22)).await.unwrap();
+        let closing = closing(&operation, OperationState::Succeeded);
+        let change = LinkChange::Update { status: None, name };
+        assert!(world.close_operation(world.org, link.id, closing, change, at(3)).await.unwrap());
+        let stored = world.store.link(world.org, link.id).await.unwrap().unwrap();
+        assert_eq!(stored.name.as_deref(), expected);
+    }
+}
+
 pub async fn cancelling_takes_the_volume_off_the_link_once(world: World) {
     let (link, first) = world.settled_link("89010").await;
     for _ in 0..2 {
@@ -118,7 +137,7 @@ pub async fn cancelling_takes_the_volume_off_the_link_once(world: World) {
         let end = closing(&operation, OperationState::Succeeded);
         assert!(world.close_operation(world.org, link.id, end, change, at(3)).await.unwrap());
     }
-    let snapshot = world.link_snapshot(world.org, link.id).await.unwrap().unwrap();
+    let snapshot = world.link_snapshot(world.org, link.id, at(0)).await.unwrap().unwrap();
     assert_eq!(snapshot.link.data_total.kb(), 0);
     assert_eq!(world.count("SELECT COUNT(*) FROM activations WHERE status = 'cancelled'").await, 1);
 }

@@ -3,6 +3,7 @@
 use crate::world::{Attempt, Entry, World, id};
 use bappy::store::audit::{self, Audit};
 use bappy_actors::model::OrgId;
+use sqlx::AssertSqlSafe;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -223,4 +224,40 @@ pub async fn what_should_stand_at_the_operator_is_walked(world: World) {
     let mut tx = world.read().await;
     let links = audit::links_in_force(&mut tx, None, None, 10).await.unwrap();
     assert!(links.iter().all(|link| link.activations.is_empty()));
+}
+
+pub async fn a_total_that_is_not_what_it_totals_is_found(world: World) {
+    for (n, wrong) in [
+        "UPDATE ledger_days SET entries = entries + 1",
+        "UPDATE ledger_days SET debited = debited + 1",
+        "UPDATE ledger_days SET credited = credited + 1",
+        "UPDATE ledger_days SET made = made - 1",
+        "UPDATE ledger_days SET first_sequence = first_sequence + 1",
+        "UPDATE ledger_days SET last_sequence = last_sequence + 1",
+        "DELETE FROM ledger_days",
+        "UPDATE ledger_days SET kind = 'sms'",
+        "UPDATE ledger_days SET day = '2026-11-24'",
+        "UPDATE ledger_days SET plan_id = org_id",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let sound = Sound::new(&world, &format!("wrong-{n}")).await;
+        let clean = audit::audit(&world.db, Some(sound.org)).await.unwrap();
+        assert!(clean.is_clean(), "{clean:?}");
+        let other = Sound::new(&world, &format!("other-{n}")).await;
+        world
+            .write(move |tx| {
+                Box::pin(async move {
+                    let one = " WHERE kind = 'activation' AND org_id = $1";
+                    exec!(tx, AssertSqlSafe(format!("{wrong}{one}")), sound.org.0)?;
+                    Ok(())
+                })
+            })
+            .await;
+        assert_eq!(broken(&world, sound.org).await, BTreeSet::from(["daily_totals"]), "{wrong}");
+        assert_eq!(broken(&world, other.org).await, BTreeSet::new());
+        let found = audit::audit(&world.db, Some(sound.org)).await.unwrap();
+        assert!(found.violations[0].detail.starts_with("2026-11-23 activation"), "{found:?}");
+    }
 }

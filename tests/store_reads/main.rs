@@ -74,6 +74,7 @@ on_both! {
         a_sound_ledger_is_clean_and_counts_what_is_open,
         every_broken_row_is_found_by_its_rule,
         one_organization_can_be_audited_alone,
+        a_total_that_is_not_what_it_totals_is_found,
         what_should_stand_at_the_operator_is_walked,
     }
 }

@@ -144,9 +144,9 @@ impl World {
                     tx,
                     "INSERT INTO operations (org_id, id, group_id, position, kind, state, link_id,
                          amount, debit_id, idempotency_key, request_hash, request, answer, cleanup,
-                         epoch, attempts, deadline_at, horizon_at, created_at)
+                         epoch, attempts, deadline_at, horizon_at, created_at, settled_at)
                      VALUES ($1, $2, $2, 0, $3, $4, $5, $6, $7, $8, $9, '{}', $10, $11, 1, 3, $12,
-                         $12, $12)",
+                         $12, $12, $13)",
                     a.org.0,
                     a.id,
                     a.kind,
@@ -158,8 +158,13 @@ impl World {
                     vec![7_u8; 32],
                     (a.state == "succeeded").then_some("{\"answer\":1}"),
                     a.cleanup,
-                    Time(at(2))
+                    Time(at(2)),
+                    (a.state != "pending").then_some(Time(at(2)))
                 )?;
+                if a.state == "succeeded" && ["create_link", "topup"].contains(&a.kind) {
+                    let kind = if a.kind == "topup" { "topup" } else { "activation" };
+                    total(tx, a.org, kind, [0, 0, 0, 1], None).await?;
+                }
                 exec!(
                     tx,
                     "UPDATE wallets SET operations_total = operations_total + 1 WHERE org_id = $1",
@@ -190,6 +195,9 @@ impl World {
                     e.operation,
                     Time(at(e.sequence))
                 )?;
+                let (debited, credited) = (e.amount.min(0).abs(), e.amount.max(0));
+                let sums = [1, debited, credited, 0];
+                total(tx, e.org, e.kind, sums, Some(e.sequence)).await?;
                 exec!(
                     tx,
                     "UPDATE wallets SET balance = $2, version = $3 WHERE org_id = $1",
@@ -249,6 +257,37 @@ impl World {
         })
         .await;
     }
+}
+
+/// Adds to the totals of the tests' day.
+async fn total(
+    tx: &mut Tx,
+    org: OrgId,
+    kind: &str,
+    [entries, debited, credited, made]: [i64; 4],
+    sequence: Option<i64>,
+) -> Result<(), DbError> {
+    exec!(
+        tx,
+        "INSERT INTO ledger_days AS d (org_id, plan_id, kind, day, entries, debited, credited,
+             made, first_sequence, last_sequence)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+         ON CONFLICT (org_id, plan_id, kind, day) DO UPDATE SET
+             entries = d.entries + excluded.entries, debited = d.debited + excluded.debited,
+             credited = d.credited + excluded.credited, made = d.made + excluded.made,
+             first_sequence = COALESCE(d.first_sequence, excluded.first_sequence),
+             last_sequence = COALESCE(excluded.last_sequence, d.last_sequence)",
+        org.0,
+        Uuid::nil(),
+        kind,
+        at(0).date_naive(),
+        entries,
+        debited,
+        credited,
+        made,
+        sequence
+    )?;
+    Ok(())
 }
 
 pub fn new_org(slug: &str, currency: &str, clients: &[&str]) -> NewOrganization {

@@ -96,6 +96,7 @@ impl TestApp {
         config.operator.breaker.calls_min = 1_000;
         // Each read asks the operator anew, unless a test wants to see the cache.
         config.cache.usage_ttl = Duration::from_millis(1);
+        config.cache.status_ttl = Duration::from_millis(1);
         Some(Self::start_with(folder, operator, config).await)
     }
 

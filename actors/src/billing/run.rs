@@ -138,9 +138,9 @@ impl FeeRun {
             }
         }
         // All wait at the wallet together, in the order of their Links, and are committed so.
-        let charged = join_all(charges.iter().map(|c| self.charge_link(payer, month, c))).await;
-        for (candidate, charged) in charges.into_iter().zip(charged) {
-            match charged {
+        let ends = join_all(charges.iter().map(|c| self.charge_link(payer, month, c))).await;
+        for (candidate, end) in charges.into_iter().zip(ends) {
+            match end {
                 Charged::Done => {
                     tally.charged += 1;
                     let amount = tally.amount.checked_add(payer.price_per_link);

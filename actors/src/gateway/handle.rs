@@ -54,7 +54,7 @@ impl GatewayHandle {
         patience: Duration,
     ) -> Result<Permit, NotAdmitted> {
         let (reply, admitted) = oneshot::channel();
-        self.send(Admit { calls, patience, reply }).await;
+        self.send(Admit { calls, patience, reply });
         let Admission { slot, token, ticket, rate } =
             admitted.await.unwrap_or(Err(NotAdmitted::NoRoom))?;
         let gateway = Arc::clone(self);
@@ -64,7 +64,7 @@ impl GatewayHandle {
     /// What the breaker does now.
     pub async fn breaker(&self) -> Option<BreakerState> {
         let (reply, state) = oneshot::channel();
-        self.send(AskState(reply)).await;
+        self.send(AskState(reply));
         state.await.ok()
     }
 
@@ -74,7 +74,7 @@ impl GatewayHandle {
     }
 
     /// Sends to the actor, starting it again if it died.
-    async fn send<M>(&self, message: M)
+    fn send<M>(&self, message: M)
     where
         M: Message<Result = ()> + Send + 'static,
         GatewayActor: actix::Handler<M>,
@@ -89,8 +89,7 @@ impl GatewayHandle {
             live.addr.clone()
         };
         // A message that is lost with the actor is answered by its dropped reply channel.
-        #[expect(clippy::disallowed_methods, reason = "this handle owns admission and respawn")]
-        let _ = addr.send(message).await;
+        let _ = addr.try_send(message);
     }
 }
 
@@ -178,7 +177,7 @@ impl Permit {
 
     async fn renew(&mut self, patience: Duration) -> Result<(), NotAdmitted> {
         let (reply, renewed) = oneshot::channel();
-        self.gateway.send(Renew { refused: self.token.clone(), reply }).await;
+        self.gateway.send(Renew { refused: self.token.clone(), reply });
         let renewed = tokio::time::timeout(patience, renewed).await;
         self.token =
             renewed.map_err(|_| NotAdmitted::NoSession)?.unwrap_or(Err(NotAdmitted::NoSession))?;

@@ -1,10 +1,14 @@
-//! The actor of one Link: lets in who changes it, with the Link as it stands.
+//! The actor of one Link: lets in who changes it, with the Link as it stands, and looks where its
+//! card is.
 
+use super::connectivity::{self, Asker, Freshness, Looks};
+use crate::gateway::GatewayHandle;
 use crate::model::{Link, LinkId, OrgId};
-use crate::ports::{Clock, Store, StoreError};
+use crate::ports::{Clock, ConnectivityReading, Store, StoreError};
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Supervised, WrapFuture,
 };
+use moka::future::Cache;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, oneshot};
 
@@ -46,49 +50,59 @@ pub(super) struct Enter {
 #[rtype(result = "()")]
 pub(super) struct Forget;
 
+/// Asks where the card is.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Look(pub Asker);
+
+/// What was said lately of where cards are.
+pub(super) type Whereabouts = Cache<(OrgId, LinkId), Arc<ConnectivityReading>>;
+
+/// What a Link's actor works with.
+#[derive(Clone)]
+pub(super) struct Outside {
+    pub store: Arc<dyn Store>,
+    pub gateway: Arc<GatewayHandle>,
+    pub clock: Arc<dyn Clock>,
+    pub whereabouts: Whereabouts,
+    pub row_ttl: Duration,
+}
+
 pub(super) struct LinkActor {
     org: OrgId,
     id: LinkId,
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    row_ttl: Duration,
+    outside: Outside,
     row: Option<(Arc<Link>, Duration)>,
     /// Raised by every change: a load that began before one is old.
     changes: u64,
     gate: Arc<RwLock<()>>,
     loading: bool,
     waiting: Vec<(Guard, EnterReply)>,
+    looks: Looks,
 }
 
 impl LinkActor {
-    pub(super) fn new(
-        org: OrgId,
-        id: LinkId,
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        row_ttl: Duration,
-    ) -> Self {
+    pub(super) fn new(org: OrgId, id: LinkId, outside: Outside) -> Self {
         Self {
             org,
             id,
-            store,
-            clock,
-            row_ttl,
+            outside,
             row: None,
             changes: 0,
             gate: Arc::default(),
             loading: false,
             waiting: Vec::new(),
+            looks: Looks::default(),
         }
     }
 
     /// Gives who holds the gate the Link as it stands.
     fn admit(&mut self, guard: Guard, reply: EnterReply, ctx: &mut Context<Self>) {
-        let now = self.clock.elapsed();
+        let now = self.outside.clock.elapsed();
         let exclusive = matches!(guard, Guard::Exclusive { .. });
         if let Some((link, at)) = &self.row
             && !exclusive
-            && now.saturating_sub(*at) < self.row_ttl
+            && now.saturating_sub(*at) < self.outside.row_ttl
         {
             let _ = reply.send(Ok(Some(Entered { link: Arc::clone(link), _guard: guard })));
             return;
@@ -103,8 +117,8 @@ impl LinkActor {
         }
         self.loading = true;
         let waiting = std::mem::take(&mut self.waiting);
-        let (store, org, id) = (Arc::clone(&self.store), self.org, self.id);
-        let (began, changes) = (self.clock.elapsed(), self.changes);
+        let (store, org, id) = (Arc::clone(&self.outside.store), self.org, self.id);
+        let (began, changes) = (self.outside.clock.elapsed(), self.changes);
         let read = async move { store.link(org, id).await };
         ctx.spawn(read.into_actor(self).map(move |read, actor, ctx| {
             actor.loading = false;
@@ -124,6 +138,32 @@ impl LinkActor {
     }
 }
 
+impl LinkActor {
+    /// Looks where the card is; who still waits then is next.
+    fn look(&mut self, link: Arc<Link>, freshness: Freshness, ctx: &mut Context<Self>) {
+        let (org, outside) = (self.org, self.outside.clone());
+        let look = async move {
+            let key = (org, link.id);
+            // Another look may have ended while this one was asked for.
+            if freshness == Freshness::Cached
+                && let Some(reading) = outside.whereabouts.get(&key).await
+            {
+                return Ok(reading);
+            }
+            let Outside { store, gateway, clock, whereabouts, .. } = outside;
+            let looked =
+                connectivity::look(&gateway, &*store, &*clock, org, &link, freshness).await?;
+            whereabouts.insert(key, Arc::clone(&looked)).await;
+            Ok(looked)
+        };
+        ctx.spawn(look.into_actor(self).map(|looked, actor, ctx| {
+            if let Some((link, freshness)) = actor.looks.told(&looked) {
+                actor.look(link, freshness, ctx);
+            }
+        }));
+    }
+}
+
 impl Actor for LinkActor {
     type Context = Context<Self>;
 }
@@ -132,6 +172,7 @@ impl Supervised for LinkActor {
     fn restarting(&mut self, _: &mut Context<Self>) {
         self.row = None;
         self.loading = false;
+        self.looks = Looks::default();
     }
 }
 
@@ -167,5 +208,15 @@ impl Handler<Forget> for LinkActor {
     fn handle(&mut self, _: Forget, _: &mut Context<Self>) {
         self.row = None;
         self.changes += 1;
+    }
+}
+
+impl Handler<Look> for LinkActor {
+    type Result = ();
+
+    fn handle(&mut self, Look(asker): Look, ctx: &mut Context<Self>) {
+        if let Some((link, freshness)) = self.looks.ask(asker) {
+            self.look(link, freshness, ctx);
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! What everybody else holds of the Links: finds or starts a Link's actor, and keeps the caches
 //! of what the operator says of them.
 
-use super::actor::{Enter, Entered, Forget, LinkActor, Mode};
-use super::{Identifier, Usage, usage};
+use super::actor::{Enter, Entered, Forget, LinkActor, Look, Mode, Outside, Whereabouts};
+use super::connectivity::{Asker, LOOK_TIMEOUT, Looked};
+use super::{Freshness, Identifier, LookError, Usage, usage};
 use crate::gateway::GatewayHandle;
 use crate::model::{Activation, ActivationStatus};
 use crate::model::{ActivationId, Link, LinkId, OrgId, Timestamp, Volume};
@@ -25,8 +26,10 @@ pub struct LinkLimits {
     pub row_ttl: Duration,
     /// For how long usage figures count as live.
     pub usage_ttl: Duration,
-    /// Links whose usage is remembered.
-    pub usage_entries_max: u64,
+    /// For how long it counts as live where a card is.
+    pub status_ttl: Duration,
+    /// Links of which it is remembered what the operator said.
+    pub entries_max: u64,
     /// An actor that was not used for so long is let go.
     pub idle: Duration,
 }
@@ -36,7 +39,8 @@ impl Default for LinkLimits {
         Self {
             row_ttl: Duration::from_millis(500),
             usage_ttl: Duration::from_secs(30),
-            usage_entries_max: 100_000,
+            status_ttl: Duration::from_secs(15),
+            entries_max: 100_000,
             idle: Duration::from_mins(1),
         }
     }
@@ -59,6 +63,7 @@ pub struct LinkHandle {
     /// An ICCID never changes its Link, nor a Link its organization.
     ids: Cache<(OrgId, String), LinkId>,
     usage: Cache<(OrgId, LinkId), Arc<Usage>>,
+    whereabouts: Whereabouts,
 }
 
 impl LinkHandle {
@@ -78,10 +83,14 @@ impl LinkHandle {
             limits,
             live: DashMap::new(),
             hasher: RandomState::new(),
-            ids: Cache::new(limits.usage_entries_max),
+            ids: Cache::new(limits.entries_max),
             usage: Cache::builder()
-                .max_capacity(limits.usage_entries_max)
+                .max_capacity(limits.entries_max)
                 .time_to_live(limits.usage_ttl)
+                .build(),
+            whereabouts: Cache::builder()
+                .max_capacity(limits.entries_max)
+                .time_to_live(limits.status_ttl)
                 .build(),
         }
     }
@@ -114,8 +123,8 @@ impl LinkHandle {
     ) -> Result<Option<Entered>, StoreError> {
         let (reply, entered) = oneshot::channel();
         let addr = self.actor(org, id);
-        #[expect(clippy::disallowed_methods, reason = "this handle owns its actors")]
-        let _ = addr.send(Enter { mode, reply }).await;
+        // A message that is lost with the actor is answered by its dropped reply channel.
+        let _ = addr.try_send(Enter { mode, reply });
         match entered.await {
             Ok(Ok(None)) => {
                 // A stranger's guess must not keep an actor alive.
@@ -139,6 +148,27 @@ impl LinkHandle {
     /// Forgets what the operator said of a Link.
     pub async fn usage_changed(&self, org: OrgId, id: LinkId) {
         self.usage.invalidate(&(org, id)).await;
+        self.whereabouts.invalidate(&(org, id)).await;
+    }
+
+    /// Where a Link's card is, as the operator says. Read once for all who ask at the same time,
+    /// and kept as last known.
+    pub async fn connectivity(&self, org: OrgId, link: Arc<Link>, freshness: Freshness) -> Looked {
+        let id = link.id;
+        if freshness == Freshness::Cached
+            && let Some(reading) = self.whereabouts.get(&(org, id)).await
+        {
+            return Ok(reading);
+        }
+        let (reply, looked) = oneshot::channel();
+        let addr = self.actor(org, id);
+        // A message that is lost with the actor is answered by its dropped reply channel.
+        let _ = addr.try_send(Look(Asker { link, freshness, reply }));
+        let looked = match freshness {
+            Freshness::Cached => tokio::time::timeout(LOOK_TIMEOUT, looked).await.ok(),
+            Freshness::Live => Some(looked.await),
+        };
+        looked.and_then(Result::ok).unwrap_or(Err(LookError::Lost))
     }
 
     /// What the operator says of a Link's use, no older than the cache's TTL; none if that cannot
@@ -170,8 +200,14 @@ impl LinkHandle {
     fn actor(&self, org: OrgId, id: LinkId) -> Addr<LinkActor> {
         let now = self.clock.elapsed();
         let start = || {
-            let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
-            let actor = LinkActor::new(org, id, store, clock, self.limits.row_ttl);
+            let outside = Outside {
+                store: Arc::clone(&self.store),
+                gateway: Arc::clone(&self.gateway),
+                clock: Arc::clone(&self.clock),
+                whereabouts: self.whereabouts.clone(),
+                row_ttl: self.limits.row_ttl,
+            };
+            let actor = LinkActor::new(org, id, outside);
             let hash = usize::try_from(self.hasher.hash_one(id)).unwrap_or(0);
             Supervisor::start_in_arbiter(&self.arbiters[hash % self.arbiters.len()], |_| actor)
         };
@@ -193,7 +229,12 @@ fn reading(usage: &Usage, known: &[Activation]) -> UsageReading {
         .filter(|known| known.status != ActivationStatus::Cancelled)
         .filter_map(|known| {
             let told = usage.endpoint.plans.iter().find(|p| p.instance_id == known.instance_id)?;
-            let (status, used) = told_status(told.state, told.data_used, known.data_total);
+            let (mut status, used) = told_status(told.state, told.data_used, known.data_total);
+            // An operator whose clock is behind ours does not bring back what is over, and what it
+            // forgets afterwards was over before.
+            if known.is_over(usage.at) {
+                status = ActivationStatus::Expired;
+            }
             Some((known.id, used, status, told.first_used_at))
         })
         .collect::<Vec<(ActivationId, Volume, ActivationStatus, Option<Timestamp>)>>();

@@ -5,10 +5,14 @@
 //! older than a change made on this instance. Only what comes from the operator is cached longer.
 
 mod actor;
+mod connectivity;
+mod expiry;
 mod handle;
 mod usage;
 
 pub use actor::{Entered, Mode};
+pub use connectivity::{Freshness, LookError};
+pub use expiry::Expiry;
 pub use handle::{LinkHandle, LinkLimits};
 pub use usage::Usage;
 

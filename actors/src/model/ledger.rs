@@ -23,6 +23,19 @@ pub enum EntryKind {
     Adjustment,
 }
 
+impl EntryKind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Credit,
+        Self::Activation,
+        Self::Topup,
+        Self::Refund,
+        Self::Sms,
+        Self::LinkFee,
+        Self::Adjustment,
+    ];
+}
+
 /// One line of a wallet's ledger, as a wallet decides it. Its sequence and the balance after it
 /// are given by the batch that it is written in.
 #[derive(Clone, Debug, PartialEq)]

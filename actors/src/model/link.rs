@@ -108,6 +108,13 @@ pub enum ActivationStatus {
     Cancelled,
 }
 
+impl ActivationStatus {
+    /// Neither cancelled nor expired: it is still the Link's, if used up.
+    pub fn is_in_force(self) -> bool {
+        matches!(self, Self::Active | Self::Depleted)
+    }
+}
+
 /// One plan on one Link.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Activation {
@@ -143,6 +150,13 @@ pub struct Activation {
     pub currency: Currency,
 }
 
+impl Activation {
+    /// Whether its time is over.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
 /// A Link with its activations, as it stood when an operation on it ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LinkSnapshot {
@@ -156,4 +170,26 @@ pub struct LinkSnapshot {
     pub operators_total: i64,
     /// Whether the usage figures are no older than the cache's TTL.
     pub usage_live: bool,
+}
+
+impl LinkSnapshot {
+    /// The activations in force.
+    pub fn in_force(&self) -> impl Iterator<Item = &Activation> {
+        self.activations.iter().filter(|activation| activation.status.is_in_force())
+    }
+
+    /// Expires the activations whose time is over at `now`, and makes the Link's volumes those of
+    /// the activations in force. What they cover is for the caller to find.
+    pub fn age(&mut self, now: Timestamp) {
+        for activation in &mut self.activations {
+            if activation.status.is_in_force() && activation.is_over(now) {
+                activation.status = ActivationStatus::Expired;
+            }
+        }
+        let sum = |volume: fn(&Activation) -> Volume| {
+            self.in_force().map(volume).fold(Volume::ZERO, Volume::plus)
+        };
+        let (total, used) = (sum(|a| a.data_total), sum(|a| a.data_used));
+        (self.link.data_total, self.link.data_used) = (total, used);
+    }
 }

@@ -19,7 +19,8 @@ pub use link::{
 };
 pub use money::{Currency, Money, MoneyError};
 pub use operation::{
-    Answer, Cleanup, Failure, Operation, OperationKind, OperationState, Request, RequestKey,
+    Answer, Cleanup, Failure, NameChange, Operation, OperationKind, OperationState, Request,
+    RequestKey,
 };
 pub use organization::{OrgStatus, Organization};
 pub use plan::{Coverage, CoverageCountry, CoverageType, NetworkOperator, Plan, Sponsor};

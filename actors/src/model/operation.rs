@@ -73,6 +73,30 @@ pub struct RequestKey {
     pub request_hash: [u8; 32],
 }
 
+/// What becomes of a Link's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NameChange {
+    /// It stays.
+    #[default]
+    Keep,
+    /// The Link has none any more.
+    Clear,
+    /// It is this one.
+    Set(String),
+}
+
+impl NameChange {
+    /// The name after the change of one that was `before`.
+    pub fn apply(&self, before: Option<String>) -> Option<String> {
+        match self {
+            Self::Keep => before,
+            Self::Clear => None,
+            Self::Set(name) => Some(name.clone()),
+        }
+    }
+}
+
 /// What an operation was asked to do, kept so that any instance can bring it to its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
@@ -108,8 +132,8 @@ pub enum Request {
         endpoint_id: String,
         /// The status it shall have, if that changes.
         status: Option<LinkStatus>,
-        /// The name it shall have, if that changes.
-        name: Option<String>,
+        /// What becomes of its name.
+        name: NameChange,
         /// The month whose fee it pays, where one was due of the suspended Link.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fee: Option<Month>,

@@ -22,8 +22,8 @@ pub use service::{OperationLimits, Operations, Services};
 use crate::gateway::NotAdmitted;
 use crate::link::{Entered, Mode};
 use crate::model::{
-    ActivationId, Answer, Currency, Failure, LinkId, LinkStatus, OperationId, OrgId, PlanId,
-    RequestKey,
+    ActivationId, Answer, Currency, Failure, LinkId, LinkStatus, NameChange, OperationId, OrgId,
+    PlanId, RequestKey,
 };
 use crate::ports::StoreError;
 use crate::wallet::Refused;
@@ -76,8 +76,8 @@ pub struct UpdateLink {
     pub link: LinkId,
     /// The status it shall have.
     pub status: Option<LinkStatus>,
-    /// The name it shall have.
-    pub name: Option<String>,
+    /// What becomes of its name.
+    pub name: NameChange,
 }
 
 /// How a call ended.

@@ -14,7 +14,7 @@ pub use operator::{
     Refusal, Removal, SimCard, UnknownCause,
 };
 pub use store::{
-    Batch, Claimed, Closing, CommitOutcome, Guard, LinkChange, Offers, OpenOutcome, Planned,
-    StockClaim, Store, StoreError, Suspending, Suspension, SuspensionOutcome, UsageReading,
-    WalletRow,
+    Batch, Claimed, Closing, CommitOutcome, ConnectivityReading, Guard, LinkChange, Offers,
+    OpenOutcome, Planned, StockClaim, Store, StoreError, Suspending, Suspension, SuspensionOutcome,
+    UsageReading, WalletRow,
 };

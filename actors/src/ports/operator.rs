@@ -6,6 +6,7 @@
 use crate::model::{Coverage, CoverageType, Currency};
 use crate::model::{Money, ProfileState, SimKind, Sponsor, Timestamp, Volume};
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
 /// A session's bearer token.
@@ -198,7 +199,8 @@ pub struct CataloguePage {
 }
 
 /// Whether a card is on a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ConnectivityState {
     /// In a data session.
     Online,
@@ -211,7 +213,7 @@ pub enum ConnectivityState {
 }
 
 /// The network a card is on, by its codes: the operator's words for it are not used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkInfo {
     /// Mobile country code.
     pub mcc: String,
@@ -222,7 +224,7 @@ pub struct NetworkInfo {
 }
 
 /// Where a card is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connectivity {
     /// Whether it is on a network.
     pub state: ConnectivityState,

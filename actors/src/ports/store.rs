@@ -4,11 +4,12 @@
 //! swap on version and fence is part of the same transaction as everything else in the batch;
 //! a write that carries an epoch changes nothing where the epoch has moved on.
 
-use super::SimCard;
+use super::{Connectivity, SimCard};
 use crate::model::{
     Activation, ActivationId, Answer, ChargedFee, Cleanup, EntryId, EsimProfile, Failure,
-    LedgerEntry, Link, LinkFee, LinkId, LinkSnapshot, LinkStatus, Money, Month, Operation,
-    OperationId, OperationState, OrgId, Plan, PlanId, Request, SimKind, Timestamp, Volume,
+    LedgerEntry, Link, LinkFee, LinkId, LinkSnapshot, LinkStatus, Money, Month, NameChange,
+    Operation, OperationId, OperationState, OrgId, Plan, PlanId, Request, SimKind, Timestamp,
+    Volume,
 };
 use crate::model::{ActivationStatus, Currency};
 use async_trait::async_trait;
@@ -189,12 +190,12 @@ pub enum StockClaim {
 pub enum LinkChange {
     /// Nothing.
     None,
-    /// The Link's status and name, where given.
+    /// The Link's status, where given, and its name.
     Update {
         /// The new status.
         status: Option<LinkStatus>,
-        /// The new name.
-        name: Option<String>,
+        /// What becomes of the name.
+        name: NameChange,
     },
     /// The activation is cancelled.
     Cancel(ActivationId),
@@ -218,6 +219,15 @@ pub struct UsageReading {
     pub activations: Vec<(ActivationId, Volume, ActivationStatus, Option<Timestamp>)>,
     /// The profile's state, if it could be read.
     pub profile: Option<EsimProfile>,
+    /// When it was read.
+    pub at: Timestamp,
+}
+
+/// What the operator said of where a Link's card is, to be kept as last known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectivityReading {
+    /// What it said.
+    pub connectivity: Connectivity,
     /// When it was read.
     pub at: Timestamp,
 }
@@ -356,11 +366,13 @@ pub trait Store: Send + Sync + 'static {
     async fn link(&self, org: OrgId, id: LinkId) -> Result<Option<Link>, StoreError>;
     /// The Link with an ICCID.
     async fn link_by_iccid(&self, org: OrgId, iccid: &str) -> Result<Option<Link>, StoreError>;
-    /// A Link with its activations in force and the newest 100 others.
+    /// A Link as it stands at `now`, with its activations in force and the newest 100 others: one
+    /// whose time is over is expired, whether that is stored yet or not.
     async fn link_snapshot(
         &self,
         org: OrgId,
         id: LinkId,
+        now: Timestamp,
     ) -> Result<Option<LinkSnapshot>, StoreError>;
     /// An activation of a Link.
     async fn activation(
@@ -376,6 +388,23 @@ pub trait Store: Send + Sync + 'static {
         link: LinkId,
         reading: UsageReading,
     ) -> Result<(), StoreError>;
+    /// Stores that activations whose time is over at `now` are expired, and takes them off their
+    /// Links' volumes: on the Links of the `limit` that are over for longest. Says how many; Links
+    /// that someone else is just changing are left for the next time.
+    async fn expire_activations(&self, now: Timestamp, limit: i64) -> Result<u64, StoreError>;
+    /// Keeps what the operator said of where a Link's card is, unless a newer reading is kept.
+    async fn record_connectivity(
+        &self,
+        org: OrgId,
+        link: LinkId,
+        reading: ConnectivityReading,
+    ) -> Result<(), StoreError>;
+    /// What the operator last said of where a Link's card is.
+    async fn last_connectivity(
+        &self,
+        org: OrgId,
+        link: LinkId,
+    ) -> Result<Option<ConnectivityReading>, StoreError>;
     /// A plan, at the price of no organization (zero).
     async fn plan(&self, id: PlanId) -> Result<Option<Plan>, StoreError>;
     /// A ledger entry's amount and description, for the refund of a debit.

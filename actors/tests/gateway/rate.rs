@@ -5,8 +5,9 @@ use crate::support::fixtures::{caller, offer, org, plan};
 use crate::support::script::Fault;
 use crate::support::world::run;
 use bappy_actors::gateway::GatewayLimits;
+use bappy_actors::model::{LinkStatus, NameChange};
 use bappy_actors::operation::{CreateLink, UpdateLink};
-use bappy_actors::{model::LinkStatus, ports::CallError};
+use bappy_actors::ports::CallError;
 use std::num::NonZeroU32;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -95,7 +96,8 @@ fn a_change_that_is_sent_again_waits_for_the_rate() {
         for _ in 0..3 {
             world.outside.script.fail_next("op_status", Fault::Error500);
         }
-        let update = UpdateLink { link, status: Some(LinkStatus::Suspended), name: None };
+        let update =
+            UpdateLink { link, status: Some(LinkStatus::Suspended), name: NameChange::Keep };
         let started = Instant::now();
         world.operations.update_link(caller(org(1)), update).await.result.unwrap();
         assert_eq!(world.outside.script.count("op_status"), 4);

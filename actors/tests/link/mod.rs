@@ -1,6 +1,8 @@
 //! Links: who may change one, and what the operator says of it.
 
+mod connectivity;
 mod entering;
+mod expiry;
 mod usage;
 
 use crate::support::fixtures::org;

@@ -4,14 +4,14 @@ use crate::support::fixtures::{caller, offer, org, plan};
 use crate::support::script::{Fault, Gate};
 use crate::support::world::{World, run};
 use bappy_actors::model::{
-    ActivationId, ActivationStatus, Failure, LinkId, LinkStatus, OperationState,
+    ActivationId, ActivationStatus, Failure, LinkId, LinkStatus, NameChange, OperationState,
 };
 use bappy_actors::operation::{AddPlans, Ended, OperationError, RemovePlans, UpdateLink};
 use bappy_actors::ports::{EndpointStatus, Refusal};
 use std::time::Duration;
 
 async fn set(world: &World, link: LinkId, status: LinkStatus) -> Ended {
-    let update = UpdateLink { link, status: Some(status), name: None };
+    let update = UpdateLink { link, status: Some(status), name: NameChange::Keep };
     world.operations.update_link(caller(org(1)), update).await
 }
 
@@ -83,7 +83,7 @@ fn a_refused_status_changes_nothing() {
         assert_eq!(status(&world), (LinkStatus::Active, EndpointStatus::Active));
         let same = set(&world, link, LinkStatus::Active).await;
         assert!(matches!(same.result, Err(OperationError::StatusChange { .. })));
-        let name = UpdateLink { link, status: None, name: Some("van".to_owned()) };
+        let name = UpdateLink { link, status: None, name: NameChange::Set("van".to_owned()) };
         world.operations.update_link(caller(org(1)), name).await.result.unwrap();
         assert_eq!(world.outside.store.data().links[&link].1.name.as_deref(), Some("van"));
         world.outside.assert_drained();
@@ -144,7 +144,7 @@ fn a_change_waits_for_another_instance_on_the_same_link() {
         };
         let second = async {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            let update = UpdateLink { link, status: None, name: Some("van".to_owned()) };
+            let update = UpdateLink { link, status: None, name: NameChange::Set("van".to_owned()) };
             other.operations.update_link(caller(org(1)), update).await
         };
         let (one, (), two) = tokio::join!(set(&world, link, LinkStatus::Suspended), opener, second);

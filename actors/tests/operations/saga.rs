@@ -5,7 +5,7 @@ use crate::support::fixtures::{caller, money, offer, org, plan};
 use crate::support::operator::physical;
 use crate::support::script::Fault;
 use crate::support::world::{Outside, World, run};
-use bappy_actors::model::{LinkId, LinkStatus, OperationState};
+use bappy_actors::model::{LinkId, LinkStatus, NameChange, OperationState};
 use bappy_actors::operation::{CreateLink, Ended, OperationError, RemovePlans, UpdateLink};
 use bappy_actors::ports::Refusal;
 use std::sync::Once;
@@ -51,7 +51,11 @@ impl Saga {
                 world.operations.add_plans(caller(org(1)), add).await.result.unwrap();
             }
             if self == Saga::Reactivate {
-                let update = UpdateLink { link, status: Some(LinkStatus::Suspended), name: None };
+                let update = UpdateLink {
+                    link,
+                    status: Some(LinkStatus::Suspended),
+                    name: NameChange::Keep,
+                };
                 world.operations.update_link(caller(org(1)), update).await.result.unwrap();
                 world.outside.store.data().fall_due(org(1), link, "2026-12", money("0.5"));
             }
@@ -79,11 +83,15 @@ impl Saga {
             }
             Saga::Reactivate => {
                 let status = Some(LinkStatus::Active);
-                operations.update_link(caller, UpdateLink { link, status, name: None }).await
+                operations
+                    .update_link(caller, UpdateLink { link, status, name: NameChange::Keep })
+                    .await
             }
             Saga::Suspend => {
                 let status = Some(LinkStatus::Suspended);
-                operations.update_link(caller, UpdateLink { link, status, name: None }).await
+                operations
+                    .update_link(caller, UpdateLink { link, status, name: NameChange::Keep })
+                    .await
             }
         }
     }

@@ -5,13 +5,13 @@ use crate::support::environment::epoch;
 use crate::support::fixtures::{caller, keyed, offer, org, plan};
 use crate::support::script::{Fault, Gate};
 use crate::support::world::{World, run};
-use bappy_actors::model::{LinkId, LinkStatus, OperationState};
+use bappy_actors::model::{LinkId, LinkStatus, NameChange, OperationState};
 use bappy_actors::operation::{Caller, CreateLink, Ended, OperationError, RemovePlans, UpdateLink};
 use bappy_actors::ports::Clock;
 use chrono::TimeDelta;
 
 async fn suspend(world: &World, link: LinkId) -> Ended {
-    let update = UpdateLink { link, status: Some(LinkStatus::Suspended), name: None };
+    let update = UpdateLink { link, status: Some(LinkStatus::Suspended), name: NameChange::Keep };
     world.operations.update_link(caller(org(1)), update).await
 }
 

@@ -4,7 +4,7 @@ use crate::support::fixtures::{caller, org};
 use crate::support::script::{Fault, Gate};
 use crate::support::world::{World, run};
 use bappy_actors::gateway::{BreakerLimits, BreakerState, GatewayLimits};
-use bappy_actors::model::{LinkId, LinkStatus};
+use bappy_actors::model::{LinkId, LinkStatus, NameChange};
 use bappy_actors::operation::{Ended, OperationError, RemovePlans, UpdateLink};
 use bappy_actors::ports::Clock;
 use std::num::NonZeroU32;
@@ -46,7 +46,7 @@ impl Change {
             match self {
                 Self::Status => {
                     let status = Some(LinkStatus::Suspended);
-                    let update = UpdateLink { link, status, name: None };
+                    let update = UpdateLink { link, status, name: NameChange::Keep };
                     operations.update_link(caller(org(1)), update).await
                 }
                 Self::Removal => {

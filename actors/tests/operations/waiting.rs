@@ -5,7 +5,7 @@ use crate::support::fixtures::{caller, offer, org, plan};
 use crate::support::world::{World, run};
 use bappy_actors::gateway::GatewayLimits;
 use bappy_actors::link::{Entered, Mode};
-use bappy_actors::model::{LinkId, LinkStatus};
+use bappy_actors::model::{LinkId, LinkStatus, NameChange};
 use bappy_actors::operation::{
     CreateLink, Ended, OperationError, OperationLimits, RemovePlans, UpdateLink,
 };
@@ -36,7 +36,9 @@ impl Call {
             }
             Self::Update => {
                 let status = Some(LinkStatus::Suspended);
-                operations.update_link(caller, UpdateLink { link, status, name: None }).await
+                operations
+                    .update_link(caller, UpdateLink { link, status, name: NameChange::Keep })
+                    .await
             }
         }
     }

@@ -4,8 +4,8 @@ use super::environment::epoch;
 use super::fixtures::money;
 use bappy_actors::model::{
     Activation, ActivationId, ActivationStatus, Cleanup, EntryId, EntryKind, Failure, LinkFee,
-    LinkId, LinkStatus, Operation, OperationId, OperationKind, OperationState, OrgId, PlanId,
-    Request, RequestKey, Volume,
+    LinkId, LinkStatus, NameChange, Operation, OperationId, OperationKind, OperationState, OrgId,
+    PlanId, Request, RequestKey, Volume,
 };
 use bappy_actors::wallet::{Command, Credit, Debit, FeeCharge, RefundOrder, Settlement};
 use chrono::TimeDelta;
@@ -128,7 +128,7 @@ pub fn reactivation_of(org: OrgId, n: u128, amount: &str) -> (Command, Command) 
     refund.debit.operation.request = Request::UpdateLink {
         endpoint_id: "E1".to_owned(),
         status: Some(LinkStatus::Active),
-        name: None,
+        name: NameChange::Keep,
         fee: Some("2026-12".parse().unwrap()),
     };
     (Command::Debit(vec![refund.debit.clone()]), Command::Refund(vec![refund]))

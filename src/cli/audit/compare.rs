@@ -3,12 +3,20 @@
 //! The plan instances that are neither removed nor expired, on an endpoint that is not terminated,
 //! under our references, are the Link's activations in force. What is under no reference of ours
 //! is not ours to judge.
+//!
+//! **Invariant:** what ends at about this time is right either way: the clocks of the service, of
+//! the operator and of whoever audits are three.
 
 use crate::store::audit::{LinkInForce, Reference};
 use bappy_actors::model::{Cleanup, LinkStatus, OperationId, OperationState, Timestamp};
 use bappy_actors::ports::{Endpoint, EndpointStatus, InstanceState, PlanInstance};
+use chrono::TimeDelta;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
+
+/// As far as clocks may be apart: machines that are kept in time are so to milliseconds, and one
+/// that is further off than this breaks tokens first.
+const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
 
 /// Something that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +86,8 @@ fn compare_instances(
     now: Timestamp,
     found: &mut Vec<Difference>,
 ) {
-    let over = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+    // Over by one of the clocks, or about to be.
+    let over = |at: Option<Timestamp>| at.is_some_and(|at| at <= now + CLOCKS_APART);
     let in_force: BTreeSet<OperationId> =
         link.activations.iter().map(|activation| activation.operation_id).collect();
     let by_instance: HashMap<&str, OperationId> =
@@ -160,4 +169,87 @@ fn instance(id: OperationId, detail: &str) -> Difference {
 
 fn operation(reference: Option<&str>) -> Option<OperationId> {
     Uuid::try_parse(reference?).ok().map(OperationId)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::audit::ActivationInForce;
+    use bappy_actors::model::{ActivationId, LinkId, OrgId, Volume};
+
+    const ID: Uuid = Uuid::from_u128(7);
+
+    /// What differs `now_s` seconds from the end of a plan, which stands so at the operator, while
+    /// its activation is in force here or not.
+    fn at(now_s: i64, state: InstanceState, is_in_force: bool) -> Vec<&'static str> {
+        let (link_id, operation_id) = (LinkId(ID), OperationId(ID));
+        let end = Timestamp::UNIX_EPOCH;
+        let activation = ActivationInForce {
+            id: ActivationId(ID),
+            instance_id: "pi".to_owned(),
+            operation_id,
+            expires_at: Some(end),
+        };
+        let link = LinkInForce {
+            key: (OrgId(ID), link_id),
+            iccid: "8901".to_owned(),
+            endpoint_id: "ep".to_owned(),
+            status: LinkStatus::Active,
+            activations: is_in_force.then_some(activation).into_iter().collect(),
+        };
+        let plan = PlanInstance {
+            instance_id: "pi".to_owned(),
+            operator_plan_id: "plan".to_owned(),
+            reference: Some(ID.to_string()),
+            state,
+            data_total: Volume::ZERO,
+            data_used: Volume::ZERO,
+            first_used_at: None,
+            activated_at: None,
+            expires_at: Some(end),
+        };
+        let endpoint = Endpoint {
+            endpoint_id: "ep".to_owned(),
+            iccid: "8901".to_owned(),
+            msisdn: None,
+            status: EndpointStatus::Active,
+            reference: Some(ID.to_string()),
+            plans: vec![plan],
+        };
+        let (state, cleanup) = (OperationState::Succeeded, Cleanup::None);
+        let known = Reference { id: operation_id, link_id, state, cleanup };
+        let known = References::from([(operation_id, known)]);
+        let now = end + TimeDelta::seconds(now_s);
+        let found = differences(&link, Some(&endpoint), &known, now);
+        found.into_iter().map(|difference| difference.rule).collect()
+    }
+
+    #[test]
+    fn about_its_end_a_plan_may_stand_on_either_side() {
+        for now_s in [-60, -5, 0, 5, 3_600] {
+            for (state, is_in_force) in [
+                (InstanceState::Active, true),
+                (InstanceState::Active, false),
+                (InstanceState::Depleted, false),
+                (InstanceState::Expired, true),
+                (InstanceState::Expired, false),
+            ] {
+                assert_eq!(at(now_s, state, is_in_force), [""; 0], "{now_s} {state:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn before_its_end_it_stands_on_both() {
+        assert_eq!(at(-61, InstanceState::Active, true), [""; 0]);
+        assert_eq!(at(-61, InstanceState::Expired, false), [""; 0]);
+        for (state, is_in_force) in [
+            (InstanceState::Active, false),
+            (InstanceState::Depleted, false),
+            (InstanceState::Expired, true),
+            (InstanceState::Removed, true),
+        ] {
+            assert_eq!(at(-61, state, is_in_force), ["instance"], "{state:?}");
+        }
+    }
 }

@@ -28,8 +28,8 @@ pub struct Run {
     #[arg(long, value_name = "YYYY-MM")]
     month: Option<Month>,
     /// Says what would be charged, and changes nothing
-    #[arg(long)]
-    dry_run: bool,
+    #[arg(long = "dry-run")]
+    only_tells: bool,
     #[command(flatten)]
     format: Format,
 }
@@ -39,7 +39,7 @@ impl Run {
         let session = Arc::new(Session::open(&self.config).await?);
         let current = Month::of(session.parts.clock.now());
         let month = self.month.unwrap_or(current);
-        if month > current && !self.dry_run {
+        if month > current && !self.only_tells {
             return Err(Failed(format!(
                 "{month} has not begun; `--dry-run` says what would be charged"
             )));
@@ -49,7 +49,7 @@ impl Run {
         let done = self.walk(&session, &fees, month).await;
         fees.wallets.drain().await;
         actors.stop().await;
-        let view = RunView { month, dry_run: self.dry_run, organizations: done? };
+        let view = RunView { month, dry_run: self.only_tells, organizations: done? };
         self.format.print(&view, RunView::table)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -73,7 +73,7 @@ impl Run {
             for payer in payers {
                 // One that was made meanwhile has no Link that a fee falls due of.
                 let Some(account) = accounts.get(&payer.org) else { continue };
-                let tally = if self.dry_run {
+                let tally = if self.only_tells {
                     fees.estimate(payer, month, |links| progress.step(links)).await?
                 } else {
                     fees.charge(payer, month, |links| progress.step(links)).await?

@@ -5,6 +5,9 @@ mod create;
 mod get;
 mod history;
 mod list;
+mod network_status;
+mod qr_code;
+mod qr_image;
 mod topup_plans;
 mod update;
 pub mod view;
@@ -26,7 +29,9 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .service(resource("/links/{identifier}").get(get::get).put(update::update))
         .service(resource("/links/{identifier}/plans").put(change_plans::change_plans))
         .service(resource("/links/{identifier}/topup-plans").get(topup_plans::topup_plans))
-        .service(resource("/links/{identifier}/history").get(history::history));
+        .service(resource("/links/{identifier}/history").get(history::history))
+        .service(resource("/links/{identifier}/network-status").get(network_status::network_status))
+        .service(resource("/links/{identifier}/qr-code").get(qr_code::qr_code));
 }
 
 /// The id of the Link that a path names.

@@ -14,24 +14,36 @@ use crate::http::keyed_call::KeyedCall;
 use crate::http::request_id::RequestContext;
 use crate::http::tenant::Tenant;
 use actix_web::{HttpRequest, web};
-use bappy_actors::model::{Answer, LinkStatus};
+use bappy_actors::model::{Answer, LinkStatus, NameChange};
 use bappy_actors::operation::UpdateLink;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// The body.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinkChanges {
     status: Option<LinkStatus>,
-    name: Option<String>,
+    /// Absent: the name stays. Null: the Link has none any more.
+    #[serde(default, deserialize_with = "name_change")]
+    name: NameChange,
+}
+
+/// A field that is there, with null standing for no name.
+fn name_change<'de, D: Deserializer<'de>>(input: D) -> Result<NameChange, D::Error> {
+    Ok(match Option::deserialize(input)? {
+        Some(name) => NameChange::Set(name),
+        None => NameChange::Clear,
+    })
 }
 
 impl Validate for LinkChanges {
     fn validate(&self, errors: &mut FieldErrors) {
-        if self.status.is_none() && self.name.is_none() {
+        if self.status.is_none() && self.name == NameChange::Keep {
             errors.add("body", "body must have at least one of status and name.");
         }
-        validate_name(self.name.as_deref(), errors);
+        if let NameChange::Set(name) = &self.name {
+            validate_name(Some(name), errors);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::http::plans::view::CoverageView;
 use crate::http::show;
+use crate::reference::{ANDROID_LINK, APPLE_LINK};
 use bappy_actors::link::Usage;
 use bappy_actors::model::{
     Activation, ActivationId, ActivationStatus, Currency, EsimProfile, Link, LinkId, LinkSnapshot,
@@ -153,11 +154,8 @@ pub fn refreshed(
                 };
             }
         }
-        let is_over = activation.expires_at.is_some_and(|end| end <= now);
-        if is_over && activation.status != ActivationStatus::Cancelled {
-            activation.status = ActivationStatus::Expired;
-        }
     }
+    snapshot.age(now);
     if let Some(usage) = usage {
         snapshot.usage_live = true;
         snapshot.link.usage_at = Some(usage.at);
@@ -168,22 +166,12 @@ pub fn refreshed(
     } else {
         snapshot.usage_live = false;
     }
-    let sum = |part: fn(&Activation) -> Volume| {
-        let counted = snapshot.activations.iter().filter(|a| is_in_force(a));
-        counted.map(part).fold(Volume::ZERO, Volume::plus)
-    };
-    let (total, used) = (sum(|a| a.data_total), sum(|a| a.data_used));
-    (snapshot.link.data_total, snapshot.link.data_used) = (total, used);
     snapshot
 }
 
 /// The plans of which an activation is in force.
 pub fn plans_in_force(snapshot: &LinkSnapshot) -> BTreeSet<PlanId> {
-    snapshot.activations.iter().filter(|a| is_in_force(a)).map(|a| a.plan_id).collect()
-}
-
-fn is_in_force(activation: &Activation) -> bool {
-    matches!(activation.status, ActivationStatus::Active | ActivationStatus::Depleted)
+    snapshot.in_force().map(|a| a.plan_id).collect()
 }
 
 impl LinkView {
@@ -191,18 +179,15 @@ impl LinkView {
     pub fn new(snapshot: LinkSnapshot, base: &str) -> Self {
         let LinkSnapshot { link, activations, countries, operators_total, usage_live } = snapshot;
         let lpa = lpa_profile(&link);
-        let universal_link = |host: &str| {
-            let lpa = lpa.as_deref()?;
-            // RFC 3986: everything but the unreserved characters is encoded.
-            let data = percent_encode(lpa);
-            Some(format!("https://{host}/esim_qrcode_provisioning?carddata={data}"))
-        };
-        let apple = universal_link("esimsetup.apple.com");
+        // RFC 3986: everything but the unreserved characters is encoded.
+        let code = lpa.as_deref().map(percent_encode);
+        let universal_link = |begin: &str| code.as_ref().map(|code| format!("{begin}{code}"));
+        let apple = universal_link(APPLE_LINK);
         let is_esim = link.kind == SimKind::Esim;
         Self {
             activation_url: apple.clone(),
             apple_activation_url: apple,
-            android_activation_url: universal_link("esimsetup.android.com"),
+            android_activation_url: universal_link(ANDROID_LINK),
             qr_code_url: lpa.is_some().then(|| format!("{base}/links/{}/qr-code", link.id)),
             lpa_profile: lpa,
             esim_profile: is_esim.then(|| profile(link.profile.as_ref())),
@@ -235,7 +220,7 @@ fn profile(profile: Option<&EsimProfile>) -> EsimProfileView {
 }
 
 /// The activation code of an eSIM (SGP.22 §4.1): `LPA:1$<SM-DP+ address>$<matching id>`.
-fn lpa_profile(link: &Link) -> Option<String> {
+pub fn lpa_profile(link: &Link) -> Option<String> {
     let (address, matching_id) = (link.smdp_address.as_ref()?, link.matching_id.as_ref()?);
     (link.kind == SimKind::Esim).then(|| format!("LPA:1${address}${matching_id}"))
 }

@@ -7,6 +7,7 @@
 //! **Invariants:** one audit sees one snapshot, so what commits meanwhile is no violation; the
 //! database does the adding up, and no more than [`ROWS_MAX`] rows of a rule are read.
 
+mod days;
 mod in_force;
 mod references;
 mod rules;
@@ -101,6 +102,7 @@ async fn run(tx: &mut Tx, org: Option<OrgId>) -> Result<Audit, DbError> {
             detail: (rule.detail)(&row),
         }));
     }
+    audit.violations.extend(days::violations(tx, org).await?);
     Ok(audit)
 }
 

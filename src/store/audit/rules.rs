@@ -38,11 +38,11 @@ impl Rule {
     }
 }
 
-fn money(micros: Option<i64>) -> String {
+pub(super) fn money(micros: Option<i64>) -> String {
     micros.map_or_else(|| "nothing".to_owned(), |micros| Money::from_micros(micros).to_string())
 }
 
-fn number(value: Option<i64>) -> String {
+pub(super) fn number(value: Option<i64>) -> String {
     value.map_or_else(|| "none".to_owned(), |value| value.to_string())
 }
 

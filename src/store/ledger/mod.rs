@@ -8,6 +8,7 @@
 //! statement; a batch is in one statement at a time; a batch whose caller has gone away is
 //! written all the same; an answer is sent only after the commit.
 
+mod days;
 mod obstacles;
 mod queue;
 mod writer;
@@ -20,6 +21,7 @@ use queue::Queue;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+pub(super) use days::{ALL_PLANS, Sums, day, day_totals};
 pub(super) use writer::WRITERS;
 
 /// How long after its deadline a charged operation is the resolver's: enough for whoever runs it

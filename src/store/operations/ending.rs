@@ -51,7 +51,7 @@ pub async fn close(
     match change {
         LinkChange::None => {}
         LinkChange::Update { status, name } => {
-            links::change(tx, org, link, *status, name.as_deref(), at).await?;
+            links::change(tx, org, link, *status, name, at).await?;
         }
         LinkChange::Cancel(activation) => {
             activations::cancel(tx, org, link, *activation, at).await?;

@@ -6,9 +6,6 @@ use super::batch::Statement;
 use crate::store::{DbError, Text, Time, ledger, link_fees, operations, text};
 use bappy_actors::ports::{Batch, Planned};
 
-/// Only for wallets that have moved.
-const OF_MOVED: &str = " WHERE (u.org_id IN (SELECT org_id FROM moved)) IS TRUE";
-
 /// Adds the list `$name` to the statement: `column: type = value of a row`, one array a column.
 macro_rules! section {
     ($s:ident, $rows:ident, $name:literal, $filter:expr,
@@ -22,7 +19,7 @@ macro_rules! section {
 macro_rules! insertion {
     ($s:ident, $rows:ident, $name:literal => $table:literal,
      |$row:ident| { $($column:ident: $kind:ident = $value:expr,)+ }) => {{
-        section!($s, $rows, $name, OF_MOVED, |$row| { $($column: $kind = $value,)+ });
+        section!($s, $rows, $name, $s.of_moved, |$row| { $($column: $kind = $value,)+ });
         $s.insert($table, $name, &[$(stringify!($column)),+]);
     }};
 }
@@ -67,7 +64,7 @@ pub fn closings(s: &mut Statement, batches: &[&Batch]) -> Result<bool, DbError> 
         return Ok(false);
     }
     rows.sort_unstable_by_key(|(batch, closing, _)| (batch.org_id, closing.operation_id));
-    section!(s, rows, "closing", "", |r| {
+    section!(s, rows, "ending", s.of_moved, |r| {
         org_id: uuid = r.0.org_id.0,
         id: uuid = r.1.operation_id.0,
         epoch: int8 = r.1.epoch,
@@ -185,7 +182,7 @@ pub fn volumes(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
     if rows.is_empty() {
         return Ok(());
     }
-    section!(s, rows, "adding", OF_MOVED, |r| {
+    section!(s, rows, "adding", s.of_moved, |r| {
         org_id: uuid = r.0.org_id.0,
         link_id: uuid = r.1.0,
         kb: int8 = r.2,
@@ -250,7 +247,7 @@ pub fn fees_returned(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbErro
     if rows.is_empty() {
         return Ok(());
     }
-    section!(s, rows, "returning_fee", OF_MOVED, |r| {
+    section!(s, rows, "returning_fee", s.of_moved, |r| {
         org_id: uuid = r.0.org_id.0,
         link_id: uuid = r.1.0.0,
         entry_id: uuid = r.1.1.0,
@@ -259,6 +256,47 @@ pub fn fees_returned(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbErro
         "returned AS (
              DELETE FROM link_fees f USING returning_fee r
              WHERE f.org_id = r.org_id AND f.link_id = r.link_id AND f.entry_id = r.entry_id)",
+    );
+    Ok(())
+}
+
+/// What the entries add to their day's totals. An amount past the range of its column stays at the
+/// range's end: no statistic keeps money from being booked.
+pub fn days(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
+    let mut rows = Vec::new();
+    for batch in batches {
+        rows.extend(ledger::day_totals(batch).into_iter().map(|total| (batch, total)));
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    section!(s, rows, "totalling", s.of_moved, |r| {
+        org_id: uuid = r.0.org_id.0,
+        plan_id: uuid = r.1.1,
+        kind: text = r.1.0.word(),
+        day: date = ledger::day(r.0),
+        entries: int8 = r.1.2.entries,
+        debited: int8 = r.1.2.debited,
+        credited: int8 = r.1.2.credited,
+        made: int8 = r.1.2.made,
+        first_sequence: int8 = r.1.2.sequences.map(|(first, _)| first),
+        last_sequence: int8 = r.1.2.sequences.map(|(_, last)| last),
+    });
+    s.push(
+        "into_ledger_days AS (
+             INSERT INTO ledger_days AS d (org_id, plan_id, kind, day, entries, debited, credited,
+                 made, first_sequence, last_sequence)
+             SELECT org_id, plan_id, kind, day, entries, debited, credited, made, first_sequence,
+                 last_sequence FROM totalling
+             ON CONFLICT (org_id, plan_id, kind, day) DO UPDATE SET
+                 entries = d.entries + excluded.entries,
+                 debited = LEAST(d.debited, 9223372036854775807 - excluded.debited)
+                     + excluded.debited,
+                 credited = LEAST(d.credited, 9223372036854775807 - excluded.credited)
+                     + excluded.credited,
+                 made = d.made + excluded.made,
+                 first_sequence = LEAST(d.first_sequence, excluded.first_sequence),
+                 last_sequence = GREATEST(d.last_sequence, excluded.last_sequence))",
     );
     Ok(())
 }

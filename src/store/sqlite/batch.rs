@@ -4,7 +4,7 @@
 //! written; any error rolls all wallets back, and the writer tries each on its own.
 
 use crate::store::{DbError, Text, Time, Tx, ledger, link_fees, operations, text};
-use bappy_actors::model::{Activation, LedgerEntry, Link, OrgId, Timestamp};
+use bappy_actors::model::{Activation, EntryKind, LedgerEntry, Link, OrgId, Timestamp};
 use bappy_actors::ports::{Batch, Planned};
 use sqlx::SqlitePool;
 use std::collections::HashSet;
@@ -68,6 +68,9 @@ async fn write_one(tx: &mut Tx, batch: &Batch) -> Result<bool, DbError> {
             kb,
             Time::from(batch.at)
         )?;
+    }
+    for (kind, plan, sums) in ledger::day_totals(batch) {
+        add_to_day(tx, batch, kind, plan, &sums).await?;
     }
     Ok(true)
 }
@@ -182,6 +185,44 @@ async fn insert_entry(
         e.reference.as_deref(),
         e.description.as_str(),
         Time::from(at)
+    )?;
+    Ok(())
+}
+
+/// An amount past the range of its column stays at the range's end: no statistic keeps money from
+/// being booked.
+async fn add_to_day(
+    tx: &mut Tx,
+    batch: &Batch,
+    kind: EntryKind,
+    plan: Uuid,
+    sums: &ledger::Sums,
+) -> Result<(), DbError> {
+    exec!(
+        tx,
+        "INSERT INTO ledger_days AS d (org_id, plan_id, kind, day, entries, debited, credited,
+             made, first_sequence, last_sequence)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         ON CONFLICT (org_id, plan_id, kind, day) DO UPDATE SET
+             entries = d.entries + excluded.entries,
+             debited = MIN(d.debited, 9223372036854775807 - excluded.debited) + excluded.debited,
+             credited = MIN(d.credited, 9223372036854775807 - excluded.credited)
+                 + excluded.credited,
+             made = d.made + excluded.made,
+             first_sequence = COALESCE(MIN(d.first_sequence, excluded.first_sequence),
+                 d.first_sequence, excluded.first_sequence),
+             last_sequence = COALESCE(MAX(d.last_sequence, excluded.last_sequence),
+                 d.last_sequence, excluded.last_sequence)",
+        batch.org_id.0,
+        plan,
+        kind.word(),
+        ledger::day(batch),
+        sums.entries,
+        sums.debited,
+        sums.credited,
+        sums.made,
+        sums.sequences.map(|(first, _)| first),
+        sums.sequences.map(|(_, last)| last)
     )?;
     Ok(())
 }

@@ -65,6 +65,15 @@ impl SimulatedOperator {
         self.call(Method::PATCH, &path, Some(json!({"status": status}))).await;
     }
 
+    /// Takes the oldest plan off a card, as if its time were over.
+    pub async fn end_oldest_plan(&self, iccid: &str) {
+        let endpoint = self.endpoint(iccid).await;
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let (id, plan) =
+            (text(&endpoint["endpoint_id"]), text(&endpoint["plans"][0]["instance_id"]));
+        self.call(Method::DELETE, &format!("/api/endpoints/{id}/plans/{plan}"), None).await;
+    }
+
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         request = request.bearer_auth(&self.token);

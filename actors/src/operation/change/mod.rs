@@ -17,8 +17,8 @@ pub(super) use update_link::update_link;
 
 use crate::gateway::{NotAdmitted, Permit};
 use crate::model::{
-    ActivationId, Cleanup, LinkId, LinkStatus, Money, Operation, OperationId, OperationKind,
-    OperationState, OrgId, Request, Timestamp,
+    ActivationId, Cleanup, LinkId, LinkStatus, Money, NameChange, Operation, OperationId,
+    OperationKind, OperationState, OrgId, Request, Timestamp,
 };
 use crate::operation::{Caller, Ended, OperationError, Services, left};
 use crate::ports::{Ids, OpenOutcome, StoreError, Suspending, Suspension};
@@ -139,7 +139,7 @@ pub(crate) fn suspending(
     let request = Request::UpdateLink {
         endpoint_id: endpoint_id.to_owned(),
         status: Some(LinkStatus::Suspended),
-        name: None,
+        name: NameChange::Keep,
         fee: None,
     };
     let kind = OperationKind::UpdateLink;

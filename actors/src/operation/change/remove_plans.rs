@@ -126,13 +126,7 @@ pub(super) async fn removable(
         }
         let found = services.store.activation(caller.org, remove.link, id).await?;
         let activation = found.ok_or(OperationError::NoActivation)?;
-        let over = match activation.status {
-            ActivationStatus::Cancelled | ActivationStatus::Expired => true,
-            ActivationStatus::Active | ActivationStatus::Depleted => {
-                activation.expires_at.is_some_and(|end| end <= now)
-            }
-        };
-        if over {
+        if !activation.status.is_in_force() || activation.is_over(now) {
             return Err(OperationError::ActivationOver);
         }
         activations.push(activation);

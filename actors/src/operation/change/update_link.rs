@@ -104,10 +104,10 @@ pub(super) async fn finish_update(
     operation: &Operation,
     update: &UpdateLink,
 ) -> Result<Answer, OperationError> {
-    let found = services.store.link_snapshot(caller.org, operation.link_id).await;
+    let now = services.clock.now();
+    let found = services.store.link_snapshot(caller.org, operation.link_id, now).await;
     // Done at the operator: the resolver will store it.
     let Ok(Some(mut snapshot)) = found else { return Err(OperationError::Unsettled) };
-    let now = services.clock.now();
     apply(&mut snapshot, update, now);
     let answer = Answer::LinkUpdated { snapshot: Box::new(snapshot) };
     let change = LinkChange::Update { status: update.status, name: update.name.clone() };
@@ -119,8 +119,6 @@ pub(super) fn apply(snapshot: &mut LinkSnapshot, update: &UpdateLink, now: Times
     if let Some(status) = update.status {
         link.status = status;
     }
-    if let Some(name) = &update.name {
-        link.name = Some(name.clone());
-    }
+    link.name = update.name.apply(link.name.take());
     link.updated_at = now;
 }

@@ -36,12 +36,11 @@ pub(super) async fn claim(
         };
         match is_attempt_of(services, caller.org, key, rival).await? {
             Some(true) => return Err(OperationError::KeyTaken),
-            Some(false) => return Err(OperationError::SimInUse),
             // Claimed and not recorded yet: it may be the same call, sent twice.
             None if left(until, services.clock.elapsed()) > RIVAL_PAUSE => {
                 tokio::time::sleep(RIVAL_PAUSE).await;
             }
-            None => return Err(OperationError::SimInUse),
+            Some(false) | None => return Err(OperationError::SimInUse),
         }
     }
 }

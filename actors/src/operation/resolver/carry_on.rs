@@ -105,13 +105,14 @@ impl Resolver {
         }
         let services = &*self.services;
         let (org, link) = (operation.org_id, operation.link_id);
-        let Some(mut snapshot) = services.store.link_snapshot(org, link).await? else {
+        let now = services.clock.now();
+        let Some(mut snapshot) = services.store.link_snapshot(org, link, now).await? else {
             return Ok(None);
         };
         Ok(match &operation.request {
             Request::UpdateLink { status, name, .. } => {
                 snapshot.link.status = status.unwrap_or(snapshot.link.status);
-                snapshot.link.name = name.clone().or(snapshot.link.name);
+                snapshot.link.name = name.apply(snapshot.link.name);
                 Some(Box::new(Answer::LinkUpdated { snapshot: Box::new(snapshot) }))
             }
             Request::RemovePlans { items, .. } => {

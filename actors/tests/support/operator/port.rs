@@ -4,8 +4,8 @@ use super::{ScriptedOperator, State, session};
 use async_trait::async_trait;
 use bappy_actors::model::{ProfileState, SimKind};
 use bappy_actors::ports::{
-    AccessToken, CallError, CataloguePage, Connectivity, Endpoint, EndpointStatus, NewEndpoint,
-    Operator, PlanInstance, Refusal, Removal, SimCard,
+    AccessToken, CallError, CataloguePage, Connectivity, ConnectivityState, Endpoint,
+    EndpointStatus, NewEndpoint, Operator, PlanInstance, Refusal, Removal, SimCard,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,11 +142,24 @@ impl Operator for ScriptedOperator {
     async fn connectivity(
         &self,
         token: &AccessToken,
-        _: &str,
+        endpoint_id: &str,
         timeout: Duration,
     ) -> Result<Connectivity, CallError> {
-        let nowhere = |_: &mut State| Err(CallError::Refused(Refusal::NoEndpoint));
-        self.call("op_connectivity", Some(token), timeout, nowhere).await
+        let id = endpoint_id.to_owned();
+        let look = move |state: &mut State| {
+            if state.endpoints.iter().all(|endpoint| endpoint.endpoint_id != id) {
+                return Err(CallError::Refused(Refusal::NoEndpoint));
+            }
+            state.looks += 1;
+            Ok(Connectivity {
+                state: ConnectivityState::Online,
+                network: None,
+                ip_address: Some(format!("10.0.0.{}", state.looks)),
+                imei: None,
+                last_seen_at: None,
+            })
+        };
+        self.call("op_connectivity", Some(token), timeout, look).await
     }
 
     async fn ping(&self, token: &AccessToken, timeout: Duration) -> Result<(), CallError> {

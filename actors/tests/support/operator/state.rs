@@ -25,6 +25,8 @@ pub struct State {
     pub(super) next_id: usize,
     pub(super) half: bool,
     pub latency: Duration,
+    /// How often it was asked where a card is; the card's address ends with it.
+    pub looks: usize,
 }
 
 fn refused<T>(refusal: Refusal) -> Result<T, CallError> {

@@ -2,7 +2,8 @@
 
 use super::{Data, StoredWallet};
 use bappy_actors::model::{
-    ActivationStatus, EntryId, EntryKind, LedgerEntry, LinkId, LinkSnapshot, Money, OrgId, Volume,
+    ActivationStatus, EntryId, EntryKind, LedgerEntry, LinkId, LinkSnapshot, Money, OrgId,
+    Timestamp, Volume,
 };
 use bappy_actors::ports::{UsageReading, WalletRow};
 use uuid::Uuid;
@@ -53,6 +54,21 @@ impl Data {
             link.data_total = total;
             link.data_used = used;
         }
+    }
+
+    /// Expires up to `limit` activations whose time is over.
+    pub fn expire(&mut self, now: Timestamp, limit: i64) -> u64 {
+        let activations = self.activations.values_mut().map(|(_, activation)| activation);
+        let over = activations.filter(|a| a.status.is_in_force() && a.is_over(now));
+        let mut links = Vec::new();
+        for activation in over.take(usize::try_from(limit).unwrap()) {
+            activation.status = ActivationStatus::Expired;
+            links.push(activation.link_id);
+        }
+        for link in &links {
+            self.sum_up(*link);
+        }
+        links.len() as u64
     }
 
     pub fn snapshot(&self, org: OrgId, id: LinkId) -> Option<LinkSnapshot> {

@@ -14,7 +14,9 @@ use bappy_actors::model::{
     Activation, ActivationId, Answer, Currency, LedgerEntry, Link, LinkId, Operation, OperationId,
     OrgId, Plan, PlanId, Timestamp,
 };
-use bappy_actors::ports::{Batch, SimCard, StoreError, UsageReading, WalletRow};
+use bappy_actors::ports::{
+    Batch, ConnectivityReading, SimCard, StoreError, UsageReading, WalletRow,
+};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -51,6 +53,7 @@ pub struct Data {
     pub plans: BTreeMap<PlanId, Plan>,
     pub fees: Vec<FeeRow>,
     pub readings: Vec<(LinkId, UsageReading)>,
+    pub whereabouts: BTreeMap<LinkId, ConnectivityReading>,
     /// Commands in each batch that was committed, or tried.
     pub batch_sizes: Vec<usize>,
     /// Batches whose answer was lost and that may land yet.

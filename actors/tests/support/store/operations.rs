@@ -48,7 +48,7 @@ impl Data {
             LinkChange::Update { status, name } => {
                 let (_, link) = self.links.get_mut(&link).unwrap();
                 link.status = status.unwrap_or(link.status);
-                link.name = name.clone().or(link.name.take());
+                link.name = name.apply(link.name.take());
                 link.updated_at = at;
             }
             LinkChange::Cancel(id) => {

@@ -8,8 +8,8 @@ use bappy_actors::model::{
     LinkSnapshot, Month, Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Timestamp,
 };
 use bappy_actors::ports::{
-    Batch, Claimed, Closing, CommitOutcome, LinkChange, OpenOutcome, SimCard, StockClaim, Store,
-    StoreError, Suspending, SuspensionOutcome, UsageReading, WalletRow,
+    Batch, Claimed, Closing, CommitOutcome, ConnectivityReading, LinkChange, OpenOutcome, SimCard,
+    StockClaim, Store, StoreError, Suspending, SuspensionOutcome, UsageReading, WalletRow,
 };
 
 type Done<T> = Result<T, StoreError>;
@@ -210,8 +210,24 @@ impl Store for MemoryStore {
         .await
     }
 
-    async fn link_snapshot(&self, org: OrgId, id: LinkId) -> Done<Option<LinkSnapshot>> {
-        self.call("link_snapshot", |data| Ok(data.snapshot(org, id))).await
+    async fn link_snapshot(
+        &self,
+        org: OrgId,
+        id: LinkId,
+        now: Timestamp,
+    ) -> Done<Option<LinkSnapshot>> {
+        self.call("link_snapshot", |data| {
+            let mut snapshot = data.snapshot(org, id);
+            if let Some(snapshot) = &mut snapshot {
+                snapshot.age(now);
+            }
+            Ok(snapshot)
+        })
+        .await
+    }
+
+    async fn expire_activations(&self, now: Timestamp, limit: i64) -> Done<u64> {
+        self.call("expire_activations", |data| Ok(data.expire(now, limit))).await
     }
 
     async fn activation(
@@ -233,6 +249,23 @@ impl Store for MemoryStore {
             Ok(())
         })
         .await
+    }
+
+    async fn record_connectivity(
+        &self,
+        _: OrgId,
+        link: LinkId,
+        reading: ConnectivityReading,
+    ) -> Done<()> {
+        self.call("record_connectivity", |data| {
+            data.whereabouts.insert(link, reading.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn last_connectivity(&self, _: OrgId, link: LinkId) -> Done<Option<ConnectivityReading>> {
+        self.call("last_connectivity", |data| Ok(data.whereabouts.get(&link).cloned())).await
     }
 
     async fn plan(&self, id: PlanId) -> Done<Option<Plan>> {

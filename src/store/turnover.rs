@@ -1,0 +1,198 @@
+//! What an organization has been charged and has paid in over a period, from the daily totals.
+//! Called by `GET /transactions/stats` and `GET /transactions/analytics`.
+//!
+//! **Invariants:** each answer is one statement, so it is of one moment; what is read is a row a day
+//! and kind (and plan), and the entries of a day that the period cuts.
+
+use super::ledger::ALL_PLANS;
+use super::period::Period;
+use super::{DbError, Text, Time, Tx};
+use bappy_actors::model::{EntryKind, Money, OrgId, PlanId};
+use chrono::NaiveDate;
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+/// What was booked of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turnover {
+    /// Of which kind.
+    pub kind: EntryKind,
+    /// How many transactions.
+    pub count: i64,
+    /// The sum of the debits, without sign.
+    pub debited: Money,
+    /// The sum of the credits.
+    pub credited: Money,
+}
+
+/// What was booked of one kind on one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayTurnover {
+    /// The UTC day.
+    pub day: NaiveDate,
+    /// Of which kind.
+    pub kind: EntryKind,
+    /// How many Links or top-ups came about.
+    pub made: i64,
+    /// The sum of the debits, without sign.
+    pub debited: Money,
+    /// The sum of the credits.
+    pub credited: Money,
+}
+
+/// What was sold of one plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanTurnover {
+    /// The plan.
+    pub plan_id: PlanId,
+    /// Its name as it is now.
+    pub name: Option<String>,
+    /// How many Links or top-ups came about with it.
+    pub made: i64,
+    /// What was charged for it and not refunded.
+    pub spent: Money,
+}
+
+/// Totals of all kinds and plans, in words that the index serves.
+macro_rules! totals_of_all {
+    () => {
+        "org_id = $1 AND plan_id = $2 AND kind IN
+             ('credit', 'activation', 'topup', 'refund', 'sms', 'link_fee', 'adjustment')"
+    };
+}
+
+/// The totals of whole days.
+const WHOLE_DAYS: &str = concat!(
+    "SELECT kind, entries, debited, credited FROM ledger_days WHERE ",
+    totals_of_all!(),
+    " AND entries > 0"
+);
+
+/// The entries of a part of a day; its sequences are those that the day's totals know.
+const PART_OF_DAY: &str = concat!(
+    "SELECT e.kind, 1, CASE WHEN e.amount < 0 THEN -e.amount ELSE 0 END,
+         CASE WHEN e.amount > 0 THEN e.amount ELSE 0 END
+     FROM (SELECT MIN(first_sequence) AS first, MAX(last_sequence) AS last FROM ledger_days
+           WHERE ",
+    totals_of_all!(),
+    " AND day = {day}) d
+     JOIN ledger_entries e ON e.org_id = $1 AND e.sequence >= d.first AND e.sequence <= d.last
+         AND e.created_at >= {from} AND e.created_at < {until}"
+);
+
+/// What was booked in a period, by kind; what was not is left out. Of a day that the period cuts
+/// the entries are added up one by one.
+pub async fn by_kind(tx: &mut Tx, org: OrgId, period: &Period) -> Result<Vec<Turnover>, DbError> {
+    if period.is_empty() {
+        return Ok(Vec::new());
+    }
+    let cuts = period.cuts();
+    let is_cut = |day: NaiveDate| cuts.iter().any(|(cut, _, _)| *cut == day);
+    let mut booked = WHOLE_DAYS.to_owned();
+    let first = period.first_day().map(|day| if is_cut(day) { day.succ_opt() } else { Some(day) });
+    let last = period.last_day().map(|day| if is_cut(day) { day.pred_opt() } else { Some(day) });
+    booked.push_str(if first.is_some() { " AND day >= $3" } else { "" });
+    booked.push_str(if last.is_some() { " AND day <= $4" } else { "" });
+    for (n, _) in cuts.iter().enumerate() {
+        let part = PART_OF_DAY.replace("{day}", &format!("${}", 5 + 3 * n));
+        let part = part.replace("{from}", &format!("${}", 6 + 3 * n));
+        booked.push_str(" UNION ALL ");
+        booked.push_str(&part.replace("{until}", &format!("${}", 7 + 3 * n)));
+    }
+    let cut = |n: usize| cuts.get(n).copied();
+    let rows = all!(
+        tx,
+        (String, i64, i64, i64),
+        AssertSqlSafe(format!(
+            "SELECT kind, CAST(SUM(entries) AS BIGINT), CAST(SUM(debited) AS BIGINT),
+                 CAST(SUM(credited) AS BIGINT)
+             FROM ({booked}) booked GROUP BY kind"
+        )),
+        org.0,
+        ALL_PLANS,
+        first.flatten(),
+        last.flatten(),
+        cut(0).map(|(day, _, _)| day),
+        cut(0).map(|(_, from, _)| Time::from(from)),
+        cut(0).map(|(_, _, until)| Time::from(until)),
+        cut(1).map(|(day, _, _)| day),
+        cut(1).map(|(_, from, _)| Time::from(from)),
+        cut(1).map(|(_, _, until)| Time::from(until))
+    )?;
+    let turnover = |(kind, count, debited, credited): (String, i64, i64, i64)| {
+        Ok(Turnover {
+            kind: EntryKind::from_word(&kind)?,
+            count,
+            debited: Money::from_micros(debited),
+            credited: Money::from_micros(credited),
+        })
+    };
+    rows.into_iter().map(turnover).collect()
+}
+
+/// What was booked on each day from `first` to `last`, by kind; what was not is left out.
+pub async fn by_day(
+    tx: &mut Tx,
+    org: OrgId,
+    first: NaiveDate,
+    last: NaiveDate,
+) -> Result<Vec<DayTurnover>, DbError> {
+    let rows = all!(
+        tx,
+        (NaiveDate, String, i64, i64, i64),
+        concat!(
+            "SELECT day, kind, made, debited, credited FROM ledger_days WHERE ",
+            totals_of_all!(),
+            " AND day >= $3 AND day <= $4"
+        ),
+        org.0,
+        ALL_PLANS,
+        first,
+        last
+    )?;
+    let turnover = |(day, kind, made, debited, credited): (_, String, _, _, _)| {
+        Ok(DayTurnover {
+            day,
+            kind: EntryKind::from_word(&kind)?,
+            made,
+            debited: Money::from_micros(debited),
+            credited: Money::from_micros(credited),
+        })
+    };
+    rows.into_iter().map(turnover).collect()
+}
+
+/// The `limit` plans that sold most from day `first` to day `last`, most first.
+pub async fn top_plans(
+    tx: &mut Tx,
+    org: OrgId,
+    first: NaiveDate,
+    last: NaiveDate,
+    limit: i64,
+) -> Result<Vec<PlanTurnover>, DbError> {
+    let rows = all!(
+        tx,
+        (Uuid, Option<String>, i64, i64),
+        "SELECT t.plan_id, p.name, t.made, t.spent
+         FROM (SELECT plan_id, CAST(SUM(made) AS BIGINT) AS made,
+                   CAST(SUM(debited) - SUM(credited) AS BIGINT) AS spent
+               FROM ledger_days
+               WHERE org_id = $1 AND plan_id <> $2 AND day >= $3 AND day <= $4
+               GROUP BY plan_id HAVING SUM(made) > 0
+               ORDER BY made DESC, spent DESC, plan_id LIMIT $5) t
+         LEFT JOIN plans p ON p.id = t.plan_id
+         ORDER BY t.made DESC, t.spent DESC, t.plan_id",
+        org.0,
+        ALL_PLANS,
+        first,
+        last,
+        limit
+    )?;
+    let turnover = |(plan_id, name, made, spent)| PlanTurnover {
+        plan_id: PlanId(plan_id),
+        name,
+        made,
+        spent: Money::from_micros(spent),
+    };
+    Ok(rows.into_iter().map(turnover).collect())
+}
