@@ -294,6 +294,31 @@ CREATE TABLE ledger_days (
 -- Which plans sold in a period. No update touches it.
 CREATE INDEX ledger_days_day ON ledger_days (org_id, day);
 
+-- What became of each Link's fee of a month, decided once: `charged`; `due`, where the balance did
+-- not cover it and the Link was suspended; `waived`, where the Link was suspended for an earlier
+-- one. A due fee that is paid to reactivate its Link has a second row, `paid`, which a refund takes
+-- away again. entry_id is the ledger entry that charges it.
+CREATE TABLE link_fees (
+    org_id      BLOB NOT NULL,
+    link_id     BLOB NOT NULL,
+    month       TEXT NOT NULL CHECK (length(month) = 7),
+    state       TEXT NOT NULL CHECK (state IN ('charged', 'due', 'waived', 'paid')),
+    amount      INTEGER NOT NULL CHECK (amount >= 0),
+    entry_id    BLOB,
+    created_at  TEXT NOT NULL,
+    PRIMARY KEY (org_id, link_id, month, state),
+    CHECK ((state IN ('charged', 'paid')) = (entry_id IS NOT NULL))
+) STRICT;
+CREATE UNIQUE INDEX link_fees_decided ON link_fees (org_id, link_id, month) WHERE state <> 'paid';
+
+-- Months for which a run of the fees has looked at all Links of an organization.
+CREATE TABLE fee_runs (
+    org_id        BLOB NOT NULL,
+    month         TEXT NOT NULL CHECK (length(month) = 7),
+    completed_at  TEXT NOT NULL,
+    PRIMARY KEY (org_id, month)
+) STRICT;
+
 CREATE TRIGGER ledger_entries_no_update BEFORE UPDATE ON ledger_entries
 BEGIN
     SELECT RAISE(ABORT, 'the ledger is append-only');

@@ -132,6 +132,11 @@ impl<'a> KeyedCall<'a> {
     fn refusal(&self, error: OperationError, operation_id: Option<OperationId>) -> ApiError {
         match error {
             OperationError::NoLink | OperationError::NoActivation => ApiError::not_found(),
+            OperationError::NoSim => {
+                ApiError::not_found().with_message("The card is not in the organization's stock.")
+            }
+            OperationError::SimInUse => ApiError::new(ErrorKind::InvalidState)
+                .with_message("The card is in use, or an earlier attempt on it is not over."),
             OperationError::NoPlan(_) => ApiError::new(ErrorKind::PlanNotFound),
             OperationError::LinkState(status) => ApiError::new(ErrorKind::InvalidState)
                 .with_message("The Link is not active.")

@@ -24,6 +24,7 @@ pub async fn an_operation_reads_back_as_it_was_written(world: World) {
     let operation = Operation {
         key: Some(key("k")),
         request: Request::UpdateLink {
+            fee: None,
             endpoint_id: "ep".into(),
             status: Some(LinkStatus::Suspended),
             name: NameChange::Set("näme".into()),

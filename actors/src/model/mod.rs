@@ -1,5 +1,6 @@
 //! Values: what the platform talks about. No behaviour that waits, no I/O.
 
+mod fee;
 mod ids;
 mod ledger;
 mod link;
@@ -12,6 +13,7 @@ mod schema;
 mod sms;
 mod volume;
 
+pub use fee::{ChargedFee, LinkFee, Month, NotAMonth};
 pub use ids::{ActivationId, EntryId, LinkId, OperationId, OrgId, PlanId};
 pub use ledger::{EntryKind, LedgerEntry};
 pub use link::{

@@ -1,7 +1,7 @@
 //! Operations: attempts to change something at the operator, charged or not.
 
 use super::{
-    Activation, ActivationId, Currency, EntryId, LinkId, LinkSnapshot, LinkStatus, Money,
+    Activation, ActivationId, Currency, EntryId, LinkId, LinkSnapshot, LinkStatus, Money, Month,
     OperationId, OrgId, PlanId, Sms, Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -138,6 +138,9 @@ pub enum Request {
         status: Option<LinkStatus>,
         /// What becomes of its name.
         name: NameChange,
+        /// The month whose fee it pays, where one was due of the suspended Link.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fee: Option<Month>,
     },
     /// Send an SMS. Its text is with the SMS, and nowhere else.
     SendSms {

@@ -9,7 +9,7 @@
 //! deadline. Nothing is told before its end is committed. What was refunded is never debited
 //! again; what lands of it at the operator is undone.
 
-mod change;
+pub(crate) mod change;
 mod charge;
 mod finish;
 mod operator_calls;
@@ -51,6 +51,8 @@ pub struct CreateLink {
     pub plan: PlanId,
     /// The partner's name for it.
     pub name: Option<String>,
+    /// A physical card of the organization's stock; none: an eSIM of the pool.
+    pub iccid: Option<String>,
 }
 
 /// Plans to be added to a Link: all or none.
@@ -114,6 +116,12 @@ pub enum OperationError {
     /// The organization has no such Link.
     #[error("no such Link")]
     NoLink,
+    /// The organization's stock has no such card.
+    #[error("no such card")]
+    NoSim,
+    /// The card is a Link's, or an operation's that is not over at the operator.
+    #[error("the card is in use")]
+    SimInUse,
     /// The Link has no such activation.
     #[error("no such activation")]
     NoActivation,

@@ -2,10 +2,12 @@
 //! simulation implement them otherwise.
 
 mod environment;
+mod fees;
 mod operator;
 mod store;
 
 pub use environment::{Clock, Ids};
+pub use fees::{Candidate, FeeBook, Payer};
 pub use operator::{
     AccessToken, CallError, CatalogueItem, CataloguePage, Connectivity, ConnectivityState,
     Endpoint, EndpointStatus, InstanceState, NetworkInfo, NewEndpoint, Operator, PlanInstance,
@@ -13,5 +15,6 @@ pub use operator::{
 };
 pub use store::{
     Batch, Claimed, Closing, CommitOutcome, ConnectivityReading, Due, Guard, LinkChange, Offers,
-    OpenOutcome, Planned, Store, StoreError, UsageReading, WalletRow,
+    OpenOutcome, Planned, StockClaim, Store, StoreError, Suspending, Suspension, SuspensionOutcome,
+    UsageReading, WalletRow,
 };

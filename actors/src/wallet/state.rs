@@ -4,8 +4,9 @@
 //! each entry is the balance before it plus its amount; a command is taken whole or not at all.
 
 use crate::model::{
-    Activation, Answer, Cleanup, EntryId, EntryKind, Failure, LedgerEntry, Link, Money, Operation,
-    OperationId, OperationKind, OperationState, OrgId, Sms, Timestamp,
+    Activation, Answer, ChargedFee, Cleanup, EntryId, EntryKind, Failure, LedgerEntry, Link,
+    LinkFee, Money, Operation, OperationId, OperationKind, OperationState, OrgId, Request, Sms,
+    Timestamp,
 };
 use crate::ports::{Batch, Closing, Planned, WalletRow};
 
@@ -74,6 +75,17 @@ pub struct Credit {
     pub description: String,
 }
 
+/// A Link's monthly fee, charged by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeeCharge {
+    /// The ledger entry's id.
+    pub entry_id: EntryId,
+    /// The fee.
+    pub fee: LinkFee,
+    /// The Link's card.
+    pub iccid: String,
+}
+
 /// What a wallet is asked to do. Lists belong together: all or nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
@@ -85,6 +97,15 @@ pub enum Command {
     Refund(Vec<RefundOrder>),
     /// Pay in, or correct.
     Credit(Credit),
+    /// Charge a Link's monthly fee.
+    LinkFee(FeeCharge),
+}
+
+impl Command {
+    /// Whether it takes money out that must not be taken when nobody waits for it any more.
+    pub fn is_charge(&self) -> bool {
+        matches!(self, Self::Debit(_) | Self::LinkFee(_))
+    }
 }
 
 /// Why a wallet says no.
@@ -158,6 +179,7 @@ impl State {
                     }
                     planned.opened.push(debit.operation.clone());
                     planned.sms.extend(debit.sms.as_deref().cloned());
+                    planned.fees.extend(fee_paid(debit));
                 }
             }
             Command::Settle(settlements) => {
@@ -185,6 +207,9 @@ impl State {
                     if operation.kind == OperationKind::SendSms {
                         planned.sms_failed.push(operation.id);
                     }
+                    if let Some(paid) = fee_paid(&refund.debit) {
+                        planned.fees_returned.push((paid.fee.link_id, paid.entry_id));
+                    }
                     planned.closed.push(Closing {
                         operation_id: operation.id,
                         epoch: refund.epoch,
@@ -208,6 +233,15 @@ impl State {
                 }
                 planned.entries.push(state.append(credit_entry(credit))?);
             }
+            Command::LinkFee(charge) => {
+                let needed = charge.fee.amount;
+                if needed > self.balance {
+                    return Err(Refused::InsufficientFunds { balance: self.balance, needed });
+                }
+                planned.entries.push(state.append(fee_entry(charge))?);
+                let (fee, entry_id) = (charge.fee, charge.entry_id);
+                planned.fees.push(ChargedFee { fee, was_due: false, entry_id });
+            }
         }
         Ok((state, planned))
     }
@@ -230,9 +264,8 @@ fn debit_entry(debit: &Debit, amount: Money) -> LedgerEntry {
         sequence: 0,
         kind: match operation.kind {
             OperationKind::CreateLink => EntryKind::Activation,
-            OperationKind::Topup | OperationKind::RemovePlan | OperationKind::UpdateLink => {
-                EntryKind::Topup
-            }
+            OperationKind::Topup | OperationKind::RemovePlan => EntryKind::Topup,
+            OperationKind::UpdateLink => EntryKind::LinkFee,
             OperationKind::SendSms => EntryKind::Sms,
         },
         amount,
@@ -257,6 +290,33 @@ fn refund_entry(refund: &RefundOrder) -> LedgerEntry {
         refund_of: Some(refund.debit.entry_id),
         description: format!("Refund: {}", refund.debit.description),
         ..debit_entry(&refund.debit, operation.amount)
+    }
+}
+
+/// The fee that an operation pays to reactivate its Link.
+fn fee_paid(debit: &Debit) -> Option<ChargedFee> {
+    let Request::UpdateLink { fee: Some(month), .. } = debit.operation.request else { return None };
+    let (link_id, amount) = (debit.operation.link_id, debit.operation.amount);
+    let fee = LinkFee { link_id, month, amount };
+    Some(ChargedFee { fee, was_due: true, entry_id: debit.entry_id })
+}
+
+fn fee_entry(charge: &FeeCharge) -> LedgerEntry {
+    LedgerEntry {
+        id: charge.entry_id,
+        sequence: 0,
+        kind: EntryKind::LinkFee,
+        amount: charge.fee.amount.negated(),
+        balance_after: Money::ZERO,
+        link_id: Some(charge.fee.link_id),
+        iccid: Some(charge.iccid.clone()),
+        activation_id: None,
+        plan_id: None,
+        plan_name: None,
+        refund_of: None,
+        operation_id: None,
+        reference: None,
+        description: charge.fee.description(),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Invariant I: no money lost, nothing charged twice, nothing activated unpaid.
 
 use super::operator::ScriptedOperator;
-use super::store::{Data, MemoryStore};
+use super::store::{Data, MemoryStore, SimState};
 use bappy_actors::model::{
-    ActivationStatus, Cleanup, EntryKind, LedgerEntry, Money, Operation, OperationKind,
+    ActivationStatus, Cleanup, EntryKind, LedgerEntry, LinkStatus, Money, Operation, OperationKind,
     OperationState, OrgId, Sms, SmsStatus,
 };
+use bappy_actors::ports::{Endpoint, EndpointStatus};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Holds at any time, also while operations run and before cleanups have drained.
@@ -67,6 +68,49 @@ pub fn assert_drained(store: &MemoryStore, operator: &ScriptedOperator) {
         assert_ne!(operation.cleanup, Cleanup::Watching, "still watched: {operation:?}");
         assert_ne!(operation.cleanup, Cleanup::Manual, "left to a person: {operation:?}");
     }
+    assert_stock(&data, operator);
+    assert_statuses(&data, operator);
+}
+
+/// A Link has at the operator the status that it has with us, and one that owes a fee is off.
+#[track_caller]
+fn assert_statuses(data: &Data, operator: &ScriptedOperator) {
+    let state = operator.state();
+    for (org, link) in data.links.values() {
+        let endpoint = state.endpoints.iter().find(|e| e.endpoint_id == link.endpoint_id);
+        let status = endpoint.expect("a Link without an endpoint").status;
+        let expected = match link.status {
+            LinkStatus::Active => EndpointStatus::Active,
+            LinkStatus::Suspended => EndpointStatus::Suspended,
+            LinkStatus::Inactive => EndpointStatus::Terminated,
+        };
+        assert_eq!(status, expected, "{link:?}");
+        let owes = data.due_fee(*org, link.id);
+        assert!(owes.is_none() || link.status != LinkStatus::Active, "active and owes {owes:?}");
+    }
+}
+
+/// A physical card is its Link's, or can be claimed anew, and then nothing of ours is on it.
+#[track_caller]
+fn assert_stock(data: &Data, operator: &ScriptedOperator) {
+    for iccid in data.stock.keys() {
+        let state = &data.sims[iccid].1;
+        if data.links.values().any(|(_, link)| link.iccid == *iccid) {
+            assert_eq!(*state, SimState::Used, "{iccid} is a Link's");
+            continue;
+        }
+        let is_free = match state {
+            SimState::Free => true,
+            SimState::Claimed(by, _) => data.operations.get(by).is_none_or(|stored| {
+                stored.operation.state == OperationState::Refunded
+                    && matches!(stored.operation.cleanup, Cleanup::None | Cleanup::Done)
+            }),
+            SimState::Used | SimState::Retired => false,
+        };
+        assert!(is_free, "{iccid} is lost: {state:?}");
+        let live = |e: &Endpoint| e.iccid == *iccid && e.status != EndpointStatus::Terminated;
+        assert!(!operator.state().endpoints.iter().any(live), "something is left on {iccid}");
+    }
 }
 
 #[track_caller]
@@ -112,7 +156,18 @@ fn assert_entry(data: &Data, ledger: &[LedgerEntry], entry: &LedgerEntry) {
             assert_eq!(refunds, usize::from(refunded), "refunds of {operation:?}");
             assert_eq!(entry.amount, operation.amount.negated());
         }
-        EntryKind::LinkFee => {}
+        EntryKind::LinkFee => {
+            let refunds = ledger.iter().filter(|other| other.refund_of == Some(entry.id)).count();
+            let rows = data.fees.iter().filter(|row| row.entry == Some(entry.id)).count();
+            assert_eq!(refunds + rows, 1, "a fee is charged or refunded: {entry:?}");
+            if let Some(id) = entry.operation_id {
+                let operation = &data.operations[&id].operation;
+                let refunded = usize::from(operation.state == OperationState::Refunded);
+                assert_eq!(refunds, refunded, "refunds of {operation:?}");
+                assert_eq!(entry.amount, operation.amount.negated());
+                assert_ne!(operation.state, OperationState::Rejected, "charged: {operation:?}");
+            }
+        }
     }
 }
 

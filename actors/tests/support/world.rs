@@ -3,7 +3,7 @@
 use super::environment::{SequentialIds, TestClock, epoch};
 use super::fixtures::{Offered, caller, money, offer, org, plan};
 use super::invariant::{assert_drained, assert_invariant};
-use super::operator::ScriptedOperator;
+use super::operator::{ScriptedOperator, physical};
 use super::script::Script;
 use super::store::MemoryStore;
 use actix::{Arbiter, ArbiterHandle, System};
@@ -45,7 +45,8 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// An organization with 100 in its wallet, three plans, and free cards at the operator.
+    /// An organization with 100 in its wallet and a physical card in its stock, three plans, and
+    /// free cards at the operator.
     pub fn new() -> Self {
         let script = Script::default();
         let store = MemoryStore::new(script.clone());
@@ -58,6 +59,7 @@ impl Outside {
                 data.plans.insert(plan.id, plan);
             }
             data.add_sims(operator.state().sims[..200].to_vec());
+            data.add_stock(org(1), physical(0));
         }
         Self { script, store, operator, ids: Arc::default() }
     }
@@ -191,7 +193,7 @@ impl World {
 
     /// A Link with its first plan.
     pub async fn link(&self) -> LinkId {
-        let create = CreateLink { plan: offer(plan(1, "10")), name: None };
+        let create = CreateLink { plan: offer(plan(1, "10")), name: None, iccid: None };
         match self.operations.create_link(caller(org(1)), create).await.result.unwrap() {
             Answer::LinkCreated { snapshot, .. } => snapshot.link.id,
             other => panic!("{other:?}"),

@@ -111,8 +111,8 @@ async fn take_over(tx: &mut Tx, mut row: Row, lease_until: Timestamp) -> Result<
     Ok(Claimed { operation: row.try_into()?, due_at })
 }
 
-/// Puts an operation back, to be looked at again at `due_at`, and once its cleanup is done retires
-/// the cards that it claimed; `false` where its epoch has moved on,
+/// Puts an operation back, to be looked at again at `due_at`, and once its cleanup is done ends
+/// its claims of cards; `false` where its epoch has moved on,
 /// or where `Cleanup::None` would say of one that was refunded meanwhile that nothing is left of
 /// it: whoever puts a pending one off may not know yet that its refund went through.
 pub async fn reschedule(
@@ -135,7 +135,7 @@ pub async fn reschedule(
         due_at.map(Time::from)
     )?;
     if changed == 1 && cleanup == Cleanup::Done {
-        sims::retire_claimed(tx, id).await?;
+        sims::end_claims(tx, id).await?;
     }
     Ok(changed == 1)
 }

@@ -145,6 +145,8 @@ fn statement(batches: &[&Batch]) -> Result<Statement, DbError> {
     columns::activations(s, batches)?;
     columns::volumes(s, batches)?;
     columns::entries(s, batches)?;
+    columns::fees(s, batches)?;
+    columns::fees_returned(s, batches)?;
     columns::days(s, batches)?;
     s.sql.push_str(all_done);
     Ok(statement)

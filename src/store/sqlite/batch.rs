@@ -3,7 +3,7 @@
 //! **Invariant:** a wallet whose swap or guards fail is left alone before anything of it is
 //! written; any error rolls all wallets back, and the writer tries each on its own.
 
-use crate::store::{DbError, Text, Time, Tx, ledger, operations, sms, text};
+use crate::store::{DbError, Text, Time, Tx, ledger, link_fees, operations, sms, text};
 use bappy_actors::model::{Activation, EntryKind, LedgerEntry, Link, OrgId, Timestamp};
 use bappy_actors::ports::{Batch, Planned};
 use sqlx::SqlitePool;
@@ -99,6 +99,12 @@ async fn insert(tx: &mut Tx, org: OrgId, item: &Planned, at: Timestamp) -> Resul
     }
     for entry in &item.entries {
         insert_entry(tx, org, entry, at).await?;
+    }
+    for (link, entry) in &item.fees_returned {
+        link_fees::take_back(tx, org, *link, *entry).await?;
+    }
+    for fee in &item.fees {
+        link_fees::charge(tx, org, fee, at).await?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 mod carry_on;
 mod resume;
+mod suspend_again;
 mod tidy;
 
 use crate::model::{
@@ -131,6 +132,9 @@ impl Resolver {
             // By hand only: the sender claims its own.
             (OperationState::Pending, OperationKind::SendSms) => {
                 sms::hand_over(&self.services, &operation).await.map(|_| ())
+            }
+            (OperationState::Refunded, OperationKind::UpdateLink) => {
+                self.suspend_again(operation.clone()).await
             }
             (OperationState::Refunded, _) => self.tidy(operation.clone()).await,
             (OperationState::Succeeded | OperationState::Rejected, _) => {

@@ -7,7 +7,7 @@ use bappy_actors::model::{
 };
 use bappy_actors::ports::{Claimed, Closing, Due, LinkChange, OpenOutcome};
 
-fn is_exclusive(operation: &Operation) -> bool {
+pub fn is_exclusive(operation: &Operation) -> bool {
     matches!(operation.kind, OperationKind::RemovePlan | OperationKind::UpdateLink)
 }
 
@@ -23,6 +23,9 @@ impl Data {
         });
         if busy {
             return OpenOutcome::LinkBusy;
+        }
+        if self.is_unpaid(&operation) {
+            return OpenOutcome::FeeDue;
         }
         let stored = StoredOperation { operation, lease_until: Some(lease_until), answer: None };
         self.operations.insert(stored.operation.id, stored);
@@ -84,6 +87,9 @@ impl Data {
         let Some(stored) = self.held(org, id, epoch) else { return false };
         stored.operation.cleanup = cleanup;
         stored.lease_until = due_at;
+        if cleanup == Cleanup::Done {
+            self.end_claims(id);
+        }
         true
     }
 
