@@ -239,7 +239,16 @@ async fn a_reactivation_that_fails_is_given_back_and_undone(app: &mut TestApp) {
         assert_eq!(shown["state"], "refunded");
         assert_eq!(app.acme.show(&link).await["status"], "suspended");
         app.operator.faults(json!({})).await;
+        // A change of the Link waits for the one that suspends it again.
+        eventually("nothing runs on the Link", async || {
+            bappy::store::audit::audit(&app.database, None).await.unwrap().in_flight == 0
+        })
+        .await;
         is_everywhere(app, &link, "suspended").await;
+        eventually("nothing runs on the Link", async || {
+            bappy::store::audit::audit(&app.database, None).await.unwrap().in_flight == 0
+        })
+        .await;
     }
     let history = format!("/links/{}/history", id(&link));
     assert_eq!(app.acme.total(&format!("{history}?type=link_fee")).await, 3);
