@@ -66,7 +66,7 @@ enum Command {
     /// operation on a Link is pending or watched, differences there are none.
     Audit(audit::Audit),
     /// Prints the OpenAPI document of the API
-    Openapi(openapi::Openapi),
+    Openapi,
     #[command(subcommand)]
     Org(org::Org),
     #[command(subcommand)]
@@ -115,7 +115,7 @@ pub fn main() -> ExitCode {
             Command::Serve(command) => command.run().await,
             Command::Migrate(command) => command.run().await,
             Command::Audit(command) => command.run().await,
-            Command::Openapi(command) => command.run(),
+            Command::Openapi => openapi::run(),
             Command::Org(command) => command.run().await,
             Command::Plan(command) => command.run().await,
             Command::Sim(command) => command.run().await,

@@ -2,16 +2,10 @@
 
 use super::{Outcome, output};
 use crate::http::openapi::{Settings, document};
-use clap::Args;
 use std::process::ExitCode;
 
-/// Arguments of `openapi`.
-#[derive(Args)]
-pub struct Openapi {}
-
-impl Openapi {
-    pub(super) fn run(self) -> Outcome {
-        output::write(&serde_json::to_string_pretty(&document(&Settings::public()))?)?;
-        Ok(ExitCode::SUCCESS)
-    }
+/// Prints it.
+pub(super) fn run() -> Outcome {
+    output::write(&serde_json::to_string_pretty(&document(&Settings::public()))?)?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -4,7 +4,8 @@ use super::edge::{Edge, EdgeSettings};
 use super::error::ApiError;
 use super::rate_limit::{LimitRequests, RateLimits};
 use super::tenant::{Authenticate, Tenants};
-use super::{info, links, openapi, operations, organization, plans, service, sms, transactions};
+use super::transactions;
+use super::{docs, info, links, openapi, operations, organization, plans, service, sms};
 use crate::store::{Database, Tx};
 use actix_web::web;
 use bappy_actors::link::LinkHandle;
@@ -88,5 +89,5 @@ impl Api {
 
 /// What needs no token.
 fn public_routes(config: &mut web::ServiceConfig) {
-    config.configure(service::configure).configure(openapi::configure);
+    config.configure(service::configure).configure(openapi::configure).configure(docs::configure);
 }

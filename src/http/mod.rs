@@ -14,6 +14,7 @@
 pub mod api;
 pub mod closing;
 pub mod cursor;
+pub mod docs;
 pub mod edge;
 pub mod envelope;
 pub mod error;

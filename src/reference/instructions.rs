@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
+use utoipa::ToSchema;
 
 /// What stands before the percent-encoded activation code in a link that installs it on an iPhone.
 pub const APPLE_LINK: &str = "https://esimsetup.apple.com/esim_qrcode_provisioning?carddata=";
@@ -20,7 +21,9 @@ const ANDROID_VERSION_MIN: &str = "10";
 const PLACEHOLDER: &str = "{lpa_profile}";
 
 /// A language of the guides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     /// English.
@@ -72,7 +75,7 @@ impl Language {
 }
 
 /// The guides of one language.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Instructions {
     /// For iPhones.
     pub ios: Guide,
@@ -81,7 +84,8 @@ pub struct Instructions {
 }
 
 /// How an eSIM is installed on one kind of phone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = InstallationGuide)]
 pub struct Guide {
     /// What it is about.
     pub title: String,
@@ -95,7 +99,8 @@ pub struct Guide {
 }
 
 /// One thing to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = InstallationStep)]
 pub struct Step {
     /// Its place, from 1.
     pub order: usize,

@@ -201,6 +201,7 @@ pub struct CataloguePage {
 /// Whether a card is on a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum ConnectivityState {
     /// In a data session.
     Online,

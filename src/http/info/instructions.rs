@@ -14,13 +14,28 @@ use actix_web::http::header::{self, AcceptLanguage, Header, HeaderValue};
 use serde::Deserialize;
 
 /// The parameters.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Parameters {
+    /// Absent: the first of our languages that `Accept-Language` names, else English.
     lang: Option<Language>,
 }
 
 impl Validate for Parameters {}
 
+/// Read how an eSIM is installed
+///
+/// Guides for the people who install it, in six languages.
+#[utoipa::path(
+    get,
+    path = "/info/instructions",
+    operation_id = "getInstructions",
+    tag = "Info",
+    params(Parameters),
+    responses(
+        (status = 200, description = "The guides.", body = Instructions),
+    ),
+)]
 pub(super) async fn instructions(
     Tenant(_): Tenant,
     request: HttpRequest,

@@ -5,6 +5,12 @@ mod operators;
 
 use super::fallback::resource;
 use actix_web::web;
+use utoipa::OpenApi;
+
+/// The routes in the `OpenAPI` document.
+#[derive(OpenApi)]
+#[openapi(paths(instructions::instructions, operators::operators))]
+pub struct Documented;
 
 /// Declares the routes.
 pub fn configure(config: &mut web::ServiceConfig) {

@@ -8,10 +8,14 @@ use crate::http::query::StrictQuery;
 use crate::http::tenant::Tenant;
 use crate::reference::{Country, Network, networks_found};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The parameters.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Parameters {
+    /// A country's name, a part of it, or its ISO code.
+    #[param(pattern = r"^[^\u0000]*\S[^\u0000]*$", example = "France")]
     search: String,
 }
 
@@ -23,8 +27,9 @@ impl Validate for Parameters {
     }
 }
 
-/// A network.
-#[derive(Debug, Serialize)]
+/// A mobile network.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MobileOperator)]
 pub struct OperatorView {
     name: &'static str,
     country: CountryView,
@@ -34,7 +39,8 @@ pub struct OperatorView {
 }
 
 /// A country.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Country)]
 pub struct CountryView {
     code: &'static str,
     name: &'static str,
@@ -52,6 +58,19 @@ impl From<(&'static Network, &'static Country)> for OperatorView {
     }
 }
 
+/// List mobile operators
+///
+/// The networks of the countries that are found.
+#[utoipa::path(
+    get,
+    path = "/info/operators",
+    operation_id = "listOperators",
+    tag = "Info",
+    params(PageRequest, Parameters),
+    responses(
+        (status = 200, description = "A page of networks.", body = Page<OperatorView>),
+    ),
+)]
 pub(super) async fn operators(
     Tenant(_): Tenant,
     page: PageRequest,

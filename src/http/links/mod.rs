@@ -35,6 +35,8 @@ use utoipa::OpenApi;
     change_plans::change_plans,
     topup_plans::topup_plans,
     history::history,
+    network_status::network_status,
+    qr_code::qr_code,
 ))]
 pub struct Documented;
 

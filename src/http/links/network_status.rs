@@ -20,21 +20,26 @@ use bappy_actors::model::{Link, LinkId, LinkStatus, Timestamp};
 use bappy_actors::ports::{Connectivity, ConnectivityReading, ConnectivityState, NetworkInfo};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// The parameters.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Parameters {
+    /// Asks the provider anew, past the cache.
     live: Option<bool>,
 }
 
 impl Validate for Parameters {}
 
 /// Where a card is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct NetworkStatus {
     link_id: LinkId,
+    #[schema(pattern = "^[0-9]{19,20}$", example = "8988247000000000019")]
     iccid: String,
     status: ConnectivityState,
+    /// Null while it is on none.
     network: Option<NetworkView>,
     ip_address: Option<String>,
     imei: Option<String>,
@@ -42,11 +47,13 @@ pub struct NetworkStatus {
     last_seen_at: Option<Timestamp>,
     #[serde(serialize_with = "show::at_or_null")]
     checked_at: Option<Timestamp>,
+    /// Whether the provider could be asked; false where this is what was last known.
     live: bool,
 }
 
-/// A network: its codes as told, its name and country from our own reference data.
-#[derive(Debug, Serialize)]
+/// A mobile network.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Network)]
 pub struct NetworkView {
     name: Option<String>,
     /// ISO 3166-1 alpha-2.
@@ -56,6 +63,24 @@ pub struct NetworkView {
     technology: Option<String>,
 }
 
+/// Where is a Link?
+///
+/// Whether its card is on a network, and on which. With `live=true` the provider is asked anew, and
+/// its failure is an error; else what cannot be had now is told as it was last known.
+#[utoipa::path(
+    get,
+    path = "/links/{identifier}/network-status",
+    operation_id = "getNetworkStatus",
+    tag = "Links",
+    params(Identifier, Parameters),
+    responses(
+        (status = 200, description = "Where it is.", body = NetworkStatus),
+        (status = 404, description = "NOT_FOUND"),
+        (status = 500, description = "CONFIG_ERROR"),
+        (status = 502, description = "PROVIDER_ERROR"),
+        (status = 503, description = "PROVIDER_UNAVAILABLE"),
+    ),
+)]
 pub(super) async fn network_status(
     Tenant(organization): Tenant,
     identifier: Identifier,

@@ -32,9 +32,13 @@ enum Format {
 }
 
 /// The parameters.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Parameters {
+    #[param(value_type = Option<String>, pattern = "^(svg|png)$", default = "svg")]
     format: Option<Format>,
+    /// Pixels of a side.
+    #[param(minimum = 128, maximum = 2048, default = 512)]
     size: Option<u32>,
 }
 
@@ -46,6 +50,25 @@ impl Validate for Parameters {
     }
 }
 
+/// Draw a Link's QR code
+///
+/// The activation code of an eSIM, to be scanned by the phone that takes it.
+#[utoipa::path(
+    get,
+    path = "/links/{identifier}/qr-code",
+    operation_id = "getQrCode",
+    tag = "Links",
+    params(Identifier, Parameters),
+    responses(
+        (
+            status = 200,
+            description = "The image.",
+            content((String = "image/svg+xml"), (Vec<u8> = "image/png")),
+        ),
+        (status = 404, description = "NOT_FOUND"),
+        (status = 422, description = "INVALID_STATE"),
+    ),
+)]
 pub(super) async fn qr_code(
     Tenant(organization): Tenant,
     identifier: Identifier,

@@ -8,6 +8,7 @@ use crate::http::error_kind::ErrorKind;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -148,10 +149,11 @@ fn details(kind: &ErrorKind) -> Value {
 pub(super) fn table() -> String {
     let mut table = "| Status | Code | Meaning |\n|---|---|---|\n".to_owned();
     let mut kinds = ErrorKind::each();
-    kinds.sort_by_key(|kind| kind.status());
+    kinds.sort_by_key(ErrorKind::status);
     for kind in kinds {
         let (status, code) = (kind.status().as_u16(), kind.code());
-        table.push_str(&format!("| {status} | `{code}` | {} |\n", kind.message()));
+        // Writing to a string cannot fail.
+        let _ = writeln!(table, "| {status} | `{code}` | {} |", kind.message());
     }
     table
 }

@@ -8,8 +8,9 @@ pub(super) fn add(operation: &mut Value) {
     let request_id = json!({
         "name": "X-Request-Id",
         "in": "header",
-        "description": "Your id of this request, which the answer repeats and our log keeps.",
-        "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+        "description": "Your id of this request: 1 to 128 visible ASCII characters, which the answer \
+            repeats and our log keeps. Any other is replaced.",
+        "schema": {"type": "string"},
     });
     match operation["parameters"].as_array_mut() {
         Some(parameters) => parameters.push(request_id),

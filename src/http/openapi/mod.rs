@@ -41,7 +41,7 @@ pub use errors::ErrorCode;
 pub use serve::{Served, configure};
 pub use settings::Settings;
 
-use super::{links, operations, organization, plans, service};
+use super::{info, links, operations, organization, plans, service, transactions};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use utoipa::OpenApi;
@@ -53,7 +53,9 @@ fn resources() -> Vec<Part> {
         links::Documented::openapi(),
         plans::Documented::openapi(),
         organization::Documented::openapi(),
+        transactions::Documented::openapi(),
         operations::Documented::openapi(),
+        info::Documented::openapi(),
         service::Documented::openapi(),
         envelope::Documented::openapi(),
     ]

@@ -13,7 +13,12 @@ const PREFIX: &str = "#/components/schemas/";
 /// What utoipa names a page of something.
 const PAGE_OF: &str = "Page_";
 /// Enumerations of the core: their names there, those for partners, and what they say to them.
-const ENUMERATIONS: [(&str, &str, &str); 10] = [
+const ENUMERATIONS: [(&str, &str, &str); 11] = [
+    (
+        "ConnectivityState",
+        "ConnectivityStatus",
+        "`online` is in a data session, `attached` is on a network, `offline` is on none.",
+    ),
     (
         "ActivationStatus",
         "ActivationStatus",

@@ -10,9 +10,10 @@ use actix_web::web;
 use bappy_actors::model::{CoverageCountry, NetworkOperator, Plan, PlanId};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// Where a plan works.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PlanCoverage {
     plan_id: PlanId,
     total_countries: usize,
@@ -21,7 +22,8 @@ pub struct PlanCoverage {
 }
 
 /// A country with the networks there.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CoveredCountry)]
 pub struct CountryView {
     code: String,
     /// The code, where we know no name for it.
@@ -31,7 +33,8 @@ pub struct CountryView {
 }
 
 /// A network.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CoveredOperator)]
 pub struct OperatorView {
     name: String,
     mcc: String,
@@ -39,6 +42,20 @@ pub struct OperatorView {
     network_types: Vec<String>,
 }
 
+/// Where does a plan work?
+///
+/// Its countries, with the networks of each.
+#[utoipa::path(
+    get,
+    path = "/plans/{plan_id}/coverage",
+    operation_id = "getPlanCoverage",
+    tag = "Plans",
+    params(("plan_id" = Uuid, Path, description = "The plan's id.")),
+    responses(
+        (status = 200, description = "Where it works.", body = PlanCoverage),
+        (status = 404, description = "PLAN_NOT_FOUND"),
+    ),
+)]
 pub(super) async fn coverage(
     Tenant(organization): Tenant,
     api: web::Data<Api>,

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 /// The routes in the `OpenAPI` document.
 #[derive(OpenApi)]
-#[openapi(paths(list::list, get::get))]
+#[openapi(paths(list::list, regions::regions, get::get, coverage::coverage))]
 pub struct Documented;
 
 /// Declares the routes.

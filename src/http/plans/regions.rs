@@ -8,15 +8,29 @@ use crate::reference::Region;
 use crate::store::catalogue;
 use actix_web::web;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// A region.
-#[derive(Debug, Serialize)]
+/// A region, and how many plans you can buy for it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RegionPlans)]
 pub struct RegionView {
     code: Region,
     name: &'static str,
     plans: i64,
 }
 
+/// List regions
+///
+/// All of them, with how many plans you can buy for each.
+#[utoipa::path(
+    get,
+    path = "/plans/regions",
+    operation_id = "listRegions",
+    tag = "Plans",
+    responses(
+        (status = 200, description = "The regions.", body = Vec<RegionView>),
+    ),
+)]
 pub(super) async fn regions(
     Tenant(organization): Tenant,
     api: web::Data<Api>,

@@ -16,6 +16,7 @@ use actix_web::web;
 use bappy_actors::model::{Currency, EntryKind, Money, PlanId};
 use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The contract's.
 const PERIOD_DAYS_DEFAULT: u16 = 30;
@@ -25,8 +26,11 @@ const PERIOD_DAYS_MAX: u16 = 365;
 const TOP_PLANS: i64 = 10;
 
 /// The period.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Asked {
+    /// So many days, today being the last.
+    #[param(minimum = 1, maximum = 365, default = 30)]
     period_days: Option<u16>,
 }
 
@@ -39,12 +43,15 @@ impl Validate for Asked {
 }
 
 /// How business went.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Analytics)]
 pub struct AnalyticsView {
     period_days: u16,
     /// The first day.
+    #[schema(value_type = Date)]
     from: NaiveDate,
     /// The last day: today, in UTC.
+    #[schema(value_type = Date)]
     to: NaiveDate,
     currency: Currency,
     links_created: i64,
@@ -57,8 +64,10 @@ pub struct AnalyticsView {
 }
 
 /// One day of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AnalyticsDay)]
 struct DayView {
+    #[schema(value_type = Date)]
     date: NaiveDate,
     links_created: i64,
     topups: i64,
@@ -67,7 +76,8 @@ struct DayView {
 }
 
 /// One plan of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AnalyticsPlan)]
 struct PlanView {
     plan_id: PlanId,
     plan_name: Option<String>,
@@ -75,6 +85,19 @@ struct PlanView {
     spend: Money,
 }
 
+/// See how business went
+///
+/// Day by day, each day with its row, and the plans that were sold most.
+#[utoipa::path(
+    get,
+    path = "/transactions/analytics",
+    operation_id = "getAnalytics",
+    tag = "Transactions",
+    params(Asked),
+    responses(
+        (status = 200, description = "The figures.", body = AnalyticsView),
+    ),
+)]
 pub(super) async fn analytics(
     Tenant(organization): Tenant,
     api: web::Data<Api>,

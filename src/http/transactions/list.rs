@@ -21,11 +21,19 @@ use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
 /// The filters.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
+    /// Of this Link: its id or its ICCID.
+    #[param(
+        value_type = Option<String>,
+        pattern = "^([0-9]{19,20}|[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})$"
+    )]
     link_id: Option<LinkName>,
     r#type: Option<EntryKind>,
+    /// From then on: a UTC date, or a time.
     from: Option<Bound>,
+    /// Up to and with then: a UTC date, or a time.
     to: Option<Bound>,
 }
 
@@ -46,6 +54,23 @@ impl<'de> Deserialize<'de> for LinkName {
     }
 }
 
+/// List transactions
+///
+/// Newest first. With `Accept: text/csv` all that match, as a file.
+#[utoipa::path(
+    get,
+    path = "/transactions",
+    operation_id = "listTransactions",
+    tag = "Transactions",
+    params(PageRequest, Filter),
+    responses(
+        (
+            status = 200,
+            description = "A page of transactions, or a file of all.",
+            content((Page<TransactionView> = "application/json"), (String = "text/csv")),
+        ),
+    ),
+)]
 pub(super) async fn list(
     request: HttpRequest,
     Tenant(organization): Tenant,

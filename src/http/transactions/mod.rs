@@ -10,6 +10,12 @@ pub mod view;
 
 use super::fallback::resource;
 use actix_web::web;
+use utoipa::OpenApi;
+
+/// The routes in the `OpenAPI` document.
+#[derive(OpenApi)]
+#[openapi(paths(list::list, stats::stats, analytics::analytics))]
+pub struct Documented;
 
 /// Declares the routes.
 pub fn configure(config: &mut web::ServiceConfig) {

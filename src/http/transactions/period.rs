@@ -9,6 +9,10 @@ use crate::store::period::Period;
 use bappy_actors::model::Timestamp;
 use chrono::{DateTime, Datelike, NaiveDate, SubsecRound, TimeDelta};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
+use utoipa::openapi::schema::AnyOfBuilder;
+use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// One end of a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +66,26 @@ pub(super) fn check(from: Option<Bound>, to: Option<Bound>, errors: &mut FieldEr
     let Period { from, until } = between(from, to);
     if from.zip(until).is_some_and(|(from, until)| from >= until) {
         errors.add("from", "from must not be after to.");
+    }
+}
+
+impl PartialSchema for Bound {
+    fn schema() -> RefOr<Schema> {
+        let text = |format| {
+            let format = Some(SchemaFormat::KnownFormat(format));
+            ObjectBuilder::new().schema_type(Type::String).format(format)
+        };
+        AnyOfBuilder::new()
+            .description(Some("A UTC date, with its whole day, or a time."))
+            .item(text(KnownFormat::Date))
+            .item(text(KnownFormat::DateTime))
+            .into()
+    }
+}
+
+impl ToSchema for Bound {
+    fn name() -> Cow<'static, str> {
+        "PeriodBound".into()
     }
 }
 

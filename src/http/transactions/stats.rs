@@ -15,11 +15,15 @@ use crate::store::turnover::{self, Turnover};
 use actix_web::web;
 use bappy_actors::model::{Currency, EntryKind, Money};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The period; open on a side that is not given.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Asked {
+    /// From then on: a UTC date, or a time.
     from: Option<Bound>,
+    /// Up to and with then: a UTC date, or a time.
     to: Option<Bound>,
 }
 
@@ -30,7 +34,8 @@ impl Validate for Asked {
 }
 
 /// The sums of a period.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TransactionStats)]
 pub struct StatsView {
     /// As given; else the day on which the organization was made.
     from: Bound,
@@ -46,7 +51,8 @@ pub struct StatsView {
 }
 
 /// The transactions of each type.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StatsByType)]
 struct ByType {
     credit: TypeStats,
     activation: TypeStats,
@@ -58,12 +64,25 @@ struct ByType {
 }
 
 /// How many transactions of a type there were, and their sum.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct TypeStats {
     count: i64,
     amount: Money,
 }
 
+/// Add transactions up
+///
+/// What was charged, paid in and given back in a period.
+#[utoipa::path(
+    get,
+    path = "/transactions/stats",
+    operation_id = "getTransactionStats",
+    tag = "Transactions",
+    params(Asked),
+    responses(
+        (status = 200, description = "The sums.", body = StatsView),
+    ),
+)]
 pub(super) async fn stats(
     Tenant(organization): Tenant,
     api: web::Data<Api>,

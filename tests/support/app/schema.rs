@@ -23,6 +23,9 @@ pub fn fit(document: &Value, schema: &Value, value: &Value) -> Result<(), String
             },
             "enum" => says.as_array().unwrap().contains(value),
             "const" => says == value,
+            "anyOf" => {
+                says.as_array().unwrap().iter().any(|schema| fit(document, schema, value).is_ok())
+            }
             "oneOf" => {
                 let fitting = says.as_array().unwrap().iter();
                 fitting.filter(|schema| fit(document, schema, value).is_ok()).count() == 1

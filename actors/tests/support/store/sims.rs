@@ -47,14 +47,14 @@ impl Data {
             SimState::Claimed(by, _) => Some(*by),
             _ => None,
         };
-        let (card, state) = self.sims.get_mut(iccid).unwrap();
+        let (card, stored) = self.sims.get_mut(iccid).unwrap();
         if !is_free {
             return StockClaim::InUse(holder);
         }
         if card.sponsor_id != sponsor {
             return StockClaim::OtherSponsor;
         }
-        *state = SimState::Claimed(operation, at);
+        *stored = SimState::Claimed(operation, at);
         StockClaim::Claimed(card.clone())
     }
 
