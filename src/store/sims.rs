@@ -94,8 +94,8 @@ pub async fn claim_stock(
         org.0,
         iccid
     )?;
-    let Some((state, its_sponsor, holder)) = known else { return Ok(StockClaim::NotInStock) };
-    Ok(match state.as_str() {
+    let Some((word, its_sponsor, holder)) = known else { return Ok(StockClaim::NotInStock) };
+    Ok(match word.as_str() {
         // A retired card is as good as absent.
         "retired" => StockClaim::NotInStock,
         "free" if its_sponsor != sponsor_id => StockClaim::OtherSponsor,

@@ -41,7 +41,7 @@ async fn the_document_has_exactly_the_router_s_routes(app: &mut TestApp) {
 async fn the_document_is_served_without_a_token_at_the_root_and_under_the_base_path(
     app: &mut TestApp,
 ) {
-    app.restart(|config| config.base_path = "/bappy".to_owned()).await;
+    app.restart(|config| "/bappy".clone_into(&mut config.base_path)).await;
     let root = format!("http://{}", app.addr());
     let mut documents = Vec::new();
     for place in ["", "/bappy/v1"] {

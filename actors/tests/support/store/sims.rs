@@ -37,13 +37,13 @@ impl Data {
             }
             None => claimed < stale,
         };
-        let state = &self.sims[iccid].1;
-        let is_free = match state {
+        let claim = &self.sims[iccid].1;
+        let is_free = match claim {
             SimState::Free => true,
             SimState::Claimed(by, claimed) => over(by, *claimed),
             SimState::Used | SimState::Retired => false,
         };
-        let holder = match state {
+        let holder = match claim {
             SimState::Claimed(by, _) => Some(*by),
             _ => None,
         };
