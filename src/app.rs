@@ -21,11 +21,14 @@ use crate::operator::OperatorClient;
 use crate::store::{CachedOffers, Database, Schema, SqlStore, StoredOrganizations};
 use actix::{Arbiter, ArbiterHandle, System};
 use actix_web::{App, HttpServer, web};
+use bappy_actors::billing::{FeeRun, MonthlyFees};
 use bappy_actors::gateway::{BreakerLimits, GatewayHandle, GatewayLimits, SimPool};
 use bappy_actors::link::{Expiry, LinkHandle, LinkLimits};
 use bappy_actors::model::{Money, OrgId};
-use bappy_actors::operation::{OperationLimits, Operations, Resolver, ResolverHandle, Services};
-use bappy_actors::ports::{Clock, CommitOutcome, Ids, Operator, Store, StoreError};
+use bappy_actors::operation::{
+    OperationLimits, Operations, Resolver, ResolverHandle, Services, SmsHandle, SmsSender,
+};
+use bappy_actors::ports::{Clock, CommitOutcome, FeeBook, Ids, Operator, Store, StoreError};
 use bappy_actors::wallet::{Command, Refused, WalletHandle, WalletLimits, state};
 use secrecy::ExposeSecret;
 use std::net::{SocketAddr, TcpListener};
@@ -117,6 +120,8 @@ pub struct Core {
     pub operations: Operations,
     /// Brings to its end what was left.
     pub resolver: Resolver,
+    /// Hands SMS over.
+    pub sms: SmsSender,
     /// Ends activations with their time.
     pub expiry: Expiry,
     /// The wallets.
@@ -125,6 +130,8 @@ pub struct Core {
     pub links: Arc<LinkHandle>,
     /// The way to the operator.
     pub gateway: Arc<GatewayHandle>,
+    /// Charges the monthly fees.
+    pub fees: FeeRun,
     stop: Arc<Notify>,
 }
 
@@ -160,6 +167,8 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
         },
     ));
     let sims = SimPool::new(Arc::clone(&store), Arc::clone(&gateway), Arc::clone(&clock));
+    let resolver = ResolverHandle::default();
+    let fees = fee_run(config, parts, Arc::clone(&wallets), resolver.clone());
     let expiry = Expiry::new(Arc::clone(&store), Arc::clone(&clock));
     let services = Arc::new(Services {
         store,
@@ -170,7 +179,8 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
         gateway: Arc::clone(&gateway),
         links: Arc::clone(&links),
         sims,
-        resolver: ResolverHandle::default(),
+        resolver,
+        sms: SmsHandle::default(),
         limits: OperationLimits {
             deadline: config.operator.deadline,
             horizon: config.operator.horizon,
@@ -178,8 +188,37 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
         },
     });
     let resolver = Resolver::new(Arc::clone(&services));
+    let sender = SmsSender::new(Arc::clone(&services));
     let operations = Operations::new(services, io);
-    Core { operations, resolver, expiry, wallets, links, gateway, stop: Arc::default() }
+    Core {
+        operations,
+        resolver,
+        sms: sender,
+        expiry,
+        wallets,
+        links,
+        gateway,
+        fees,
+        stop: Arc::default(),
+    }
+}
+
+/// What charges the monthly fees through these wallets.
+pub fn fee_run(
+    config: &Config,
+    parts: &Parts,
+    wallets: Arc<WalletHandle>,
+    resolver: ResolverHandle,
+) -> FeeRun {
+    FeeRun {
+        book: Arc::clone(&parts.store) as Arc<dyn FeeBook>,
+        store: Arc::clone(&parts.store) as Arc<dyn Store>,
+        wallets,
+        clock: Arc::clone(&parts.clock),
+        ids: Arc::clone(&parts.ids),
+        resolver,
+        horizon: config.operator.horizon,
+    }
 }
 
 fn gateway_limits(config: &Config) -> GatewayLimits {
@@ -228,6 +267,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .map_err(|error| StartError::because("the listener has no address", error))?;
 
     let (database, io) = (parts.database.clone(), Handle::current());
+    let fees_enabled = config.fees.enabled;
     let (tell, started) = oneshot::channel();
     let serve = move || serve(&config, &parts, operator, Arc::new(identity), listener, io, tell);
     let thread = thread::Builder::new()
@@ -238,7 +278,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .await
         .map_err(|_| StartError("the service ended while it started".to_owned()))?
         .map_err(|error| StartError::because("the listener cannot be served", error))?;
-    background(&core);
+    background(&core, fees_enabled);
     Ok(Running { addr, server, core, database, thread, system })
 }
 
@@ -327,8 +367,12 @@ async fn forget_idle(limits: Arc<RateLimits>) {
 }
 
 /// Starts what runs beside the requests.
-fn background(core: &Core) {
+fn background(core: &Core, fees_enabled: bool) {
+    if fees_enabled {
+        tokio::spawn(MonthlyFees::new(core.fees.clone()).run(Arc::clone(&core.stop)));
+    }
     tokio::spawn(core.resolver.clone().run(Arc::clone(&core.stop)));
+    core.sms.start(Arc::clone(&core.stop));
     tokio::spawn(core.expiry.clone().run(Arc::clone(&core.stop)));
     let (wallets, links) = (Arc::clone(&core.wallets), Arc::clone(&core.links));
     let stop = Arc::clone(&core.stop);
@@ -362,6 +406,7 @@ impl Running {
         self.core.stop.notify_waiters();
         let drained = async {
             self.core.operations.drain().await;
+            self.core.sms.drain().await;
             self.core.wallets.drain().await;
         };
         if tokio::time::timeout(STOP_MAX, drained).await.is_err() {

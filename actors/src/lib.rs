@@ -9,6 +9,7 @@
 //! - nothing is told to a caller before its end is committed;
 //! - every change to a balance is a ledger entry in the same transaction.
 
+pub mod billing;
 pub mod gateway;
 pub mod link;
 pub mod model;

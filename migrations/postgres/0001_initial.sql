@@ -30,6 +30,7 @@ CREATE TABLE wallets (
     fence             BIGINT NOT NULL,
     links_total       BIGINT NOT NULL CHECK (links_total >= 0),
     operations_total  BIGINT NOT NULL CHECK (operations_total >= 0),
+    sms_total         BIGINT NOT NULL DEFAULT 0 CHECK (sms_total >= 0),
     updated_at        TIMESTAMPTZ NOT NULL
 ) WITH (fillfactor = 50);
 
@@ -122,7 +123,7 @@ CREATE TABLE operations (
     group_id         UUID NOT NULL,
     position         INTEGER NOT NULL,
     kind             TEXT NOT NULL
-        CHECK (kind IN ('create_link', 'topup', 'remove_plan', 'update_link')),
+        CHECK (kind IN ('create_link', 'topup', 'remove_plan', 'update_link', 'send_sms')),
     state            TEXT NOT NULL
         CHECK (state IN ('pending', 'succeeded', 'refunded', 'rejected')),
     link_id          UUID NOT NULL,
@@ -151,7 +152,13 @@ CREATE UNIQUE INDEX operations_key ON operations (org_id, idempotency_key)
 CREATE INDEX operations_key_history ON operations (org_id, idempotency_key, id)
     WHERE idempotency_key IS NOT NULL;
 CREATE INDEX operations_group ON operations (org_id, group_id, position) WHERE id <> group_id;
-CREATE INDEX operations_due ON operations (lease_until) WHERE lease_until IS NOT NULL;
+CREATE INDEX operations_due ON operations (lease_until)
+    WHERE lease_until IS NOT NULL AND kind <> 'send_sms';
+-- SMS have a sender of their own, and it has two kinds of work.
+CREATE INDEX operations_sms_to_send ON operations (lease_until)
+    WHERE lease_until IS NOT NULL AND kind = 'send_sms' AND state = 'pending';
+CREATE INDEX operations_sms_under_way ON operations (lease_until)
+    WHERE lease_until IS NOT NULL AND kind = 'send_sms' AND state = 'succeeded';
 CREATE INDEX operations_open ON operations (org_id, id)
     WHERE state = 'pending' OR cleanup IN ('watching', 'manual');
 -- Changes of one Link's status or plans come one after the other, on all instances.
@@ -215,6 +222,25 @@ CREATE INDEX activations_expiring ON activations (expires_at)
 CREATE INDEX activations_ended ON activations (org_id, link_id, id)
     WHERE status IN ('expired', 'cancelled');
 
+-- A message has the id of its operation. Its text is here and nowhere else.
+CREATE TABLE sms (
+    org_id           UUID NOT NULL,
+    id               UUID NOT NULL,
+    link_id          UUID NOT NULL,
+    iccid            TEXT NOT NULL,
+    message          TEXT NOT NULL,
+    status           TEXT NOT NULL CHECK (status IN ('queued', 'sent', 'delivered', 'failed')),
+    amount           BIGINT NOT NULL CHECK (amount >= 0),
+    operator_sms_id  TEXT,
+    created_at       TIMESTAMPTZ NOT NULL,
+    sent_at          TIMESTAMPTZ,
+    updated_at       TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (org_id, id),
+    FOREIGN KEY (org_id, id) REFERENCES operations (org_id, id)
+);
+CREATE INDEX sms_link ON sms (org_id, link_id, id);
+CREATE INDEX sms_status ON sms (org_id, status, id);
+
 CREATE TABLE ledger_entries (
     org_id         UUID NOT NULL,
     sequence       BIGINT NOT NULL CHECK (sequence > 0),
@@ -267,6 +293,31 @@ CREATE TABLE ledger_days (
 ) WITH (fillfactor = 50);
 -- Which plans sold in a period. No update touches it.
 CREATE INDEX ledger_days_day ON ledger_days (org_id, day);
+
+-- What became of each Link's fee of a month, decided once: `charged`; `due`, where the balance did
+-- not cover it and the Link was suspended; `waived`, where the Link was suspended for an earlier
+-- one. A due fee that is paid to reactivate its Link has a second row, `paid`, which a refund takes
+-- away again. entry_id is the ledger entry that charges it.
+CREATE TABLE link_fees (
+    org_id      UUID NOT NULL,
+    link_id     UUID NOT NULL,
+    month       TEXT NOT NULL CHECK (length(month) = 7),
+    state       TEXT NOT NULL CHECK (state IN ('charged', 'due', 'waived', 'paid')),
+    amount      BIGINT NOT NULL CHECK (amount >= 0),
+    entry_id    UUID,
+    created_at  TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (org_id, link_id, month, state),
+    CHECK ((state IN ('charged', 'paid')) = (entry_id IS NOT NULL))
+);
+CREATE UNIQUE INDEX link_fees_decided ON link_fees (org_id, link_id, month) WHERE state <> 'paid';
+
+-- Months for which a run of the fees has looked at all Links of an organization.
+CREATE TABLE fee_runs (
+    org_id        UUID NOT NULL,
+    month         TEXT NOT NULL CHECK (length(month) = 7),
+    completed_at  TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (org_id, month)
+);
 
 CREATE FUNCTION ledger_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -3,7 +3,9 @@
 //! **Invariants.** Exit status 0: done; 1: failed, with one clear sentence on stderr; 2: wrong
 //! usage. With `--json`, stdout holds JSON and nothing else.
 
+mod actor_thread;
 mod audit;
+mod fees;
 mod identity_sim;
 mod migrate;
 mod openapi;
@@ -12,6 +14,7 @@ mod operator_sim;
 mod org;
 mod output;
 mod plan;
+mod progress;
 mod rows;
 mod sandbox;
 mod serve;
@@ -71,6 +74,8 @@ enum Command {
     #[command(subcommand)]
     Sim(sim::Sim),
     #[command(subcommand)]
+    Fees(fees::Fees),
+    #[command(subcommand)]
     Operations(operations::Operations),
     /// The sandbox operator alone
     OperatorSim(operator_sim::OperatorSim),
@@ -114,6 +119,7 @@ pub fn main() -> ExitCode {
             Command::Org(command) => command.run().await,
             Command::Plan(command) => command.run().await,
             Command::Sim(command) => command.run().await,
+            Command::Fees(command) => command.run().await,
             Command::Operations(command) => command.run().await,
             Command::OperatorSim(command) => command.run().await,
             Command::IdentitySim(command) => command.run().await,

@@ -4,7 +4,8 @@ use super::edge::{Edge, EdgeSettings};
 use super::error::ApiError;
 use super::rate_limit::{LimitRequests, RateLimits};
 use super::tenant::{Authenticate, Tenants};
-use super::{docs, info, links, openapi, operations, organization, plans, service, transactions};
+use super::transactions;
+use super::{docs, info, links, openapi, operations, organization, plans, service, sms};
 use crate::store::{Database, Tx};
 use actix_web::web;
 use bappy_actors::link::LinkHandle;
@@ -78,6 +79,7 @@ impl Api {
                         .configure(info::configure)
                         .configure(organization::configure)
                         .configure(operations::configure)
+                        .configure(sms::configure)
                         .configure(transactions::configure)
                         .default_service(web::to(super::fallback::not_found)),
                 ),

@@ -9,7 +9,10 @@ use super::error_kind::{ErrorKind, RetryAfter};
 use super::idempotency_key::{IdempotencyKey, RequestDigest};
 use super::request_id::RequestContext;
 use crate::store::attempts::{KeyedAttempt, latest_for_key};
-use bappy_actors::model::{Answer, Failure, OperationId, OperationState, Organization, RequestKey};
+use crate::store::sms;
+use bappy_actors::model::{
+    Answer, Failure, OperationId, OperationKind, OperationState, Organization, RequestKey,
+};
 use bappy_actors::operation::{Caller, Ended, OperationError};
 use bappy_actors::wallet::Refused;
 
@@ -94,7 +97,13 @@ impl<'a> KeyedCall<'a> {
         if request_hash != key.request_hash {
             return Err(ApiError::new(ErrorKind::IdempotencyMismatch));
         }
+        let is_sms = attempt.kind == OperationKind::SendSms;
         match attempt.state {
+            // An SMS was answered for when it was queued, however far it is by now.
+            OperationState::Pending | OperationState::Succeeded if is_sms => {
+                self.context.record_operation(attempt.id);
+                self.queued_before(attempt.id).await.map(Some)
+            }
             OperationState::Refunded | OperationState::Rejected => Ok(None),
             OperationState::Pending => Err(in_progress(Some(attempt.id))),
             OperationState::Succeeded => {
@@ -110,10 +119,24 @@ impl<'a> KeyedCall<'a> {
         }
     }
 
+    /// What the call that queued an SMS was told.
+    async fn queued_before(&self, id: OperationId) -> Result<Told, ApiError> {
+        let mut tx = self.api.read().await?;
+        let found = sms::get(&mut tx, self.organization.id, id).await?;
+        let sms = found.ok_or_else(|| ApiError::internal(format!("the SMS {id} is lost")))?;
+        let answer = Answer::SmsQueued { sms: Box::new(sms), currency: self.organization.currency };
+        Ok(Told { answer, operation_id: Some(id), replayed: true })
+    }
+
     /// What a partner is told of a call that did not do what it was asked to.
     fn refusal(&self, error: OperationError, operation_id: Option<OperationId>) -> ApiError {
         match error {
             OperationError::NoLink | OperationError::NoActivation => ApiError::not_found(),
+            OperationError::NoSim => {
+                ApiError::not_found().with_message("The card is not in the organization's stock.")
+            }
+            OperationError::SimInUse => ApiError::new(ErrorKind::InvalidState)
+                .with_message("The card is in use, or an earlier attempt on it is not over."),
             OperationError::NoPlan(_) => ApiError::new(ErrorKind::PlanNotFound),
             OperationError::LinkState(status) => ApiError::new(ErrorKind::InvalidState)
                 .with_message("The Link is not active.")

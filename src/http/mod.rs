@@ -42,6 +42,7 @@ pub mod rate_limit;
 pub mod request_id;
 pub mod service;
 pub mod show;
+pub mod sms;
 pub mod tenant;
 pub mod transactions;
 mod tree;

@@ -7,14 +7,14 @@ use super::answer::{Answer, unreadable};
 use super::client::{Call, OperatorClient, json};
 use super::wire::{
     CatalogueRow, ConnectivityRow, EndpointRow, Found, InstanceRow, Items, Login, LoginBody,
-    NewEndpointBody, NewPlanBody, SimProfile, SimRow, StatusAnswer, StatusBody, endpoint_status,
-    kind_word, status_word,
+    NewEndpointBody, NewPlanBody, NewSmsBody, SimProfile, SimRow, SmsRow, StatusAnswer, StatusBody,
+    endpoint_status, kind_word, status_word,
 };
 use async_trait::async_trait;
 use bappy_actors::model::{ProfileState, SimKind};
 use bappy_actors::ports::{
     AccessToken, CallError, CataloguePage, Connectivity, Endpoint, EndpointStatus, NewEndpoint,
-    Operator, PlanInstance, Refusal, Removal, SimCard,
+    Operator, PlanInstance, Refusal, Removal, SimCard, SmsReport,
 };
 use reqwest::{Method, Url};
 use secrecy::ExposeSecret;
@@ -270,6 +270,65 @@ impl Operator for OperatorClient {
         let url = self.url(&["api", "endpoints", endpoint_id, "connectivity"])?;
         let answer = self.get(token, url, timeout, ANSWER_BYTES_MAX).await?;
         answer.result::<ConnectivityRow>().map(Into::into)
+    }
+
+    async fn send_sms(
+        &self,
+        token: &AccessToken,
+        endpoint_id: &str,
+        text: &str,
+        reference: &str,
+        timeout: Duration,
+    ) -> Result<SmsReport, CallError> {
+        let url = self.url(&["api", "endpoints", endpoint_id, "sms"])?;
+        let body = json(&NewSmsBody { text, reference })?;
+        let answer = self.change(token, Method::POST, url, body, timeout).await?;
+        let sent: SmsRow = answer.result()?;
+        if is_other(sent.reference.as_deref(), reference) {
+            return Err(unreadable("the SMS is another one than was asked for"));
+        }
+        sent.try_into()
+    }
+
+    async fn find_sms(
+        &self,
+        token: &AccessToken,
+        endpoint_id: &str,
+        reference: &str,
+        timeout: Duration,
+    ) -> Result<Option<SmsReport>, CallError> {
+        let mut url = self.url(&["api", "endpoints", endpoint_id, "sms"])?;
+        url.query_pairs_mut().append_pair("reference", reference);
+        let answer = self.get(token, url, timeout, LONG_ANSWER_BYTES_MAX).await?;
+        if answer.is_absence() {
+            return Ok(None);
+        }
+        let found: Items<SmsRow> = match answer.result() {
+            Ok(found) => found,
+            // The same statement, wrapped in a success.
+            Err(CallError::Refused(Refusal::NoEndpoint)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // One without a reference may be ours or not: neither found nor absent.
+        if found.items.iter().any(|row| row.reference.is_none()) {
+            return Err(unreadable("an SMS without its reference"));
+        }
+        let ours = found.items.into_iter().find(|row| row.reference.as_deref() == Some(reference));
+        ours.map(TryInto::try_into).transpose()
+    }
+
+    async fn sms(
+        &self,
+        token: &AccessToken,
+        sms_id: &str,
+        timeout: Duration,
+    ) -> Result<Option<SmsReport>, CallError> {
+        let url = self.url(&["api", "sms", sms_id])?;
+        let answer = self.get(token, url, timeout, ANSWER_BYTES_MAX).await?;
+        if answer.is_absence() {
+            return Ok(None);
+        }
+        answer.result::<SmsRow>()?.try_into().map(Some)
     }
 
     async fn ping(&self, token: &AccessToken, timeout: Duration) -> Result<(), CallError> {

@@ -22,7 +22,7 @@ use bappy_actors::model::{
 };
 use bappy_actors::ports::{
     CallError, CatalogueItem, CataloguePage, Connectivity, ConnectivityState, Endpoint,
-    EndpointStatus, InstanceState, NetworkInfo, PlanInstance, SimCard,
+    EndpointStatus, InstanceState, NetworkInfo, PlanInstance, SimCard, SmsReport, SmsState,
 };
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,12 @@ pub(super) struct NewEndpointBody<'a> {
 #[derive(Serialize)]
 pub(super) struct NewPlanBody<'a> {
     pub plan_id: &'a str,
+    pub reference: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct NewSmsBody<'a> {
+    pub text: &'a str,
     pub reference: &'a str,
 }
 
@@ -251,6 +257,32 @@ impl From<InstanceRow> for PlanInstance {
             activated_at: row.activated_at,
             expires_at: row.expires_at,
         }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct SmsRow {
+    sms_id: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub reference: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    state: Option<String>,
+}
+
+impl TryFrom<SmsRow> for SmsReport {
+    type Error = CallError;
+
+    fn try_from(row: SmsRow) -> Result<Self, CallError> {
+        if row.sms_id.is_empty() {
+            return Err(unreadable("an SMS without its id"));
+        }
+        // In a state unknown here it is under way: it is there, and nothing says that it is over.
+        let state = match row.state.unwrap_or_default().to_ascii_lowercase().as_str() {
+            "delivered" => SmsState::Delivered,
+            "failed" => SmsState::Failed,
+            _ => SmsState::Accepted,
+        };
+        Ok(Self { sms_id: row.sms_id, state })
     }
 }
 

@@ -54,6 +54,9 @@ pub fn network(mcc: &str, mnc: &str, country: Option<&str>) -> Option<&'static N
     tables.networks.get(*same.iter().find(in_country).or_else(|| same.first())?)
 }
 
+/// Its islands have the very networks of the mainland, which is where nearly everybody is.
+const AUSTRALIA: &str = "AU";
+
 /// The country that a network is in: its own or, where the network is not known or serves several,
 /// the one of these in which most networks of its mobile country code are (310 is the United
 /// States before it is Guam). None where that is no one country (340 is five of the Antilles).
@@ -73,9 +76,11 @@ pub fn country_of_network(mcc: &str, mnc: &str) -> Option<&'static Country> {
         counts.entry(network.country.as_str()).and_modify(|count| *count += 1);
     }
     let most = *counts.values().max()?;
-    let mut first = counts.into_iter().filter(|(_, count)| *count == most);
-    match (first.next(), first.next()) {
-        (Some((code, _)), None) => country(code),
+    let first: Vec<&str> =
+        counts.into_iter().filter(|(_, count)| *count == most).map(|(code, _)| code).collect();
+    match first[..] {
+        [code] => country(code),
+        _ if first.contains(&AUSTRALIA) => country(AUSTRALIA),
         _ => None,
     }
 }

@@ -18,6 +18,9 @@ pub enum DbError {
     /// The address in the configuration is not one.
     #[error("{0}")]
     Address(String),
+    /// What was begun is to be rolled back: a fee is due of the Link that it reactivates.
+    #[error("a fee is due of the Link")]
+    FeeDue,
     /// Already in the core's terms.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -5,7 +5,8 @@
 
 use super::{Conn, DbError, Text, Time, Tx};
 use bappy_actors::model::{OperationId, OrgId, SimKind, Timestamp};
-use bappy_actors::ports::SimCard;
+use bappy_actors::ports::{SimCard, StockClaim};
+use uuid::Uuid;
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -28,17 +29,6 @@ impl TryFrom<Row> for SimCard {
             matching_id: row.matching_id,
         })
     }
-}
-
-/// How claiming a physical card of an organization's stock ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StockClaim {
-    /// It is the operation's.
-    Claimed(SimCard),
-    /// The organization has no such card.
-    NotInStock,
-    /// It is a Link's, or another operation's.
-    InUse,
 }
 
 const CLAIM_POSTGRES: &str = "UPDATE sims SET state = 'claimed', operation_id = $3, claimed_at = $4
@@ -71,40 +61,66 @@ pub async fn claim(
     row.map(TryInto::try_into).transpose()
 }
 
-/// Gives a physical card of an organization's stock to an operation.
+/// Gives a physical card of an organization's stock to an operation, if plans of the sponsor run on
+/// it; what an earlier claim has left behind is freed first.
 pub async fn claim_stock(
     tx: &mut Tx,
     org: OrgId,
-    iccid: &str,
+    (iccid, sponsor_id): (&str, &str),
     operation: OperationId,
     at: Timestamp,
+    stale: Timestamp,
 ) -> Result<StockClaim, DbError> {
+    free_left(tx, org, iccid, stale).await?;
     let row = opt!(
         tx,
         Row,
         "UPDATE sims SET state = 'claimed', operation_id = $3, claimed_at = $4
-         WHERE org_id = $1 AND iccid = $2 AND state = 'free'
+         WHERE org_id = $1 AND iccid = $2 AND state = 'free' AND sponsor_id = $5
          RETURNING iccid, kind, sponsor_id, smdp_address, matching_id",
         org.0,
         iccid,
         operation.0,
-        Time::from(at)
+        Time::from(at),
+        sponsor_id
     )?;
     if let Some(row) = row {
         return Ok(StockClaim::Claimed(row.try_into()?));
     }
     let known = opt!(
         tx,
-        (String,),
-        "SELECT state FROM sims WHERE org_id = $1 AND iccid = $2",
+        (String, String, Option<Uuid>),
+        "SELECT state, sponsor_id, operation_id FROM sims WHERE org_id = $1 AND iccid = $2",
         org.0,
         iccid
     )?;
-    Ok(match known.as_ref().map(|(state,)| state.as_str()) {
-        Some("claimed" | "used" | "free") => StockClaim::InUse,
-        // Retired cards are as good as absent.
-        _ => StockClaim::NotInStock,
+    let Some((word, its_sponsor, holder)) = known else { return Ok(StockClaim::NotInStock) };
+    Ok(match word.as_str() {
+        // A retired card is as good as absent.
+        "retired" => StockClaim::NotInStock,
+        "free" if its_sponsor != sponsor_id => StockClaim::OtherSponsor,
+        _ => StockClaim::InUse(holder.map(OperationId)),
     })
+}
+
+/// Frees a card of a stock whose claim is over and whose release was lost: by an operation that was
+/// never recorded, or one that was refunded with nothing of it left at the operator.
+async fn free_left(tx: &mut Tx, org: OrgId, iccid: &str, stale: Timestamp) -> Result<(), DbError> {
+    exec!(
+        tx,
+        "UPDATE sims SET state = 'free', operation_id = NULL, claimed_at = NULL
+         WHERE org_id = $1 AND iccid = $2 AND state = 'claimed'
+           AND (EXISTS (
+                   SELECT 1 FROM operations o
+                   WHERE o.org_id = $1 AND o.id = sims.operation_id AND o.state = 'refunded'
+                     AND o.cleanup IN ('none', 'done'))
+             OR (claimed_at < $3 AND NOT EXISTS (
+                   SELECT 1 FROM operations o WHERE o.org_id = $1 AND o.id = sims.operation_id)))",
+        org.0,
+        iccid,
+        Time::from(stale)
+    )?;
+    Ok(())
 }
 
 /// Gives a claimed card back.
@@ -125,14 +141,20 @@ pub async fn retire(tx: &mut Tx, iccid: &str) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Marks the cards of the pool that an operation still claims as never to be given out again: its
-/// money is back, and whatever it made on one of them is undone. A card of an organization's stock
-/// stays claimed: it is in somebody's hands, and not ours to write off.
-pub async fn retire_claimed(tx: &mut Tx, operation: OperationId) -> Result<(), DbError> {
+/// Ends the claims of an operation whose money is back and whose traces at the operator are undone.
+/// A card of the pool is never given out again; one of an organization's stock is in somebody's
+/// hands, and free to be used.
+pub async fn end_claims(tx: &mut Tx, operation: OperationId) -> Result<(), DbError> {
     exec!(
         tx,
         "UPDATE sims SET state = 'retired'
          WHERE operation_id = $1 AND state = 'claimed' AND org_id IS NULL",
+        operation.0
+    )?;
+    exec!(
+        tx,
+        "UPDATE sims SET state = 'free', operation_id = NULL, claimed_at = NULL
+         WHERE operation_id = $1 AND state = 'claimed' AND org_id IS NOT NULL",
         operation.0
     )?;
     Ok(())

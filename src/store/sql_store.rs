@@ -1,18 +1,19 @@
 //! The core's [`Store`] on either database: which function of which aggregate answers it.
 
-use super::sims::{self, StockClaim};
 use super::{
     Database, DbError, activations, connectivity, entries, expiry, is_unique_violation,
-    ledger::Ledger, links, operations, plans, wallet,
+    ledger::Ledger, link_fees, links, operations, plans, sims, sms, wallet,
 };
 use async_trait::async_trait;
 use bappy_actors::model::{
-    Activation, ActivationId, Cleanup, Currency, EntryId, LedgerEntry, Link, LinkId, LinkSnapshot,
-    Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Timestamp,
+    Activation, ActivationId, Cleanup, Currency, EntryId, LedgerEntry, Link, LinkFee, LinkId,
+    LinkSnapshot, Month, Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Sms,
+    SmsStatus, Timestamp,
 };
 use bappy_actors::ports::{
-    Batch, Claimed, Closing, CommitOutcome, ConnectivityReading, LinkChange, OpenOutcome, SimCard,
-    Store, StoreError, UsageReading, WalletRow,
+    Batch, Candidate, Claimed, Closing, CommitOutcome, ConnectivityReading, Due, FeeBook,
+    LinkChange, OpenOutcome, Payer, SimCard, SmsReport, StockClaim, Store, StoreError, Suspending,
+    SuspensionOutcome, UsageReading, WalletRow,
 };
 
 /// The store of this platform: a database and its ledger writers.
@@ -31,21 +32,6 @@ impl SqlStore {
     /// The database, for what the core does not ask.
     pub fn database(&self) -> &Database {
         &self.db
-    }
-
-    /// Gives a physical card of an organization's stock to an operation, or says why not.
-    pub async fn claim_stock(
-        &self,
-        org: OrgId,
-        iccid: &str,
-        operation: OperationId,
-        at: Timestamp,
-    ) -> Result<StockClaim, StoreError> {
-        let iccid = iccid.to_owned();
-        let claim = self.db.write(move |tx| {
-            Box::pin(async move { sims::claim_stock(tx, org, &iccid, operation, at).await })
-        });
-        Ok(claim.await?)
     }
 
     /// Which index kept an operation from being recorded; none: that of its own id.
@@ -118,10 +104,15 @@ impl Store for SqlStore {
     ) -> Result<OpenOutcome, StoreError> {
         let row = operation.clone();
         let opened = self.db.write(move |tx| {
-            Box::pin(async move { operations::open(tx, &row, lease_until).await })
+            Box::pin(async move {
+                // Not to be committed, and no failure of the database.
+                let opens = operations::open(tx, &row, lease_until).await?;
+                if opens { Ok(()) } else { Err(DbError::FeeDue) }
+            })
         });
         match opened.await {
             Ok(()) => Ok(OpenOutcome::Opened),
+            Err(DbError::FeeDue) => Ok(OpenOutcome::FeeDue),
             Err(DbError::Sql(error)) if is_unique_violation(&error) => {
                 let why = self.why_not_opened(&operation).await?;
                 why.ok_or_else(|| DbError::Sql(error).into())
@@ -153,11 +144,12 @@ impl Store for SqlStore {
 
     async fn claim_due(
         &self,
+        which: Due,
         now: Timestamp,
         lease_until: Timestamp,
         limit: i64,
     ) -> Result<Vec<Claimed>, StoreError> {
-        write!(self, |tx| operations::claim_due(tx, now, lease_until, limit))
+        write!(self, |tx| operations::claim_due(tx, which, now, lease_until, limit))
     }
 
     async fn claim_operation(
@@ -180,6 +172,28 @@ impl Store for SqlStore {
         write!(self, |tx| operations::reschedule(tx, org, id, epoch, cleanup, due_at))
     }
 
+    async fn due_fee(&self, org: OrgId, link: LinkId) -> Result<Option<LinkFee>, StoreError> {
+        read!(self, link_fees::due, org, link)
+    }
+
+    async fn is_fee_charged(
+        &self,
+        org: OrgId,
+        link: LinkId,
+        month: Month,
+        entry: EntryId,
+    ) -> Result<bool, StoreError> {
+        read!(self, link_fees::is_charged, org, link, month, entry)
+    }
+
+    async fn open_suspensions(
+        &self,
+        org: OrgId,
+        suspensions: Vec<Suspending>,
+    ) -> Result<Vec<SuspensionOutcome>, StoreError> {
+        write!(self, |tx| link_fees::suspend(tx, org, &suspensions))
+    }
+
     async fn claim_sim(
         &self,
         sponsor_id: &str,
@@ -189,6 +203,19 @@ impl Store for SqlStore {
     ) -> Result<Option<SimCard>, StoreError> {
         let sponsor_id = sponsor_id.to_owned();
         write!(self, |tx| sims::claim(tx, &sponsor_id, kind, operation, at))
+    }
+
+    async fn claim_stock_sim(
+        &self,
+        org: OrgId,
+        iccid: &str,
+        sponsor_id: &str,
+        operation: OperationId,
+        at: Timestamp,
+        stale: Timestamp,
+    ) -> Result<StockClaim, StoreError> {
+        let (iccid, sponsor) = (iccid.to_owned(), sponsor_id.to_owned());
+        write!(self, |tx| sims::claim_stock(tx, org, (&iccid, &sponsor), operation, at, stale))
     }
 
     async fn release_sim(&self, iccid: &str, operation: OperationId) -> Result<(), StoreError> {
@@ -297,11 +324,73 @@ impl Store for SqlStore {
         read!(self, plans::plan, id)
     }
 
+    async fn sms(&self, org: OrgId, id: OperationId) -> Result<Option<Sms>, StoreError> {
+        read!(self, sms::get, org, id)
+    }
+
+    async fn sms_handed_over(
+        &self,
+        org: OrgId,
+        id: OperationId,
+        epoch: i64,
+        report: SmsReport,
+        due_at: Option<Timestamp>,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        write!(self, |tx| sms::handed_over(tx, org, id, epoch, &report, due_at, at))
+    }
+
+    async fn sms_ended(
+        &self,
+        org: OrgId,
+        id: OperationId,
+        status: SmsStatus,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        write!(self, |tx| sms::ended(tx, org, id, status, at))
+    }
+
     async fn debit_of(
         &self,
         org: OrgId,
         operation: OperationId,
     ) -> Result<Option<(EntryId, LedgerEntry)>, StoreError> {
         read!(self, entries::debit_of, org, operation)
+    }
+}
+
+#[async_trait]
+impl FeeBook for SqlStore {
+    async fn payers(
+        &self,
+        unfinished: Option<Month>,
+        after: Option<OrgId>,
+        limit: i64,
+    ) -> Result<Vec<Payer>, StoreError> {
+        read!(self, link_fees::payers, unfinished, after, limit)
+    }
+
+    async fn candidates(
+        &self,
+        org: OrgId,
+        month: Month,
+        after: Option<LinkId>,
+        limit: i64,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        read!(self, link_fees::candidates, org, month, after, limit)
+    }
+
+    async fn waive(
+        &self,
+        org: OrgId,
+        month: Month,
+        links: Vec<LinkId>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        write!(self, |tx| link_fees::waive(tx, org, month, &links, at))
+    }
+
+    async fn complete(&self, org: OrgId, month: Month, at: Timestamp) -> Result<(), StoreError> {
+        write!(self, |tx| link_fees::complete(tx, org, month, at))
     }
 }

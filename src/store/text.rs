@@ -6,7 +6,7 @@
 use super::DbError;
 use bappy_actors::model::{
     ActivationStatus, Cleanup, CoverageType, Currency, EntryKind, Failure, LinkStatus,
-    OperationKind, OperationState, OrgStatus, ProfileState, SimKind,
+    OperationKind, OperationState, OrgStatus, ProfileState, SimKind, SmsStatus,
 };
 
 /// A value that a column holds as one of a few words.
@@ -54,11 +54,14 @@ words! {
     }
     OperationKind {
         CreateLink = "create_link", Topup = "topup", RemovePlan = "remove_plan",
-        UpdateLink = "update_link",
+        UpdateLink = "update_link", SendSms = "send_sms",
     }
     OperationState {
         Pending = "pending", Succeeded = "succeeded", Refunded = "refunded",
         Rejected = "rejected",
+    }
+    SmsStatus {
+        Queued = "queued", Sent = "sent", Delivered = "delivered", Failed = "failed",
     }
     Cleanup { None = "none", Watching = "watching", Done = "done", Manual = "manual" }
     Failure {

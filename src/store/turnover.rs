@@ -68,16 +68,19 @@ const WHOLE_DAYS: &str = concat!(
     " AND entries > 0"
 );
 
-/// The entries of a part of a day; its sequences are those that the day's totals know.
+/// The entries of a part of a day; its sequences are those that the day's totals know. They are
+/// asked for by sub-queries of their own: as a join's they would be tested on the whole ledger.
 const PART_OF_DAY: &str = concat!(
     "SELECT e.kind, 1, CASE WHEN e.amount < 0 THEN -e.amount ELSE 0 END,
          CASE WHEN e.amount > 0 THEN e.amount ELSE 0 END
-     FROM (SELECT MIN(first_sequence) AS first, MAX(last_sequence) AS last FROM ledger_days
-           WHERE ",
+     FROM ledger_entries e
+     WHERE e.org_id = $1 AND e.created_at >= {from} AND e.created_at < {until}
+         AND e.sequence >= (SELECT MIN(first_sequence) FROM ledger_days WHERE ",
     totals_of_all!(),
-    " AND day = {day}) d
-     JOIN ledger_entries e ON e.org_id = $1 AND e.sequence >= d.first AND e.sequence <= d.last
-         AND e.created_at >= {from} AND e.created_at < {until}"
+    " AND day = {day})
+         AND e.sequence <= (SELECT MAX(last_sequence) FROM ledger_days WHERE ",
+    totals_of_all!(),
+    " AND day = {day})"
 );
 
 /// What was booked in a period, by kind; what was not is left out. Of a day that the period cuts

@@ -138,19 +138,6 @@ async fn a_removed_activation_is_cancelled_and_refunds_nothing(app: &mut TestApp
     app.acme.add(&link, &[&topups[0]]).await.ok();
 }
 
-async fn what_is_over_is_expired_and_cannot_be_removed(app: &mut TestApp) {
-    let (link, topups, _) = a_link(app).await;
-    app.sql("UPDATE activations SET expires_at = activated_at".to_owned()).await;
-    let shown = app.acme.show(&link).await;
-    assert_eq!(shown["activations"][0]["status"], "expired");
-    assert_eq!(shown["status"], "active");
-    assert_eq!(shown["usage"]["data_total_mb"], 0);
-    assert_eq!(shown["coverage"]["countries"], json!([]));
-    remove(app, &link, &[id(&link["activations"][0])]).await.fails(422, "INVALID_STATE");
-    let added = app.acme.add(&link, &[&topups[0]]).await.ok();
-    assert_eq!(added["added"][0]["status"], "active");
-}
-
 async fn top_ups_of_one_link_run_side_by_side(app: &mut TestApp) {
     let (link, topups, _) = a_link(app).await;
     app.operator
@@ -189,6 +176,5 @@ on_both! {
     one_plan_may_be_added_several_times_at_once,
     the_link_is_checked_before_the_plan_and_the_plan_before_the_balance,
     a_removed_activation_is_cancelled_and_refunds_nothing,
-    what_is_over_is_expired_and_cannot_be_removed,
     top_ups_of_one_link_run_side_by_side,
 }

@@ -65,7 +65,7 @@ async fn a_network_that_we_do_not_know_is_told_by_its_codes(app: &mut TestApp) {
     {
         let network = json!({"name": "Behind Us Ltd", "country": "DE", "mcc": mcc, "mnc": mnc});
         connectivity(app, &iccid, json!({"state": "online", "network": network})).await;
-        let shown = status(app, &iccid, "").await.ok()["network"].clone();
+        let shown = status(app, &iccid, "?live=true").await.ok()["network"].clone();
         assert_eq!((&shown["mcc"], &shown["mnc"]), (&json!(mcc), &json!(mnc)));
         assert_eq!(shown["country"], country, "{mcc} {mnc}");
         assert_ne!(shown["name"], "Behind Us Ltd");
@@ -111,6 +111,10 @@ async fn without_the_operator_the_last_known_figures_are_told(app: &mut TestApp)
         [json!({"down": true}), json!({"error_rate": 1}), json!({"wrapped_error_rate": 1})]
     {
         app.operator.faults(faults).await;
+        eventually("what was cached is too old", async || {
+            status(app, &iccid, "").await.ok()["live"] == false
+        })
+        .await;
         assert_eq!(status(app, &iccid, "").await.ok(), known);
         status(app, &iccid, "?live=true").await.fails(502, "PROVIDER_ERROR");
     }

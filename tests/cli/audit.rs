@@ -62,7 +62,7 @@ pub async fn without_an_operator_the_database_is_judged_alone(world: World) {
 pub struct Sold {
     pub org: OrgId,
     pub refunded: OperationId,
-    endpoint_id: String,
+    pub endpoint_id: String,
     link_operation: OperationId,
 }
 
@@ -81,7 +81,7 @@ impl Sold {
         let usd: Currency = "USD".parse().unwrap();
         let caller = || Caller { org, currency: usd, key: None };
         let operations = &running.core().operations;
-        let create = || CreateLink { plan, name: None };
+        let create = || CreateLink { plan, name: None, iccid: None };
         let made = operations.create_link(caller(), create()).await;
         let Ok(Answer::LinkCreated { snapshot, .. }) = made.result else { panic!("{made:?}") };
         let link: LinkId = snapshot.link.id;
@@ -110,7 +110,7 @@ async fn control(world: &World, method: &str, control: &str, body: &Value) {
     operator(world, method, &path, body).await;
 }
 
-async fn operator(world: &World, method: &str, path: &str, body: &Value) -> Value {
+pub async fn operator(world: &World, method: &str, path: &str, body: &Value) -> Value {
     let client = reqwest::Client::builder().build().unwrap();
     let base = format!("http://{}", world.operator.addr());
     let login = json!({"username": "u", "password": "p"});

@@ -17,6 +17,8 @@ mod world;
 
 mod audit;
 mod cards;
+mod fees;
+mod fees_at_once;
 mod operations;
 mod organizations;
 mod plans;
@@ -70,6 +72,12 @@ on_both! {
         nothing_open_is_said_and_an_unknown_operation_fails,
         a_watched_operation_is_listed_and_resolved,
     }
+    fees {
+        a_run_charges_each_link_once_and_a_dry_run_nothing,
+        the_service_charges_the_current_month_by_itself,
+        what_breaks_the_rules_of_fees_is_found,
+    }
+    fees_at_once { runs_at_once_charge_each_link_once }
     audit {
         credits_are_clean_and_a_tampered_balance_is_not,
         without_an_operator_the_database_is_judged_alone,

@@ -104,6 +104,11 @@ impl World {
 
     /// A service over the same database and operator.
     pub async fn serve(&self) -> Running {
+        self.serve_with(&[]).await
+    }
+
+    /// The same with more of its configuration.
+    pub async fn serve_with(&self, more: &[(&str, &str)]) -> Running {
         let mut variables = self.variables();
         for (key, value) in [
             ("BAPPY_LISTEN", "127.0.0.1:0"),
@@ -115,6 +120,7 @@ impl World {
         ] {
             variables.push((key.to_owned(), value.to_owned()));
         }
+        variables.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let config = Config::load(&Profile::Service, None, variables).unwrap();
         app::start(config).await.unwrap()
     }

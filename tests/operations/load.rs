@@ -25,6 +25,8 @@ pub enum Wish {
     Remove(String, String),
     /// A Link's status.
     Status(String, &'static str),
+    /// A message to a Link.
+    Sms(String, String),
 }
 
 #[derive(Clone, Debug)]
@@ -161,6 +163,10 @@ impl<'a> Load<'a> {
             }
             Wish::Status(link, status) => {
                 (Method::PUT, format!("/v1/links/{link}"), json!({ "status": status }))
+            }
+            Wish::Sms(link, message) => {
+                let body = json!({ "link_id": link, "message": message });
+                (Method::POST, "/v1/sms".to_owned(), body)
             }
         };
         let request = self.world.client.request(method, format!("http://{service}{path}"));

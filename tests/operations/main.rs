@@ -35,6 +35,7 @@ mod late;
 mod lossy;
 mod operator_restart;
 mod paused;
+mod sms;
 mod two_services;
 
 /// Makes a test on SQLite and a test on PostgreSQL of each fact of a module.
@@ -70,6 +71,7 @@ on_both! {
         a_change_left_in_doubt_by_a_crash_is_not_given_up_for_a_throttle,
     }
     graceful_stop { a_stop_under_load_leaves_nothing_pending }
+    sms { each_message_is_sent_once_or_given_back_once }
     operator_restart { a_restart_of_the_operator_costs_nobody_anything }
 }
 

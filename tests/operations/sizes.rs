@@ -29,6 +29,11 @@ pub fn creates() -> usize {
     size("CREATES", 40, 500)
 }
 
+/// SMS of a run that is killed in the middle.
+pub fn sms() -> usize {
+    size("SMS", 60, 1_000)
+}
+
 /// Kills of the service, or of the operator.
 pub fn kills() -> usize {
     size("KILLS", 3, 20)

@@ -4,7 +4,7 @@ use crate::world::{
     World, activating, at, batch, closing, credit, debiting, id, key, money, refund, sim,
 };
 use bappy_actors::model::{LinkId, OperationKind, OperationState, OrgId};
-use bappy_actors::ports::{CommitOutcome, Guard, Planned, Store, StoreError};
+use bappy_actors::ports::{CommitOutcome, Due, Guard, Planned, Store, StoreError};
 use chrono::TimeDelta;
 use std::sync::Arc;
 
@@ -170,8 +170,8 @@ pub async fn a_group_is_leased_by_its_first(world: World) {
     world.written(vec![debiting(head.clone()), debiting(tail)]).await;
     let due = head.deadline_at + TimeDelta::seconds(2);
     let early = due - TimeDelta::microseconds(1);
-    assert_eq!(world.claim_due(early, at(30), 10).await.unwrap(), []);
-    let claimed = world.claim_due(due, at(30), 10).await.unwrap();
+    assert_eq!(world.claim_due(Due::Operations, early, at(30), 10).await.unwrap(), []);
+    let claimed = world.claim_due(Due::Operations, due, at(30), 10).await.unwrap();
     assert_eq!(claimed.iter().map(|c| c.operation.id).collect::<Vec<_>>(), [head.id]);
     assert_eq!(claimed[0].due_at, due);
     let members = world.operation_group(world.org, head.id).await.unwrap();

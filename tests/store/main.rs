@@ -25,6 +25,7 @@ mod outages;
 mod races;
 mod schema;
 mod sims;
+mod sms;
 mod throughput;
 mod transactions;
 
@@ -116,6 +117,14 @@ on_both! {
         the_cards_of_an_operation_are_retired_when_it_is_cleaned_up,
         a_used_card_is_not_retired_into_the_pool,
         stock_says_why_not,
+    }
+    sms {
+        a_message_is_queued_with_its_debit_and_reads_back,
+        a_refund_fails_its_message_and_no_other,
+        a_message_is_handed_over_once_and_under_its_epoch,
+        messages_are_claimed_apart_and_each_by_one_of_many,
+        messages_are_listed_and_counted_by_link_and_status,
+        an_audit_tells_a_message_that_its_operation_does_not,
     }
     links {
         a_snapshot_has_all_in_force_and_the_newest_hundred_others,

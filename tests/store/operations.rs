@@ -6,7 +6,7 @@ use bappy_actors::model::{
     OperationState, Request,
 };
 use bappy_actors::ports::{
-    Closing, CommitOutcome, LinkChange, OpenOutcome, Planned, Store, WalletRow,
+    Closing, CommitOutcome, Due, LinkChange, OpenOutcome, Planned, Store, WalletRow,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ pub async fn an_operation_reads_back_as_it_was_written(world: World) {
     let operation = Operation {
         key: Some(key("k")),
         request: Request::UpdateLink {
+            fee: None,
             endpoint_id: "ep".into(),
             status: Some(LinkStatus::Suspended),
             name: NameChange::Set("näme".into()),
@@ -166,7 +167,7 @@ pub async fn each_due_operation_goes_to_one_of_many_claimers(world: World) {
         tokio::spawn(async move {
             let mut mine = Vec::new();
             loop {
-                let claimed = store.claim_due(at(100), at(110), 5).await.unwrap();
+                let claimed = store.claim_due(Due::Operations, at(100), at(110), 5).await.unwrap();
                 if claimed.is_empty() {
                     return mine;
                 }
@@ -188,9 +189,9 @@ pub async fn a_claim_shuts_the_previous_holder_out(world: World) {
     world.has(money(5)).await;
     let operation = world.topup();
     world.written(vec![debiting(operation.clone())]).await;
-    let claimed = world.claim_due(at(30), at(40), 1).await.unwrap();
+    let claimed = world.claim_due(Due::Operations, at(30), at(40), 1).await.unwrap();
     assert_eq!(claimed[0].operation.epoch, 2);
-    assert_eq!(world.claim_due(at(39), at(50), 1).await.unwrap(), []);
+    assert_eq!(world.claim_due(Due::Operations, at(39), at(50), 1).await.unwrap(), []);
     let (org, id) = (world.org, operation.id);
     let request =
         Request::CreateLink { name: None, iccid: "8902".into(), operator_plan_id: "op-2".into() };
@@ -201,8 +202,8 @@ pub async fn a_claim_shuts_the_previous_holder_out(world: World) {
     let closed = world.close_operation(org, operation.link_id, end, LinkChange::None, at(4)).await;
     assert!(!closed.unwrap());
     assert!(world.reschedule(org, id, 2, Cleanup::Watching, Some(at(60))).await.unwrap());
-    assert_eq!(world.claim_due(at(59), at(70), 1).await.unwrap(), []);
-    let again = world.claim_due(at(60), at(70), 1).await.unwrap();
+    assert_eq!(world.claim_due(Due::Operations, at(59), at(70), 1).await.unwrap(), []);
+    let again = world.claim_due(Due::Operations, at(60), at(70), 1).await.unwrap();
     assert_eq!((again[0].operation.epoch, again[0].due_at), (3, at(60)));
     assert_eq!(again[0].operation.request, request);
 }
@@ -220,9 +221,9 @@ pub async fn putting_a_refunded_operation_off_as_pending_leaves_it_watched(world
     watching.closed[0].lease_until = Some(at(90));
     world.written(vec![watching]).await;
     assert!(!put_off(Cleanup::None).await);
-    assert_eq!(world.claim_due(at(89), at(95), 1).await.unwrap(), []);
+    assert_eq!(world.claim_due(Due::Operations, at(89), at(95), 1).await.unwrap(), []);
     assert!(put_off(Cleanup::Watching).await);
-    let due = world.claim_due(at(50), at(60), 1).await.unwrap();
+    let due = world.claim_due(Due::Operations, at(50), at(60), 1).await.unwrap();
     assert_eq!(due[0].operation.cleanup, Cleanup::Watching);
 }
 

@@ -3,7 +3,7 @@
 use crate::world::{World, activating, at, batch, credit, debiting, id, money};
 use bappy::store::{Database, DbError, Schema, Time};
 use bappy_actors::model::{OperationKind, OperationState, Timestamp};
-use bappy_actors::ports::{Planned, Store, StoreError};
+use bappy_actors::ports::{Due, Planned, Store, StoreError};
 use chrono::TimeDelta;
 use tokio::runtime::Handle;
 
@@ -81,7 +81,8 @@ pub async fn stored_times_sort_as_times(world: World) {
         let lease = base + TimeDelta::microseconds(offset);
         world.open_operation(operation, lease).await.unwrap();
     }
-    let claimed = world.claim_due(base + TimeDelta::seconds(1), at(99), 100).await.unwrap();
+    let claimed =
+        world.claim_due(Due::Operations, base + TimeDelta::seconds(1), at(99), 100).await.unwrap();
     let due: Vec<_> =
         claimed.iter().map(|c| (c.due_at - base).num_microseconds().unwrap()).collect();
     assert_eq!(due, [0, 1, 10, 100_000, 999_999, 1_000_000]);
@@ -108,7 +109,7 @@ pub async fn a_word_that_is_not_known_is_broken(world: World) {
     let mut readable = world.topup();
     readable.amount = money(0);
     world.open_operation(readable.clone(), at(23)).await.unwrap();
-    let claimed = world.claim_due(at(30), at(40), 10).await.unwrap();
+    let claimed = world.claim_due(Due::Operations, at(30), at(40), 10).await.unwrap();
     assert_eq!(claimed.iter().map(|c| c.operation.id).collect::<Vec<_>>(), [readable.id]);
     let before = world.row(world.org).await;
     world.store.commit(batch(world.org, before, vec![credit(money(1), None)])).await.unwrap();

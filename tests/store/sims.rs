@@ -1,9 +1,9 @@
 //! Cards: the pool and the stock.
 
 use crate::world::{World, at, debiting, id, money, refund, sim};
-use bappy::store::{StockClaim, Time};
+use bappy::store::Time;
 use bappy_actors::model::{Cleanup, EntryId, OperationId, SimKind};
-use bappy_actors::ports::Store;
+use bappy_actors::ports::{StockClaim, Store};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -113,9 +113,24 @@ pub async fn stock_says_why_not(world: World) {
         .await
         .unwrap();
     let stranger = world.another_org(money(0)).await;
-    let claim = |org, iccid| world.claim_stock(org, iccid, OperationId(id()), at(1));
-    assert_eq!(claim(stranger, "99").await.unwrap(), StockClaim::NotInStock);
-    assert_eq!(claim(org, "98").await.unwrap(), StockClaim::NotInStock);
-    assert!(matches!(claim(org, "99").await.unwrap(), StockClaim::Claimed(_)));
-    assert_eq!(claim(org, "99").await.unwrap(), StockClaim::InUse);
+    let (one, other) = (OperationId(id()), OperationId(id()));
+    let claim = |org, iccid, sponsor, operation, time| {
+        world.claim_stock_sim(org, iccid, sponsor, operation, at(time), at(time - 120))
+    };
+    let is_claimed = |claim| matches!(claim, StockClaim::Claimed(_));
+    let first = claim(stranger, "99", "alpha", one, 1).await.unwrap();
+    assert_eq!(first, StockClaim::NotInStock);
+    assert_eq!(claim(org, "98", "alpha", one, 1).await.unwrap(), StockClaim::NotInStock);
+    assert_eq!(claim(org, "99", "beta", one, 1).await.unwrap(), StockClaim::OtherSponsor);
+    assert!(is_claimed(claim(org, "99", "alpha", one, 1).await.unwrap()));
+    for sponsor in ["alpha", "beta"] {
+        let again = claim(org, "99", sponsor, other, 2).await.unwrap();
+        assert_eq!(again, StockClaim::InUse(Some(one)));
+    }
+    // Its operation was never recorded.
+    assert!(is_claimed(claim(org, "99", "alpha", other, 122).await.unwrap()));
+    world.release_sim("99", one).await.unwrap();
+    assert_eq!(claim(org, "99", "alpha", one, 123).await.unwrap(), StockClaim::InUse(Some(other)));
+    world.release_sim("99", other).await.unwrap();
+    assert!(is_claimed(claim(org, "99", "alpha", one, 124).await.unwrap()));
 }

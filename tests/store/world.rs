@@ -206,8 +206,12 @@ impl World {
 
 /// A debit of 5 for an operation.
 pub fn debiting(operation: Operation) -> Planned {
+    let kind = match operation.kind {
+        OperationKind::SendSms => EntryKind::Sms,
+        _ => EntryKind::Activation,
+    };
     let entry = LedgerEntry {
-        kind: EntryKind::Activation,
+        kind,
         amount: money(-5),
         link_id: Some(operation.link_id),
         plan_id: operation.plan_id,

@@ -150,6 +150,11 @@ impl TestApp {
         self.running.as_ref().unwrap().addr()
     }
 
+    /// The actors of the service.
+    pub fn core(&self) -> &bappy::app::Core {
+        self.running.as_ref().unwrap().core()
+    }
+
     /// A plan of acme's by its name, such as `France 1 GB, 7 days`.
     pub async fn plan(&self, name: &str) -> Value {
         self.acme.plan(name).await

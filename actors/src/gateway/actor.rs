@@ -68,7 +68,7 @@ impl RateClock for PortClock {
 }
 
 impl Rate {
-    fn new(per_second: u32, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(per_second: u32, clock: Arc<dyn Clock>) -> Self {
         let burst = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
         let clock = PortClock(clock);
         let bucket = RateLimiter::direct_with_clock(Quota::per_second(burst), clock.clone());

@@ -20,6 +20,9 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 /// A call shorter than this is not worth sending: no operator answers in it.
 const CALL_TIMEOUT_MIN: Duration = Duration::from_millis(5);
 
+/// Of the rate, what background work may take: half.
+const BACKGROUND_SHARE: u32 = 2;
+
 struct Live {
     addr: Addr<GatewayActor>,
     /// Keeps the actor's reports open: it holds only a weak sender of its own.
@@ -32,6 +35,8 @@ pub struct GatewayHandle {
     clock: Arc<dyn Clock>,
     arbiter: ArbiterHandle,
     limits: GatewayLimits,
+    /// What nobody waits for passes here as well.
+    background: Rate,
     live: Mutex<Live>,
 }
 
@@ -44,7 +49,8 @@ impl GatewayHandle {
         limits: GatewayLimits,
     ) -> Arc<Self> {
         let live = start(&operator, &clock, &arbiter, limits);
-        Arc::new(Self { operator, clock, arbiter, limits, live: Mutex::new(live) })
+        let background = Rate::new(limits.rate_per_second / BACKGROUND_SHARE, Arc::clone(&clock));
+        Arc::new(Self { operator, clock, arbiter, limits, background, live: Mutex::new(live) })
     }
 
     /// Room for `calls` calls, one after the other; waits for it no longer than `patience`.
@@ -61,11 +67,34 @@ impl GatewayHandle {
         Ok(Permit { gateway, _slot: slot, token, ticket, rate, paid: calls.get() })
     }
 
+    /// As [`Self::admit`], for work that nobody waits for: it gets at most half of the rate, so
+    /// that there is always some for who does.
+    pub async fn admit_in_background(
+        self: &Arc<Self>,
+        calls: NonZeroU32,
+        patience: Duration,
+    ) -> Result<Permit, NotAdmitted> {
+        let asked = self.clock.elapsed();
+        let wait = async {
+            while let Err(wait) = self.background.take(calls) {
+                tokio::time::sleep(wait).await;
+            }
+        };
+        tokio::time::timeout(patience, wait).await.map_err(|_| NotAdmitted::NoRoom)?;
+        let waited = self.clock.elapsed().saturating_sub(asked);
+        self.admit(calls, patience.saturating_sub(waited)).await
+    }
+
     /// What the breaker does now.
     pub async fn breaker(&self) -> Option<BreakerState> {
         let (reply, state) = oneshot::channel();
         self.send(AskState(reply));
         state.await.ok()
+    }
+
+    /// Calls that run at once.
+    pub fn concurrency_max(&self) -> usize {
+        self.limits.concurrency_max
     }
 
     /// One call's time.

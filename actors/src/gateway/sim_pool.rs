@@ -1,4 +1,5 @@
-//! The pool of free cards: claims one for an operation, and for no other of any instance.
+//! The pool of free cards, and the stocks of physical ones: claims a card for an operation, and
+//! for no other of any instance.
 //!
 //! The pool is a table; what is claimed is decided by the database. This fills it ahead of need
 //! from the operator's list, which reserves nothing.
@@ -7,8 +8,8 @@
 //! released; one that an unknown outcome may have touched is never released.
 
 use super::{GatewayHandle, NotAdmitted};
-use crate::model::{OperationId, SimKind};
-use crate::ports::{CallError, Clock, SimCard, Store, StoreError};
+use crate::model::{OperationId, OrgId, SimKind};
+use crate::ports::{CallError, Clock, SimCard, StockClaim, Store, StoreError};
 use dashmap::DashMap;
 use std::{
     num::NonZeroU32,
@@ -98,6 +99,20 @@ impl SimPool {
         }
         self.refill(sponsor_id, &sponsor, until).await?;
         self.take(sponsor_id, operation).await?.ok_or(SimPoolError::Empty)
+    }
+
+    /// Claims the card of an organization's stock that its partner names, if plans of the sponsor
+    /// run on it.
+    pub async fn claim_stock(
+        &self,
+        org: OrgId,
+        iccid: &str,
+        sponsor_id: &str,
+        operation: OperationId,
+    ) -> Result<StockClaim, StoreError> {
+        let now = self.clock.now();
+        let stale = now - STALE_CLAIM;
+        self.store.claim_stock_sim(org, iccid, sponsor_id, operation, now, stale).await
     }
 
     /// Gives back a card that was certainly not used.

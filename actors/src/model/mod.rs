@@ -1,5 +1,6 @@
 //! Values: what the platform talks about. No behaviour that waits, no I/O.
 
+mod fee;
 mod ids;
 mod ledger;
 mod link;
@@ -9,8 +10,10 @@ mod organization;
 mod plan;
 #[cfg(feature = "openapi")]
 mod schema;
+mod sms;
 mod volume;
 
+pub use fee::{ChargedFee, LinkFee, Month, NotAMonth};
 pub use ids::{ActivationId, EntryId, LinkId, OperationId, OrgId, PlanId};
 pub use ledger::{EntryKind, LedgerEntry};
 pub use link::{
@@ -24,6 +27,7 @@ pub use operation::{
 };
 pub use organization::{OrgStatus, Organization};
 pub use plan::{Coverage, CoverageCountry, CoverageType, NetworkOperator, Plan, Sponsor};
+pub use sms::{Sms, SmsStatus, SmsText};
 pub use volume::Volume;
 
 /// A point in time, in UTC; stored with microseconds, shown with milliseconds.

@@ -1,8 +1,8 @@
 //! Operations: attempts to change something at the operator, charged or not.
 
 use super::{
-    Activation, ActivationId, Currency, EntryId, LinkId, LinkSnapshot, LinkStatus, Money,
-    OperationId, OrgId, PlanId, Timestamp,
+    Activation, ActivationId, Currency, EntryId, LinkId, LinkSnapshot, LinkStatus, Money, Month,
+    OperationId, OrgId, PlanId, Sms, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,8 @@ pub enum OperationKind {
     RemovePlan,
     /// Suspends or reactivates a Link, or renames it.
     UpdateLink,
+    /// Sends an SMS to a Link.
+    SendSms,
 }
 
 /// Where an operation is in its life.
@@ -136,6 +138,17 @@ pub enum Request {
         status: Option<LinkStatus>,
         /// What becomes of its name.
         name: NameChange,
+        /// The month whose fee it pays, where one was due of the suspended Link.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fee: Option<Month>,
+    },
+    /// Send an SMS. Its text is with the SMS, and nowhere else.
+    SendSms {
+        /// The Link's endpoint at the operator.
+        endpoint_id: String,
+        /// Stored before it is sent: from then on it may be with the operator. It is not sent
+        /// again while this stands.
+        attempted_at: Option<Timestamp>,
     },
 }
 
@@ -217,6 +230,13 @@ pub enum Answer {
         /// What was charged.
         amount: Money,
         /// In which currency.
+        currency: Currency,
+    },
+    /// An SMS was queued. It is told again from the SMS itself and never stored as an answer.
+    SmsQueued {
+        /// The SMS.
+        sms: Box<Sms>,
+        /// The currency of its amount.
         currency: Currency,
     },
 }

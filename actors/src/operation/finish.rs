@@ -1,8 +1,8 @@
 //! The ends of charged operations: what a settlement and a refund write, and how they are brought
 //! into the ledger whoever asks for it, the runner or the resolver.
 
-use super::Services;
 use super::operator_calls::Landed;
+use super::{OperationError, Services};
 use crate::model::{
     Activation, ActivationStatus, Answer, Cleanup, Currency, EntryId, EsimProfile, Failure, Link,
     LinkSnapshot, LinkStatus, Operation, OperationState, OrgId, Plan, ProfileState, SimKind,
@@ -15,6 +15,9 @@ use std::time::Duration;
 
 /// Pause before a commit that the database could not take is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Another call to the operator is not begun with less time than this.
+pub(super) const CALL_TIME_MIN: Duration = Duration::from_millis(50);
 
 /// How bringing an end into the ledger ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,18 @@ pub(super) async fn submit(
     tokio::time::timeout(patience, answered).await.ok()
 }
 
+/// What is told of a debit that was not made.
+pub(super) fn not_debited(error: CommandError) -> OperationError {
+    match error {
+        CommandError::Refused(refused) => refused.into(),
+        CommandError::Guarded(_) => OperationError::KeyTaken,
+        CommandError::Overloaded => OperationError::Overloaded,
+        CommandError::NoWallet => OperationError::Database("no such wallet".to_owned()),
+        CommandError::Unavailable(why) => OperationError::Database(why),
+        CommandError::Lost => OperationError::Unsettled,
+    }
+}
+
 /// Brings an end into the ledger, again and again until `until` while the database is away:
 /// an end can be committed only once.
 pub(super) async fn commit(
@@ -62,6 +77,42 @@ pub(super) async fn commit(
             }
             None => return Commit::Lost,
         }
+    }
+}
+
+/// Why a debit was not committed; nothing was charged.
+pub(super) fn not_charged(error: CommandError) -> OperationError {
+    match error {
+        CommandError::Refused(refused) => refused.into(),
+        CommandError::Guarded(_) => OperationError::KeyTaken,
+        CommandError::Overloaded => OperationError::Overloaded,
+        CommandError::NoWallet => OperationError::Database("no such wallet".to_owned()),
+        CommandError::Unavailable(why) => OperationError::Database(why),
+        CommandError::Lost => OperationError::Unsettled,
+    }
+}
+
+/// Refunds a group, and says what the caller is told.
+pub(super) async fn give_back(
+    services: &Services,
+    first: &Operation,
+    orders: Vec<RefundOrder>,
+    failure: Failure,
+    until: Duration,
+) -> OperationError {
+    let watched = orders.iter().any(|order| order.cleanup == Cleanup::Watching);
+    let committed = commit(services, first.org_id, Command::Refund(orders), until).await;
+    if watched {
+        services.resolver.wake();
+    }
+    match committed {
+        Commit::Done => OperationError::Failed { failure, removed: Vec::new() },
+        Commit::TakenOver => match ended_elsewhere(services, first).await {
+            Some(Err(failure)) => OperationError::Failed { failure, removed: Vec::new() },
+            // It succeeded after all, which the key will answer; or it is not known yet.
+            Some(Ok(())) | None => OperationError::Unsettled,
+        },
+        Commit::Lost => OperationError::Unsettled,
     }
 }
 

@@ -2,28 +2,32 @@
 //!
 //! [`step`] decides what comes next and is pure. [`Operations`] runs an operation for a caller,
 //! in a task that outlives the caller's connection. [`Resolver`] brings to its end what was left:
-//! after a crash, and where something may still land at the operator.
+//! after a crash, and where something may still land at the operator. [`SmsSender`] works through
+//! the queue of SMS.
 //!
 //! **Invariants.** Nothing is sent before its debit is committed. Nothing is sent past its
 //! deadline. Nothing is told before its end is committed. What was refunded is never debited
 //! again; what lands of it at the operator is undone.
 
-mod change;
+pub(crate) mod change;
 mod charge;
 mod finish;
 mod operator_calls;
 mod resolver;
+mod schedule;
 mod service;
+mod sms;
 pub mod step;
 
 pub use resolver::{Resolver, ResolverHandle};
 pub use service::{OperationLimits, Operations, Services};
+pub use sms::{SmsHandle, SmsSender};
 
 use crate::gateway::NotAdmitted;
 use crate::link::{Entered, Mode};
 use crate::model::{
-    ActivationId, Answer, Currency, Failure, LinkId, LinkStatus, NameChange, OperationId, OrgId,
-    PlanId, RequestKey,
+    ActivationId, Answer, Currency, Failure, LinkId, LinkStatus, Money, NameChange, OperationId,
+    OrgId, PlanId, RequestKey, SmsText,
 };
 use crate::ports::StoreError;
 use crate::wallet::Refused;
@@ -47,6 +51,8 @@ pub struct CreateLink {
     pub plan: PlanId,
     /// The partner's name for it.
     pub name: Option<String>,
+    /// A physical card of the organization's stock; none: an eSIM of the pool.
+    pub iccid: Option<String>,
 }
 
 /// Plans to be added to a Link: all or none.
@@ -78,6 +84,17 @@ pub struct UpdateLink {
     pub name: NameChange,
 }
 
+/// An SMS to be queued.
+#[derive(Clone, Debug)]
+pub struct SendSms {
+    /// The Link.
+    pub link: LinkId,
+    /// What it says.
+    pub message: SmsText,
+    /// What it costs the organization.
+    pub price: Money,
+}
+
 /// How a call ended.
 #[derive(Debug)]
 pub struct Ended {
@@ -99,6 +116,12 @@ pub enum OperationError {
     /// The organization has no such Link.
     #[error("no such Link")]
     NoLink,
+    /// The organization's stock has no such card.
+    #[error("no such card")]
+    NoSim,
+    /// The card is a Link's, or an operation's that is not over at the operator.
+    #[error("the card is in use")]
+    SimInUse,
     /// The Link has no such activation.
     #[error("no such activation")]
     NoActivation,

@@ -56,7 +56,7 @@ pub(super) async fn send(
             }
             Ok(Landed { endpoint_id: endpoint_id.clone(), msisdn: None, instance: Some(instance) })
         }
-        Request::RemovePlans { .. } | Request::UpdateLink { .. } => {
+        Request::RemovePlans { .. } | Request::UpdateLink { .. } | Request::SendSms { .. } => {
             Err(CallError::Refused(Refusal::Other("not a charged operation".to_owned())))
         }
     }
@@ -117,7 +117,7 @@ pub(super) async fn read_back(
                 })
             })
         }
-        Request::RemovePlans { .. } | Request::UpdateLink { .. } => {
+        Request::RemovePlans { .. } | Request::UpdateLink { .. } | Request::SendSms { .. } => {
             return (Seen::Unreadable, None);
         }
     };

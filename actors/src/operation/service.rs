@@ -1,8 +1,8 @@
 //! The door to operations: starts each in a task of its own and hands back its end.
 
 use super::{
-    AddPlans, Caller, CreateLink, Ended, OperationError, RemovePlans, ResolverHandle, UpdateLink,
-    change, charge,
+    AddPlans, Caller, CreateLink, Ended, OperationError, RemovePlans, ResolverHandle, SendSms,
+    SmsHandle, UpdateLink, change, charge, sms,
 };
 use crate::gateway::{GatewayHandle, SimPool};
 use crate::link::LinkHandle;
@@ -74,6 +74,8 @@ pub struct Services {
     pub sims: Arc<SimPool>,
     /// Wakes the resolver.
     pub resolver: ResolverHandle,
+    /// Wakes the sender of SMS.
+    pub sms: SmsHandle,
     /// How long things may take, and how many may run.
     pub limits: OperationLimits,
 }
@@ -115,6 +117,12 @@ impl Operations {
     pub async fn update_link(&self, caller: Caller, update: UpdateLink) -> Ended {
         let services = Arc::clone(&self.services);
         self.run(async move { change::update_link(&services, caller, update).await }).await
+    }
+
+    /// Charges an SMS and queues it.
+    pub async fn send_sms(&self, caller: Caller, send: SendSms) -> Ended {
+        let services = Arc::clone(&self.services);
+        self.run(async move { sms::queue(&services, caller, send).await }).await
     }
 
     /// Lets nothing new in and waits until all that runs has ended.

@@ -18,8 +18,10 @@ pub const THROTTLED_MAX: u8 = 3;
 /// What is asked of the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallKind {
-    /// A new endpoint on a fresh card.
+    /// A new endpoint on any fresh card.
     Create,
+    /// A new endpoint on the card that the partner named: there is no other.
+    CreateOnCard,
     /// A plan on an endpoint.
     Add,
 }
@@ -102,7 +104,7 @@ pub fn step(progress: Progress, event: &Event, time_left: bool) -> (Progress, Ne
     match (progress.phase, event) {
         (_, Event::Done | Event::Found) => (progress, Next::Settle),
         (_, Event::Failed(error)) => match error {
-            CallError::Refused(Refusal::SimInUse) if progress.kind == CallKind::Create => {
+            CallError::Refused(Refusal::SimInUse) if progress.kind != CallKind::Add => {
                 read_back(Phase::ReadingBackSim)
             }
             CallError::Unauthorized => no(Failure::ConfigError),
@@ -117,7 +119,8 @@ pub fn step(progress: Progress, event: &Event, time_left: bool) -> (Progress, Ne
             CallError::Unknown(_) => read_back(Phase::ReadingBack(Failure::ProvisioningFailed)),
         },
         (Phase::ReadingBackSim, Event::Absent) => {
-            if time_left && progress.sims < SIMS_TRIED_MAX {
+            let other = progress.kind == CallKind::Create && progress.sims < SIMS_TRIED_MAX;
+            if time_left && other {
                 let sims = progress.sims + 1;
                 (
                     Progress { phase: Phase::Sending, reads: 0, sims, ..progress },
@@ -263,6 +266,27 @@ mod tests {
                 Next::SendWithOtherSim,
             ),
             (CallKind::Create, vec![fail(Refused(Refusal::SimInUse)), Event::Found], Next::Settle),
+            // There is no other than the card that was named.
+            (
+                CallKind::CreateOnCard,
+                vec![fail(Refused(Refusal::SimInUse)), Event::Found],
+                Next::Settle,
+            ),
+            (
+                CallKind::CreateOnCard,
+                vec![fail(Refused(Refusal::SimInUse)), Event::Absent],
+                Next::Refund(ProvisioningError, None),
+            ),
+            (
+                CallKind::CreateOnCard,
+                vec![
+                    fail(Refused(Refusal::SimInUse)),
+                    Event::Unreadable,
+                    Event::Unreadable,
+                    Event::Unreadable,
+                ],
+                Next::Refund(ProvisioningError, Watching),
+            ),
             (
                 CallKind::Add,
                 vec![fail(Refused(Refusal::SimInUse))],
@@ -313,10 +337,9 @@ mod tests {
         /// and not refunded without a watch.
         #[test]
         fn every_call_ends_and_an_unknown_one_is_watched(
-            create in any::<bool>(),
+            kind in prop::sample::select(&[CallKind::Create, CallKind::CreateOnCard, CallKind::Add]),
             events in prop::collection::vec((any_event(), any::<bool>()), 64),
         ) {
-            let kind = if create { CallKind::Create } else { CallKind::Add };
             let mut progress = Progress::new(kind);
             let (mut was_unknown, mut ended, mut expects_read) = (false, false, false);
             for (event, time_left) in events {

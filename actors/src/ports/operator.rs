@@ -239,6 +239,26 @@ pub struct Connectivity {
     pub last_seen_at: Option<Timestamp>,
 }
 
+/// How far the operator has come with an SMS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmsState {
+    /// Taken, and not known to have arrived.
+    Accepted,
+    /// It has reached the card.
+    Delivered,
+    /// It cannot be delivered any more.
+    Failed,
+}
+
+/// An SMS as the operator knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmsReport {
+    /// The operator's id of it.
+    pub sms_id: String,
+    /// How far it is.
+    pub state: SmsState,
+}
+
 /// The operator protocol. `timeout` bounds the whole call; past it the end is unknown.
 #[async_trait]
 pub trait Operator: Send + Sync + 'static {
@@ -323,6 +343,31 @@ pub trait Operator: Send + Sync + 'static {
         endpoint_id: &str,
         timeout: Duration,
     ) -> Result<Connectivity, CallError>;
+    /// Hands an SMS over. Sent twice, it arrives twice.
+    async fn send_sms(
+        &self,
+        token: &AccessToken,
+        endpoint_id: &str,
+        text: &str,
+        reference: &str,
+        timeout: Duration,
+    ) -> Result<SmsReport, CallError>;
+    /// The SMS to an endpoint under a reference; none where the operator knows none, or no such
+    /// endpoint.
+    async fn find_sms(
+        &self,
+        token: &AccessToken,
+        endpoint_id: &str,
+        reference: &str,
+        timeout: Duration,
+    ) -> Result<Option<SmsReport>, CallError>;
+    /// How far an SMS is; none where the operator knows no such id.
+    async fn sms(
+        &self,
+        token: &AccessToken,
+        sms_id: &str,
+        timeout: Duration,
+    ) -> Result<Option<SmsReport>, CallError>;
     /// Whether the operator answers.
     async fn ping(&self, token: &AccessToken, timeout: Duration) -> Result<(), CallError>;
 }

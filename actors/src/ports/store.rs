@@ -4,11 +4,12 @@
 //! swap on version and fence is part of the same transaction as everything else in the batch;
 //! a write that carries an epoch changes nothing where the epoch has moved on.
 
-use super::{Connectivity, SimCard};
+use super::{Connectivity, SimCard, SmsReport};
 use crate::model::{
-    Activation, ActivationId, Answer, Cleanup, EntryId, EsimProfile, Failure, LedgerEntry, Link,
-    LinkId, LinkSnapshot, LinkStatus, Money, NameChange, Operation, OperationId, OperationState,
-    OrgId, Plan, PlanId, Request, SimKind, Timestamp, Volume,
+    Activation, ActivationId, Answer, ChargedFee, Cleanup, EntryId, EsimProfile, Failure,
+    LedgerEntry, Link, LinkFee, LinkId, LinkSnapshot, LinkStatus, Money, Month, NameChange,
+    Operation, OperationId, OperationState, OrgId, Plan, PlanId, Request, SimKind, Sms, SmsStatus,
+    Timestamp, Volume,
 };
 use crate::model::{ActivationStatus, Currency};
 use async_trait::async_trait;
@@ -71,6 +72,14 @@ pub struct Planned {
     pub links: Vec<Link>,
     /// New activations, each adding its volume to its Link.
     pub activations: Vec<Activation>,
+    /// SMS that are queued.
+    pub sms: Vec<Sms>,
+    /// Queued SMS that were never handed over and have failed.
+    pub sms_failed: Vec<OperationId>,
+    /// Link fees that entries charge.
+    pub fees: Vec<ChargedFee>,
+    /// Link fees that are due again, because the entry that paid them is refunded.
+    pub fees_returned: Vec<(LinkId, EntryId)>,
 }
 
 /// What goes down together for one wallet.
@@ -103,6 +112,10 @@ pub enum Guard {
     ReferenceTaken,
     /// Its card is another Link's.
     SimTaken,
+    /// Another operation that must come first runs on the same Link.
+    LinkBusy,
+    /// The fee of its Link and month was charged, fell due or was waived already.
+    FeeTaken,
 }
 
 /// How a commit ended.
@@ -125,6 +138,55 @@ pub enum OpenOutcome {
     KeyTaken,
     /// Another operation that must come first runs on the same Link.
     LinkBusy,
+    /// It reactivates a Link of which a fee is due, and pays none.
+    FeeDue,
+}
+
+/// Why a Link is suspended by the platform itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspension {
+    /// Its fee falls due now, because the balance does not cover it.
+    FallsDue(LinkFee),
+    /// A fee that fell due earlier was not paid, and the Link is active with us all the same.
+    Owing,
+    /// It is suspended with us, and serves at the operator: a reactivation took effect after its
+    /// refund.
+    Off,
+}
+
+/// The suspension of a Link by the platform itself, to be recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suspending {
+    /// The operation that drives the operator to it; charges nothing.
+    pub operation: Operation,
+    /// When the resolver shall carry it out.
+    pub lease_until: Timestamp,
+    /// Why.
+    pub because: Suspension,
+}
+
+/// How recording a suspension by the platform itself ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SuspensionOutcome {
+    /// Recorded, with the fee that falls due.
+    Opened,
+    /// Another operation that must come first runs on the Link.
+    LinkBusy,
+    /// There is no reason (any more), or the Link is inactive.
+    Unfounded,
+}
+
+/// How claiming a physical card of an organization's stock ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StockClaim {
+    /// It is the operation's.
+    Claimed(SimCard),
+    /// The organization has no such card.
+    NotInStock,
+    /// It is a Link's, or another operation's, which is told.
+    InUse(Option<OperationId>),
+    /// Plans of another sponsor run on it.
+    OtherSponsor,
 }
 
 /// What the end of an operation that charges nothing changes.
@@ -141,6 +203,17 @@ pub enum LinkChange {
     },
     /// The activation is cancelled.
     Cancel(ActivationId),
+}
+
+/// Which of the operations that are due are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Due {
+    /// The resolver's: all but SMS.
+    Operations,
+    /// SMS that are to be handed over, or looked for.
+    SmsToSend,
+    /// SMS that the operator has taken, to be asked after.
+    SmsUnderWay,
 }
 
 /// An operation taken over by the resolver, under a new epoch.
@@ -222,6 +295,7 @@ pub trait Store: Send + Sync + 'static {
     /// Takes over up to `limit` operations that are due, each until `lease_until`.
     async fn claim_due(
         &self,
+        which: Due,
         now: Timestamp,
         lease_until: Timestamp,
         limit: i64,
@@ -244,6 +318,24 @@ pub trait Store: Send + Sync + 'static {
         due_at: Option<Timestamp>,
     ) -> Result<bool, StoreError>;
 
+    /// The fee that is due of a Link: fallen, not covered, and not paid since.
+    async fn due_fee(&self, org: OrgId, link: LinkId) -> Result<Option<LinkFee>, StoreError>;
+    /// Whether a Link's fee of a month is charged by this entry.
+    async fn is_fee_charged(
+        &self,
+        org: OrgId,
+        link: LinkId,
+        month: Month,
+        entry: EntryId,
+    ) -> Result<bool, StoreError>;
+    /// Records suspensions by the platform itself, together with the fees that fall due; says of each, in order,
+    /// how that ended.
+    async fn open_suspensions(
+        &self,
+        org: OrgId,
+        suspensions: Vec<Suspending>,
+    ) -> Result<Vec<SuspensionOutcome>, StoreError>;
+
     /// Gives a free card to an operation, and to no other.
     async fn claim_sim(
         &self,
@@ -252,7 +344,20 @@ pub trait Store: Send + Sync + 'static {
         operation: OperationId,
         at: Timestamp,
     ) -> Result<Option<SimCard>, StoreError>;
-    /// Gives a claimed card back to the pool.
+    /// Gives a physical card of an organization's stock to an operation, and to no other, if plans
+    /// of the sponsor run on it. A card that was claimed before `stale` for an operation that was
+    /// never recorded is free, and so is one whose operation was refunded with nothing of it left
+    /// at the operator.
+    async fn claim_stock_sim(
+        &self,
+        org: OrgId,
+        iccid: &str,
+        sponsor_id: &str,
+        operation: OperationId,
+        at: Timestamp,
+        stale: Timestamp,
+    ) -> Result<StockClaim, StoreError>;
+    /// Gives a claimed card back to the pool or the stock.
     async fn release_sim(&self, iccid: &str, operation: OperationId) -> Result<(), StoreError>;
     /// Marks a card as never to be given out again.
     async fn retire_sim(&self, iccid: &str) -> Result<(), StoreError>;
@@ -318,6 +423,28 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Option<ConnectivityReading>, StoreError>;
     /// A plan, at the price of no organization (zero).
     async fn plan(&self, id: PlanId) -> Result<Option<Plan>, StoreError>;
+    /// An SMS.
+    async fn sms(&self, org: OrgId, id: OperationId) -> Result<Option<Sms>, StoreError>;
+    /// Ends the operation of a queued SMS well: the operator has taken it. `due_at`: when to ask
+    /// how far it is; `false` where its epoch has moved on or it has ended.
+    async fn sms_handed_over(
+        &self,
+        org: OrgId,
+        id: OperationId,
+        epoch: i64,
+        report: SmsReport,
+        due_at: Option<Timestamp>,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+    /// Ends an SMS that the operator has taken; nothing asks after it any more. Changes nothing
+    /// where it has ended.
+    async fn sms_ended(
+        &self,
+        org: OrgId,
+        id: OperationId,
+        status: SmsStatus,
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
     /// A ledger entry's amount and description, for the refund of a debit.
     async fn debit_of(
         &self,

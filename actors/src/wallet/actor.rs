@@ -4,7 +4,7 @@
 //! comes back as a call of one of its methods. It runs under actix's supervisor: `restarting`
 //! throws its memory away.
 
-use super::state::{self, Command, Decided};
+use super::state::{self, Command, Decided, FeeCharge};
 use super::{CommandError, Receipt};
 use crate::model::{OperationState, OrgId};
 use crate::ports::{Clock, CommitOutcome, Store, StoreError, WalletRow};
@@ -39,7 +39,7 @@ pub(super) struct Submit {
 
 impl Submit {
     fn is_abandoned_debit(&self) -> bool {
-        self.reply.is_closed() && matches!(*self.command, Command::Debit(_))
+        self.reply.is_closed() && self.command.is_charge()
     }
 }
 
@@ -313,6 +313,9 @@ async fn is_applied(store: &dyn Store, org: OrgId, command: &Command) -> Result<
         }
         Command::Refund(ends) => {
             (ends.first().map(|r| r.debit.operation.id), Some(OperationState::Refunded))
+        }
+        Command::LinkFee(FeeCharge { entry_id, fee, .. }) => {
+            return store.is_fee_charged(org, fee.link_id, fee.month, *entry_id).await;
         }
         // Sent by one-shot commands, which look for themselves.
         Command::Credit(_) => (None, None),

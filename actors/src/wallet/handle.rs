@@ -79,7 +79,7 @@ impl WalletHandle {
     /// future is dropped, but then nobody learns how it ended.
     pub async fn submit(&self, org: OrgId, command: Command) -> Result<Receipt, CommandError> {
         let command = Arc::new(command);
-        let is_debit = matches!(*command, Command::Debit(_));
+        let is_debit = command.is_charge();
         if is_debit && self.closing.load(Ordering::Relaxed) {
             return Err(CommandError::Overloaded);
         }

@@ -13,7 +13,7 @@ mod handle;
 pub mod state;
 
 pub use handle::{WalletHandle, WalletLimits};
-pub use state::{Command, Credit, Debit, RefundOrder, Refused, Settlement};
+pub use state::{Command, Credit, Debit, FeeCharge, RefundOrder, Refused, Settlement};
 
 use crate::model::Money;
 use crate::ports::Guard;

@@ -4,12 +4,14 @@
 //! each entry is the balance before it plus its amount; a command is taken whole or not at all.
 
 use crate::model::{
-    Activation, Answer, Cleanup, EntryId, EntryKind, Failure, LedgerEntry, Link, Money, Operation,
-    OperationId, OperationKind, OperationState, OrgId, Timestamp,
+    Activation, Answer, ChargedFee, Cleanup, EntryId, EntryKind, Failure, LedgerEntry, Link,
+    LinkFee, Money, Operation, OperationId, OperationKind, OperationState, OrgId, Request, Sms,
+    Timestamp,
 };
 use crate::ports::{Batch, Closing, Planned, WalletRow};
 
-/// A charge that opens an operation.
+/// A charge that opens an operation. One without a `debit_id` charges nothing: it is recorded, and
+/// nothing is entered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Debit {
     /// The operation, pending; its `amount` is charged under its `debit_id`.
@@ -22,6 +24,8 @@ pub struct Debit {
     pub plan_name: Option<String>,
     /// A sentence for the ledger.
     pub description: String,
+    /// The SMS that is queued with it.
+    pub sms: Option<Box<Sms>>,
 }
 
 /// The good end of an operation.
@@ -71,6 +75,17 @@ pub struct Credit {
     pub description: String,
 }
 
+/// A Link's monthly fee, charged by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeeCharge {
+    /// The ledger entry's id.
+    pub entry_id: EntryId,
+    /// The fee.
+    pub fee: LinkFee,
+    /// The Link's card.
+    pub iccid: String,
+}
+
 /// What a wallet is asked to do. Lists belong together: all or nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
@@ -82,6 +97,15 @@ pub enum Command {
     Refund(Vec<RefundOrder>),
     /// Pay in, or correct.
     Credit(Credit),
+    /// Charge a Link's monthly fee.
+    LinkFee(FeeCharge),
+}
+
+impl Command {
+    /// Whether it takes money out that must not be taken when nobody waits for it any more.
+    pub fn is_charge(&self) -> bool {
+        matches!(self, Self::Debit(_) | Self::LinkFee(_))
+    }
 }
 
 /// Why a wallet says no.
@@ -150,8 +174,12 @@ impl State {
                 }
                 for debit in debits {
                     let amount = debit.operation.amount.negated();
-                    planned.entries.push(state.append(debit_entry(debit, amount))?);
+                    if debit.operation.debit_id.is_some() {
+                        planned.entries.push(state.append(debit_entry(debit, amount))?);
+                    }
                     planned.opened.push(debit.operation.clone());
+                    planned.sms.extend(debit.sms.as_deref().cloned());
+                    planned.fees.extend(fee_paid(debit));
                 }
             }
             Command::Settle(settlements) => {
@@ -171,11 +199,25 @@ impl State {
             }
             Command::Refund(refunds) => {
                 for refund in refunds {
-                    planned.entries.push(state.append(refund_entry(refund))?);
+                    let operation = &refund.debit.operation;
+                    let charged = operation.debit_id.is_some();
+                    if charged {
+                        planned.entries.push(state.append(refund_entry(refund))?);
+                    }
+                    if operation.kind == OperationKind::SendSms {
+                        planned.sms_failed.push(operation.id);
+                    }
+                    if let Some(paid) = fee_paid(&refund.debit) {
+                        planned.fees_returned.push((paid.fee.link_id, paid.entry_id));
+                    }
                     planned.closed.push(Closing {
-                        operation_id: refund.debit.operation.id,
+                        operation_id: operation.id,
                         epoch: refund.epoch,
-                        state: OperationState::Refunded,
+                        state: if charged {
+                            OperationState::Refunded
+                        } else {
+                            OperationState::Rejected
+                        },
                         failure: Some(refund.failure),
                         cleanup: refund.cleanup,
                         lease_until: refund.due_at,
@@ -190,6 +232,15 @@ impl State {
                     return Err(Refused::InsufficientFunds { balance: self.balance, needed });
                 }
                 planned.entries.push(state.append(credit_entry(credit))?);
+            }
+            Command::LinkFee(charge) => {
+                let needed = charge.fee.amount;
+                if needed > self.balance {
+                    return Err(Refused::InsufficientFunds { balance: self.balance, needed });
+                }
+                planned.entries.push(state.append(fee_entry(charge))?);
+                let (fee, entry_id) = (charge.fee, charge.entry_id);
+                planned.fees.push(ChargedFee { fee, was_due: false, entry_id });
             }
         }
         Ok((state, planned))
@@ -213,9 +264,9 @@ fn debit_entry(debit: &Debit, amount: Money) -> LedgerEntry {
         sequence: 0,
         kind: match operation.kind {
             OperationKind::CreateLink => EntryKind::Activation,
-            OperationKind::Topup | OperationKind::RemovePlan | OperationKind::UpdateLink => {
-                EntryKind::Topup
-            }
+            OperationKind::Topup | OperationKind::RemovePlan => EntryKind::Topup,
+            OperationKind::UpdateLink => EntryKind::LinkFee,
+            OperationKind::SendSms => EntryKind::Sms,
         },
         amount,
         balance_after: Money::ZERO,
@@ -239,6 +290,33 @@ fn refund_entry(refund: &RefundOrder) -> LedgerEntry {
         refund_of: Some(refund.debit.entry_id),
         description: format!("Refund: {}", refund.debit.description),
         ..debit_entry(&refund.debit, operation.amount)
+    }
+}
+
+/// The fee that an operation pays to reactivate its Link.
+fn fee_paid(debit: &Debit) -> Option<ChargedFee> {
+    let Request::UpdateLink { fee: Some(month), .. } = debit.operation.request else { return None };
+    let (link_id, amount) = (debit.operation.link_id, debit.operation.amount);
+    let fee = LinkFee { link_id, month, amount };
+    Some(ChargedFee { fee, was_due: true, entry_id: debit.entry_id })
+}
+
+fn fee_entry(charge: &FeeCharge) -> LedgerEntry {
+    LedgerEntry {
+        id: charge.entry_id,
+        sequence: 0,
+        kind: EntryKind::LinkFee,
+        amount: charge.fee.amount.negated(),
+        balance_after: Money::ZERO,
+        link_id: Some(charge.fee.link_id),
+        iccid: Some(charge.iccid.clone()),
+        activation_id: None,
+        plan_id: None,
+        plan_name: None,
+        refund_of: None,
+        operation_id: None,
+        reference: None,
+        description: charge.fee.description(),
     }
 }
 

@@ -78,7 +78,7 @@ fn a_read_back_waits_for_the_rate() {
     run(async {
         let (world, _) = world(slow());
         world.outside.script.fail_next("op_create", Fault::Lost);
-        let create = CreateLink { plan: offer(plan(1, "10")), name: None };
+        let create = CreateLink { plan: offer(plan(1, "10")), name: None, iccid: None };
         let started = Instant::now();
         world.operations.create_link(caller(org(1)), create).await.result.unwrap();
         assert_eq!(world.outside.script.count("op_endpoints_of_sim"), 1);

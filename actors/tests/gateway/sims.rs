@@ -2,13 +2,13 @@
 
 use super::{PATIENCE, limits, world};
 use crate::support::fixtures::{SPONSOR, caller, offer, org, plan};
-use crate::support::operator::sim;
+use crate::support::operator::{physical, sim};
 use crate::support::script::Fault;
 use crate::support::store::SimState;
 use crate::support::world::run;
 use bappy_actors::gateway::SimPoolError;
-use bappy_actors::model::OperationId;
-use bappy_actors::operation::CreateLink;
+use bappy_actors::model::{Failure, OperationId};
+use bappy_actors::operation::{CreateLink, OperationError};
 use futures_util::future::join_all;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -123,7 +123,7 @@ fn a_link_that_finds_only_used_cards_is_refunded_and_leaves_them_out_of_the_pool
                 .create(&sim(n).iccid, "p", &format!("other-{n}"))
                 .unwrap();
         }
-        let create = CreateLink { plan: offer(plan(1, "10")), name: None };
+        let create = CreateLink { plan: offer(plan(1, "10")), name: None, iccid: None };
         let ended = world.operations.create_link(caller(org(1)), create).await;
         assert!(ended.result.is_err());
         world.outside.assert_drained();
@@ -132,5 +132,38 @@ fn a_link_that_finds_only_used_cards_is_refunded_and_leaves_them_out_of_the_pool
             assert_eq!(world.outside.store.data().sims[&sim(n).iccid].1, SimState::Retired, "{n}");
         }
         world.link().await;
+    });
+}
+
+#[test]
+fn a_physical_card_that_somebody_else_uses_stays_in_its_stock() {
+    run(async {
+        let (world, _) = world(limits());
+        let card = physical(0);
+        let theirs = {
+            let mut operator = world.outside.operator.state();
+            operator.create(&card.iccid, "p", "other").unwrap().endpoint_id
+        };
+        let create = || CreateLink {
+            plan: offer(plan(1, "10")),
+            name: None,
+            iccid: Some(card.iccid.clone()),
+        };
+        let ended = world.operations.create_link(caller(org(1)), create()).await;
+        let failure = match ended.result {
+            Err(OperationError::Failed { failure, .. }) => failure,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(failure, Failure::ProvisioningError);
+        assert_eq!(world.outside.balance(), "100.00");
+        assert_eq!(world.outside.store.data().sims[&card.iccid].1, SimState::Free);
+        assert!(!world.outside.has_open());
+        assert_eq!(world.outside.script.count("claim_sim"), 0, "no other card is taken for it");
+        // Once they are done with it, it can be used.
+        let mut endpoints = std::mem::take(&mut world.outside.operator.state().endpoints);
+        endpoints.retain(|endpoint| endpoint.endpoint_id != theirs);
+        world.outside.operator.state().endpoints = endpoints;
+        world.operations.create_link(caller(org(1)), create()).await.result.unwrap();
+        world.outside.assert_drained();
     });
 }

@@ -75,7 +75,7 @@ fn every_operation_is_final_fifteen_seconds_behind_its_horizon() {
 fn a_late_landing_after_a_crash_is_settled_or_undone() {
     for &saga in &CHARGED {
         for (index, method) in saga.calls().into_iter().enumerate() {
-            if !matches!(method, "op_create" | "op_add") {
+            if !matches!(method, "op_create" | "op_add" | "op_status") {
                 continue;
             }
             for wait in [1, 300, 640] {

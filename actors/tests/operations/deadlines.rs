@@ -9,7 +9,7 @@ use bappy_actors::ports::{Clock, Refusal};
 use std::time::Duration;
 
 fn create() -> CreateLink {
-    CreateLink { plan: offer(plan(1, "10")), name: None }
+    CreateLink { plan: offer(plan(1, "10")), name: None, iccid: None }
 }
 
 fn failure(ended: &Ended) -> Failure {
@@ -114,11 +114,11 @@ fn a_key_stands_for_an_operation_that_was_left_by_a_crash_until_it_has_ended() {
 fn without_funds_nothing_is_sent_and_the_card_goes_back() {
     run(async {
         let world = World::new();
-        let dear = CreateLink { plan: offer(plan(1, "100.01")), name: None };
+        let dear = CreateLink { plan: offer(plan(1, "100.01")), name: None, iccid: None };
         let ended = world.operations.create_link(caller(org(1)), dear).await;
         assert!(matches!(ended.result, Err(OperationError::Refused(_))));
         assert_eq!(world.outside.script.count("op_create"), 0);
-        let all = CreateLink { plan: offer(plan(1, "100")), name: None };
+        let all = CreateLink { plan: offer(plan(1, "100")), name: None, iccid: None };
         world.operations.create_link(caller(org(1)), all).await.result.unwrap();
         let data = world.outside.store.data();
         assert_eq!(data.links.values().next().unwrap().1.iccid, "8900000000000000000");

@@ -33,7 +33,7 @@ fn three_plans_are_added_and_charged_together() {
 fn of_two_calls_with_one_key_one_is_told_that_it_is_taken() {
     run(async {
         let world = World::new();
-        let create = || CreateLink { plan: offer(plan(1, "10")), name: None };
+        let create = || CreateLink { plan: offer(plan(1, "10")), name: None, iccid: None };
         let one = world.operations.create_link(keyed(org(1), "k"), create());
         let two = world.operations.create_link(keyed(org(1), "k"), create());
         let (one, two) = tokio::join!(one, two);

@@ -9,6 +9,7 @@ mod good;
 mod repeating;
 mod resolving;
 mod saga;
+mod sms;
 mod storing;
 mod turns;
 mod unwinding;

@@ -24,7 +24,7 @@ fn cleanup(outside: &Outside, id: OperationId) -> Cleanup {
 async fn left_behind(world: &World) -> OperationId {
     let known: Vec<_> = world.outside.store.data().operations.keys().copied().collect();
     world.outside.script.fail_next("op_create", Fault::PanicAfter);
-    let create = CreateLink { plan: offer(plan(1, "10")), name: None };
+    let create = CreateLink { plan: offer(plan(1, "10")), name: None, iccid: None };
     let ended = world.operations.create_link(caller(org(1)), create).await;
     assert!(matches!(ended.result, Err(OperationError::Unsettled)), "{ended:?}");
     let data = world.outside.store.data();

@@ -1,7 +1,8 @@
 //! The operations that the sweeps run, the failures that each of their calls can meet, and what
 //! must hold whatever was met.
 
-use crate::support::fixtures::{caller, offer, org, plan};
+use crate::support::fixtures::{caller, money, offer, org, plan};
+use crate::support::operator::physical;
 use crate::support::script::Fault;
 use crate::support::world::{Outside, World, run};
 use bappy_actors::model::{LinkId, LinkStatus, NameChange, OperationState};
@@ -14,13 +15,26 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Saga {
     Create,
+    /// On a physical card of the organization's stock.
+    CreateOnCard,
     Add(usize),
     Remove,
     Suspend,
+    /// Of a Link of which a fee is due.
+    Reactivate,
 }
 
-pub const CHARGED: [Saga; 3] = [Saga::Create, Saga::Add(1), Saga::Add(3)];
-pub const ALL: [Saga; 5] = [Saga::Create, Saga::Add(1), Saga::Add(3), Saga::Remove, Saga::Suspend];
+pub const CHARGED: [Saga; 5] =
+    [Saga::Create, Saga::CreateOnCard, Saga::Add(1), Saga::Add(3), Saga::Reactivate];
+pub const ALL: [Saga; 7] = [
+    Saga::Create,
+    Saga::CreateOnCard,
+    Saga::Add(1),
+    Saga::Add(3),
+    Saga::Remove,
+    Saga::Suspend,
+    Saga::Reactivate,
+];
 
 /// An answer waits for the operator no longer than 18 s, and for the database 2 s more.
 pub const ANSWER_MAX: Duration = Duration::from_millis(20_100);
@@ -36,6 +50,15 @@ impl Saga {
                 let add = World::add(link, 1);
                 world.operations.add_plans(caller(org(1)), add).await.result.unwrap();
             }
+            if self == Saga::Reactivate {
+                let update = UpdateLink {
+                    link,
+                    status: Some(LinkStatus::Suspended),
+                    name: NameChange::Keep,
+                };
+                world.operations.update_link(caller(org(1)), update).await.result.unwrap();
+                world.outside.store.data().fall_due(org(1), link, "2026-12", money("0.5"));
+            }
             world.outside.script.forget_calls();
             (world.outside.clone(), link)
         })
@@ -45,13 +68,24 @@ impl Saga {
         let (operations, caller) = (&world.operations, caller(org(1)));
         match self {
             Saga::Create => {
-                let create = CreateLink { plan: offer(plan(2, "20")), name: None };
+                let create = CreateLink { plan: offer(plan(2, "20")), name: None, iccid: None };
+                operations.create_link(caller, create).await
+            }
+            Saga::CreateOnCard => {
+                let iccid = Some(physical(0).iccid);
+                let create = CreateLink { plan: offer(plan(2, "20")), name: None, iccid };
                 operations.create_link(caller, create).await
             }
             Saga::Add(plans) => operations.add_plans(caller, World::add(link, plans)).await,
             Saga::Remove => {
                 let activations = world.outside.store.data().activations.keys().copied().collect();
                 operations.remove_plans(caller, RemovePlans { link, activations }).await
+            }
+            Saga::Reactivate => {
+                let status = Some(LinkStatus::Active);
+                operations
+                    .update_link(caller, UpdateLink { link, status, name: NameChange::Keep })
+                    .await
             }
             Saga::Suspend => {
                 let status = Some(LinkStatus::Suspended);
@@ -74,7 +108,7 @@ impl Saga {
 }
 
 /// Scripted panics are no news.
-fn hush() {
+pub fn hush() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let usual = std::panic::take_hook();

@@ -103,7 +103,7 @@ async fn taken_over(world: &World, caller: Caller) -> Ended {
     let ahead = World::over(&world.outside, epoch() + TimeDelta::seconds(30));
     let gate = Gate::new();
     world.outside.script.fail_next("op_create", Fault::HoldAfter(gate.clone()));
-    let create = CreateLink { plan: offer(plan(1, "10")), name: None };
+    let create = CreateLink { plan: offer(plan(1, "10")), name: None, iccid: None };
     let meanwhile = async {
         gate.arrived().await;
         assert_eq!(ahead.resolver.round().await.unwrap(), 1);

@@ -60,6 +60,16 @@ fn creating_a_link_unwinds_from_any_failure() {
 }
 
 #[test]
+fn reactivating_a_link_that_owes_a_fee_unwinds_from_any_failure() {
+    sweep(Saga::Reactivate);
+}
+
+#[test]
+fn creating_a_link_on_a_physical_card_unwinds_from_any_failure() {
+    sweep(Saga::CreateOnCard);
+}
+
+#[test]
 fn adding_a_plan_unwinds_from_any_failure() {
     sweep(Saga::Add(1));
 }

@@ -121,7 +121,7 @@ fn past_the_bound_of_running_operations_callers_are_refused_at_once() {
         let world = World::with_limits(limits);
         world.outside.operator.state().latency = Duration::from_secs(1);
         let create = || {
-            let create = CreateLink { plan: offer(plan(1, "10")), name: None };
+            let create = CreateLink { plan: offer(plan(1, "10")), name: None, iccid: None };
             world.operations.create_link(caller(org(1)), create)
         };
         let third = async {

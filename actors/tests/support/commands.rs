@@ -3,11 +3,11 @@
 use super::environment::epoch;
 use super::fixtures::money;
 use bappy_actors::model::{
-    Activation, ActivationId, ActivationStatus, Cleanup, EntryId, EntryKind, Failure, LinkId,
-    Operation, OperationId, OperationKind, OperationState, OrgId, PlanId, Request, RequestKey,
-    Volume,
+    Activation, ActivationId, ActivationStatus, Cleanup, EntryId, EntryKind, Failure, LinkFee,
+    LinkId, LinkStatus, NameChange, Operation, OperationId, OperationKind, OperationState, OrgId,
+    PlanId, Request, RequestKey, Volume,
 };
-use bappy_actors::wallet::{Command, Credit, Debit, RefundOrder, Settlement};
+use bappy_actors::wallet::{Command, Credit, Debit, FeeCharge, RefundOrder, Settlement};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
@@ -47,7 +47,7 @@ pub fn debit_of(org: OrgId, n: u128, amount: &str) -> Debit {
         settled_at: None,
     };
     let description = format!("Top-up {n}");
-    Debit { operation, entry_id, iccid: None, plan_name: None, description }
+    Debit { operation, entry_id, iccid: None, plan_name: None, description, sms: None }
 }
 
 pub fn debit(org: OrgId, n: u128, amount: &str) -> Command {
@@ -109,4 +109,27 @@ pub fn credit(n: u128, amount: &str) -> Command {
         reference: Some(format!("R{n}")),
         description: "Credit".to_owned(),
     })
+}
+
+/// A Link's fee of December 2026; `n` makes it itself.
+pub fn link_fee(n: u128, amount: &str) -> Command {
+    let fee = LinkFee {
+        link_id: LinkId(id(3, n)),
+        month: "2026-12".parse().unwrap(),
+        amount: money(amount),
+    };
+    Command::LinkFee(FeeCharge { entry_id: EntryId(id(8, n)), fee, iccid: "8900".to_owned() })
+}
+
+/// The debit of a reactivation that pays December's fee, and its refund.
+pub fn reactivation_of(org: OrgId, n: u128, amount: &str) -> (Command, Command) {
+    let mut refund = refund_of(org, n, amount);
+    refund.debit.operation.kind = OperationKind::UpdateLink;
+    refund.debit.operation.request = Request::UpdateLink {
+        endpoint_id: "E1".to_owned(),
+        status: Some(LinkStatus::Active),
+        name: NameChange::Keep,
+        fee: Some("2026-12".parse().unwrap()),
+    };
+    (Command::Debit(vec![refund.debit.clone()]), Command::Refund(vec![refund]))
 }

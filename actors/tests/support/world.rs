@@ -3,7 +3,7 @@
 use super::environment::{SequentialIds, TestClock, epoch};
 use super::fixtures::{Offered, caller, money, offer, org, plan};
 use super::invariant::{assert_drained, assert_invariant};
-use super::operator::ScriptedOperator;
+use super::operator::{ScriptedOperator, physical};
 use super::script::Script;
 use super::store::MemoryStore;
 use actix::{Arbiter, ArbiterHandle, System};
@@ -12,6 +12,7 @@ use bappy_actors::link::{LinkHandle, LinkLimits};
 use bappy_actors::model::{Answer, Cleanup, LinkId, OperationState, Timestamp};
 use bappy_actors::operation::{
     AddPlans, CreateLink, OperationLimits, Operations, Resolver, ResolverHandle, Services,
+    SmsHandle, SmsSender,
 };
 use bappy_actors::ports::{Clock, Ids, Operator, Store};
 use bappy_actors::wallet::{WalletHandle, WalletLimits};
@@ -44,7 +45,8 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// An organization with 100 in its wallet, three plans, and free cards at the operator.
+    /// An organization with 100 in its wallet and a physical card in its stock, three plans, and
+    /// free cards at the operator.
     pub fn new() -> Self {
         let script = Script::default();
         let store = MemoryStore::new(script.clone());
@@ -57,6 +59,7 @@ impl Outside {
                 data.plans.insert(plan.id, plan);
             }
             data.add_sims(operator.state().sims[..200].to_vec());
+            data.add_stock(org(1), physical(0));
         }
         Self { script, store, operator, ids: Arc::default() }
     }
@@ -96,6 +99,7 @@ pub struct World {
     pub services: Arc<Services>,
     pub operations: Operations,
     pub resolver: Resolver,
+    pub sender: SmsSender,
 }
 
 impl World {
@@ -104,19 +108,19 @@ impl World {
     }
 
     pub fn with_gateway(limits: GatewayLimits) -> Self {
-        Self::build(&Outside::new(), epoch(), limits, OperationLimits::default())
+        Self::built(&Outside::new(), epoch(), limits, OperationLimits::default())
     }
 
     pub fn with_limits(limits: OperationLimits) -> Self {
-        Self::build(&Outside::new(), epoch(), wide(), limits)
+        Self::built(&Outside::new(), epoch(), wide(), limits)
     }
 
     /// A process that starts at `wall`.
     pub fn over(outside: &Outside, wall: Timestamp) -> Self {
-        Self::build(outside, wall, wide(), OperationLimits::default())
+        Self::built(outside, wall, wide(), OperationLimits::default())
     }
 
-    fn build(
+    pub fn built(
         outside: &Outside,
         wall: Timestamp,
         gateway: GatewayLimits,
@@ -152,11 +156,13 @@ impl World {
             links,
             sims,
             resolver: ResolverHandle::default(),
+            sms: SmsHandle::default(),
             limits,
         });
         let operations = Operations::new(Arc::clone(&services), tokio::runtime::Handle::current());
         let resolver = Resolver::new(Arc::clone(&services));
-        Self { outside, clock, services, operations, resolver }
+        let sender = SmsSender::new(Arc::clone(&services));
+        Self { outside, clock, services, operations, resolver, sender }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -174,9 +180,20 @@ impl World {
         }
     }
 
+    /// Works through the queue of SMS until none is queued, at most `secs` of the clock's seconds.
+    pub async fn send(&self, secs: u64) {
+        let until = self.clock.elapsed() + Duration::from_secs(secs);
+        while self.outside.has_open() && self.clock.elapsed() < until {
+            let sender = self.sender.clone();
+            // A round may die, as a process does.
+            let _ = tokio::spawn(async move { sender.round().await }).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
     /// A Link with its first plan.
     pub async fn link(&self) -> LinkId {
-        let create = CreateLink { plan: offer(plan(1, "10")), name: None };
+        let create = CreateLink { plan: offer(plan(1, "10")), name: None, iccid: None };
         match self.operations.create_link(caller(org(1)), create).await.result.unwrap() {
             Answer::LinkCreated { snapshot, .. } => snapshot.link.id,
             other => panic!("{other:?}"),

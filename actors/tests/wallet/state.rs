@@ -1,6 +1,6 @@
 //! What a wallet decides, on random commands.
 
-use crate::support::commands::{credit, debit_of, refund_of};
+use crate::support::commands::{credit, debit_of, link_fee, reactivation_of, refund_of};
 use crate::support::environment::epoch;
 use crate::support::fixtures::{money, org};
 use bappy_actors::model::{EntryId, EntryKind, Money};
@@ -15,6 +15,7 @@ enum Ask {
     Debit(Vec<i64>),
     Refund(Vec<i64>),
     Adjust(i64),
+    Fee(i64),
 }
 
 fn command(ask: &Ask, n: u128) -> Command {
@@ -27,6 +28,7 @@ fn command(ask: &Ask, n: u128) -> Command {
         Ask::Refund(amounts) => Command::Refund(
             amounts.iter().zip(ids).map(|(a, n)| refund_of(org(1), n, &text(*a))).collect(),
         ),
+        Ask::Fee(amount) => link_fee(n, &text(*amount)),
         Ask::Adjust(amount) => Command::Credit(Credit {
             entry_id: EntryId(Uuid::from_u128(n)),
             kind: EntryKind::Adjustment,
@@ -42,6 +44,7 @@ fn asks() -> impl Strategy<Value = Vec<Ask>> {
         4 => prop::collection::vec(0i64..60_000_000, 1..4).prop_map(Ask::Debit),
         2 => prop::collection::vec(0i64..60_000_000, 1..4).prop_map(Ask::Refund),
         2 => (-80_000_000i64..80_000_000).prop_map(Ask::Adjust),
+        2 => (1i64..60_000_000).prop_map(Ask::Fee),
     ];
     prop::collection::vec(ask, 0..40)
 }
@@ -65,12 +68,13 @@ proptest! {
             let parts = match command {
                 Command::Debit(parts) => parts.len(),
                 Command::Refund(parts) => parts.len(),
-                Command::Settle(_) | Command::Credit(_) => 1,
+                Command::Settle(_) | Command::Credit(_) | Command::LinkFee(_) => 1,
             };
             // Whole or not at all.
             prop_assert_eq!(item.entries.len(), parts);
             prop_assert_eq!(item.opened.len() + item.closed.len(),
-                if matches!(command, Command::Credit(_)) { 0 } else { parts });
+                if matches!(command, Command::Credit(_) | Command::LinkFee(_)) { 0 } else { parts });
+            prop_assert_eq!(item.fees.len(), usize::from(matches!(command, Command::LinkFee(_))));
             for entry in &item.entries {
                 sequence += 1;
                 balance += entry.amount.micros();
@@ -118,4 +122,41 @@ fn a_refusal_says_what_is_there_after_the_commands_before_it() {
     let decided = decide(org(1), before, &commands, epoch());
     let refused = Refused::InsufficientFunds { balance: money("20"), needed: money("30") };
     assert_eq!(decided.verdicts, [Ok(0), Err(refused), Ok(1), Ok(2)]);
+}
+
+#[test]
+fn a_fee_is_charged_with_its_link_and_month_or_refused_whole() {
+    let before = WalletRow { balance: money("1.2"), version: 4, fence: 0 };
+    let commands = [link_fee(1, "0.5"), link_fee(2, "0.5"), link_fee(3, "0.5")];
+    let decided = decide(org(1), before, &commands, epoch());
+    let refused = Refused::InsufficientFunds { balance: money("0.2"), needed: money("0.5") };
+    assert_eq!(decided.verdicts, [Ok(0), Ok(1), Err(refused)]);
+    assert_eq!(decided.batch.balance, money("0.2"));
+    let Command::LinkFee(first) = &commands[0] else { panic!() };
+    let item = &decided.batch.items[0];
+    let (entry, charged) = (&item.entries[0], item.fees[0]);
+    assert_eq!((entry.kind, entry.amount), (EntryKind::LinkFee, money("-0.5")));
+    assert_eq!((entry.sequence, entry.balance_after), (5, money("0.7")));
+    assert_eq!((entry.link_id, entry.operation_id), (Some(first.fee.link_id), None));
+    assert_eq!((entry.iccid.as_deref(), &*entry.description), (Some("8900"), "Link fee: 2026-12"));
+    assert_eq!((charged.fee, charged.entry_id), (first.fee, entry.id));
+    assert!(!charged.was_due && item.opened.is_empty() && item.fees_returned.is_empty());
+}
+
+#[test]
+fn a_reactivation_pays_the_fee_that_is_due_and_its_refund_returns_it() {
+    let before = WalletRow { balance: money("1"), version: 0, fence: 0 };
+    let (debit, refund) = reactivation_of(org(1), 1, "0.5");
+    let decided = decide(org(1), before, [&debit, &refund], epoch());
+    assert_eq!(decided.verdicts, [Ok(0), Ok(1)]);
+    assert_eq!(decided.batch.balance, before.balance);
+    let [paid, back] = &decided.batch.items[..] else { panic!() };
+    let entry = &paid.entries[0];
+    assert_eq!((entry.kind, entry.amount), (EntryKind::LinkFee, money("-0.5")));
+    assert_eq!((paid.opened.len(), paid.fees.len()), (1, 1));
+    assert!(paid.fees[0].was_due);
+    assert_eq!(paid.fees[0].fee.month.to_string(), "2026-12");
+    assert_eq!((back.fees.len(), back.closed.len()), (0, 1));
+    assert_eq!(back.fees_returned, [(paid.fees[0].fee.link_id, entry.id)]);
+    assert_eq!(back.entries[0].refund_of, Some(entry.id));
 }

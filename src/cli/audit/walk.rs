@@ -6,6 +6,7 @@
 use super::compare::{self, Difference, References};
 use super::upstream::{ReadError, Upstream};
 use crate::cli::Failed;
+use crate::cli::progress::Progress;
 use crate::cli::session::Session;
 use crate::store::audit::{
     self, LinkInForce, LinkKey, RefundedLink, Violation, is_unsettled, link_in_force,
@@ -16,8 +17,6 @@ use bappy_actors::model::OrgId;
 use bappy_actors::ports::Operator;
 use futures_util::StreamExt;
 use futures_util::stream;
-use indicatif::ProgressBar;
-use std::io::IsTerminal;
 use std::sync::Arc;
 
 /// Links read from the database at a time.
@@ -26,8 +25,6 @@ const PART: i64 = 500;
 const READS: usize = 8;
 /// Refunded creations of Links that are looked at, newest first.
 const REFUNDED_MAX: i64 = 1_000;
-/// Where there is no terminal, progress is a line each so many Links.
-const LINE_EVERY: u64 = 1_000;
 
 /// What a walk found.
 #[derive(Default)]
@@ -81,7 +78,8 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     async fn links(&self, org: Option<OrgId>, violations: &mut Vec<Violation>) -> Result<(), Stop> {
-        let progress = Progress::new(self.links_total(org).await?);
+        let total = self.links_total(org).await?;
+        let progress = Progress::new(total, "Links compared with the operator");
         let mut after: Option<LinkKey> = None;
         loop {
             let links = {
@@ -101,7 +99,7 @@ impl Walk<'_> {
             while let Some(checked) = checks.next().await {
                 let (org_id, differences) = checked?;
                 violations.extend(differences.into_iter().map(|d| violation(org_id, d)));
-                progress.step();
+                progress.step(1);
             }
         }
     }
@@ -187,30 +185,4 @@ impl Walk<'_> {
 fn violation(org_id: OrgId, difference: Difference) -> Violation {
     let Difference { rule, subject, detail } = difference;
     Violation { org_id, rule, subject, detail }
-}
-
-/// A bar on a terminal, lines elsewhere; on stderr.
-struct Progress {
-    bar: ProgressBar,
-    lines: bool,
-}
-
-impl Progress {
-    fn new(total: u64) -> Self {
-        let lines = !std::io::stderr().is_terminal();
-        let bar = if lines { ProgressBar::hidden() } else { ProgressBar::new(total) };
-        Self { bar, lines }
-    }
-
-    fn step(&self) {
-        self.bar.inc(1);
-        let done = self.bar.position();
-        if self.lines && done.is_multiple_of(LINE_EVERY) {
-            eprintln!("{done} Links compared with the operator");
-        }
-    }
-
-    fn end(&self) {
-        self.bar.finish_and_clear();
-    }
 }

@@ -1,20 +1,17 @@
 //! `bappy operations resolve`: one operation brought to its end by hand, beside the service.
 
 use super::view::OperationView;
-use crate::app::{self, Core};
+use crate::app;
+use crate::cli::actor_thread::ActorThread;
 use crate::cli::output::Format;
 use crate::cli::session::Session;
 use crate::cli::{ConfigArgs, Failed, Outcome, values};
 use crate::store::{attempts, organizations};
-use actix::System;
 use bappy_actors::model::OperationId;
-use bappy_actors::ports::Operator;
 use clap::Args;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 
 /// Arguments of `operations resolve`.
 #[derive(Args)]
@@ -37,8 +34,13 @@ impl Resolve {
         let found = attempts::find(&mut database.read().await?, self.id).await?;
         let org = found.ok_or_else(unknown)?.org_id;
 
-        let actors = Actors::start(Arc::clone(&session), operator).await?;
-        let resolved = actors.core.resolver.resolve_now(org, self.id).await;
+        let (parts, io) = (Arc::clone(&session), Handle::current());
+        let (core, actors) =
+            ActorThread::start(move || app::core(&parts.config, &parts.parts, operator, io))
+                .await?;
+        let resolved = core.resolver.resolve_now(org, self.id).await;
+        core.operations.drain().await;
+        core.wallets.drain().await;
         actors.stop().await;
         resolved?;
 
@@ -50,42 +52,5 @@ impl Resolve {
         };
         self.format.print(&view, OperationView::line)?;
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-/// The core on a thread of its own, without listeners.
-struct Actors {
-    core: Core,
-    system: System,
-    thread: JoinHandle<()>,
-}
-
-impl Actors {
-    async fn start(session: Arc<Session>, operator: Arc<dyn Operator>) -> Result<Self, Failed> {
-        let (tell, started) = oneshot::channel();
-        let io = Handle::current();
-        let serve = move || {
-            let runner = System::new();
-            runner.block_on(async {
-                let core = app::core(&session.config, &session.parts, operator, io);
-                let _ = tell.send((core, System::current()));
-            });
-            if let Err(error) = runner.run() {
-                tracing::error!(%error, "the actors' system ended badly");
-            }
-        };
-        let thread = thread::Builder::new().name("bappy-system".to_owned()).spawn(serve)?;
-        let (core, system) =
-            started.await.map_err(|_| "the actors ended while they started".to_owned())?;
-        Ok(Self { core, system, thread })
-    }
-
-    async fn stop(self) {
-        self.core.operations.drain().await;
-        self.core.wallets.drain().await;
-        self.system.stop();
-        let thread = self.thread;
-        // A matter of milliseconds; what was resolved is committed whatever becomes of it.
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
 }

@@ -6,6 +6,7 @@ use crate::http::envelope::Success;
 use crate::http::error::ApiError;
 use crate::http::field_errors::{FieldErrors, Validate};
 use crate::http::idempotency_key::{OptionalKey, RequestDigest};
+use crate::http::identifier::Identifier;
 use crate::http::json::StrictJson;
 use crate::http::keyed_call::KeyedCall;
 use crate::http::request_id::RequestContext;
@@ -29,11 +30,17 @@ pub struct NewLink {
     /// Your name for it.
     #[schema(max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     name: Option<String>,
+    iccid: Option<String>,
 }
 
 impl Validate for NewLink {
     fn validate(&self, errors: &mut FieldErrors) {
         validate_name(self.name.as_deref(), errors);
+        if let Some(iccid) = &self.iccid
+            && !matches!(Identifier::parse(iccid), Some(Identifier::Iccid(_)))
+        {
+            errors.add("iccid", "iccid must be 19 or 20 digits.");
+        }
     }
 }
 
@@ -77,7 +84,8 @@ pub(super) async fn create(
     body: StrictJson<NewLink>,
 ) -> Result<Success<CreatedLinkView>, ApiError> {
     let digest = RequestDigest::of(&request, &body.json);
-    let create = CreateLink { plan: PlanId(body.value.plan_id), name: body.value.name };
+    let NewLink { plan_id, name, iccid } = body.value;
+    let create = CreateLink { plan: PlanId(plan_id), name, iccid };
     let call = KeyedCall::new(&api, &context, &organization, key, digest);
     let told = call.run(async |caller| api.operations.create_link(caller, create).await).await?;
     let Answer::LinkCreated { snapshot, amount, currency } = told.answer else {
@@ -87,7 +95,7 @@ pub(super) async fn create(
     Ok(told_success(Success::created(view), told.operation_id, told.replayed))
 }
 
-pub(super) fn told_success<T: serde::Serialize>(
+pub(in crate::http) fn told_success<T: serde::Serialize>(
     success: Success<T>,
     operation_id: Option<bappy_actors::model::OperationId>,
     replayed: bool,

@@ -12,6 +12,8 @@ mod topup_plans;
 mod update;
 pub mod view;
 
+pub(super) use create::told_success;
+
 use super::api::Api;
 use super::error::ApiError;
 use super::fallback::resource;
@@ -51,7 +53,11 @@ pub fn configure(config: &mut web::ServiceConfig) {
 }
 
 /// The id of the Link that a path names.
-async fn link_id(api: &Api, org: OrgId, identifier: Identifier) -> Result<LinkId, ApiError> {
+pub(super) async fn link_id(
+    api: &Api,
+    org: OrgId,
+    identifier: Identifier,
+) -> Result<LinkId, ApiError> {
     let named = match identifier {
         Identifier::Id(id) => Named::Id(LinkId(id)),
         Identifier::Iccid(iccid) => Named::Iccid(iccid),

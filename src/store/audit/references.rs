@@ -58,14 +58,15 @@ pub async fn references(
     Ok(found)
 }
 
-/// Whether something runs on a Link, or may still appear on it.
+/// Whether something runs on a Link, or may still appear on it. An SMS leaves nothing on it.
 pub async fn is_unsettled(tx: &mut Tx, (org, link): LinkKey) -> Result<bool, DbError> {
     let (count,) = one!(
         tx,
         (i64,),
         "SELECT COUNT(*) FROM operations
          WHERE (state = 'pending' OR cleanup IN ('watching', 'manual'))
-           AND (state = 'pending' OR cleanup = 'watching') AND org_id = $1 AND link_id = $2",
+           AND (state = 'pending' OR cleanup = 'watching') AND kind <> 'send_sms'
+           AND org_id = $1 AND link_id = $2",
         org.0,
         link.0
     )?;

@@ -121,6 +121,115 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "sms_debit",
+        text: "SELECT e.org_id, e.id AS subject, e.amount AS a,
+                CAST(CASE WHEN r.id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS b,
+                CAST(NULL AS BIGINT) AS c, o.state AS word
+            FROM ledger_entries e
+            LEFT JOIN operations o ON o.org_id = e.org_id AND o.id = e.operation_id
+            LEFT JOIN ledger_entries r ON r.org_id = e.org_id
+                AND r.operation_id = e.operation_id AND r.kind = 'refund'
+            WHERE e.kind = 'sms'{org:e}
+              AND NOT (o.id IS NOT NULL AND o.kind = 'send_sms' AND e.amount = -o.amount
+                AND COALESCE(o.debit_id, e.id) = e.id
+                AND ((o.state IN ('pending', 'succeeded') AND r.id IS NULL)
+                  OR (o.state = 'refunded' AND r.id IS NOT NULL)))",
+        detail: |row| {
+            format!(
+                "the debit of {} for an SMS has {} refunds, and its operation is {}",
+                money(row.a.map(i64::saturating_neg)),
+                number(row.b),
+                word(row)
+            )
+        },
+    },
+    Rule {
+        name: "sms",
+        text: "SELECT o.org_id, o.id AS subject, o.amount AS a,
+                CAST(CASE WHEN d.id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS b,
+                CAST(CASE WHEN s.operator_sms_id IS NULL THEN 0 ELSE 1 END AS BIGINT) AS c,
+                o.state || ', and it is ' || COALESCE(s.status, 'missing') AS word
+            FROM operations o
+            LEFT JOIN sms s ON s.org_id = o.org_id AND s.id = o.id
+            LEFT JOIN ledger_entries d ON d.org_id = o.org_id AND d.operation_id = o.id
+                AND d.kind = 'sms'
+            WHERE o.kind = 'send_sms'{org:o}
+              AND NOT (s.id IS NOT NULL AND s.amount = o.amount AND s.link_id = o.link_id
+                AND (d.id IS NOT NULL OR (o.amount = 0 AND o.debit_id IS NULL))
+                AND ((o.state = 'pending' AND s.status = 'queued' AND s.operator_sms_id IS NULL)
+                  OR (o.state = 'succeeded' AND s.status <> 'queued'
+                    AND s.operator_sms_id IS NOT NULL)
+                  OR (o.state = CASE WHEN d.id IS NULL THEN 'rejected' ELSE 'refunded' END
+                    AND s.status = 'failed' AND s.operator_sms_id IS NULL)))",
+        detail: |row| {
+            format!(
+                "an SMS of {} has {} debits, was handed over {} times, its operation is {}",
+                money(row.a),
+                number(row.b),
+                number(row.c),
+                word(row)
+            )
+        },
+    },
+    Rule {
+        name: "link_fee",
+        text: "SELECT e.org_id, e.id AS subject, e.amount AS a, f.amount AS b, r.amount AS c,
+                o.state AS word
+            FROM ledger_entries e
+            LEFT JOIN operations o ON o.org_id = e.org_id AND o.id = e.operation_id
+            LEFT JOIN ledger_entries r ON r.org_id = e.org_id
+                AND r.operation_id = e.operation_id AND r.kind = 'refund'
+            LEFT JOIN link_fees f ON f.org_id = e.org_id AND f.link_id = e.link_id
+                AND f.entry_id = e.id
+            WHERE e.kind = 'link_fee'{org:e}
+              AND ((e.operation_id IS NULL AND f.state = 'charged' AND f.amount = -e.amount)
+                OR (o.kind = 'update_link' AND e.amount = -o.amount
+                  AND COALESCE(o.debit_id, e.id) = e.id
+                  AND ((o.state IN ('pending', 'succeeded') AND r.id IS NULL AND f.state = 'paid'
+                      AND f.amount = -e.amount)
+                    OR (o.state = 'refunded' AND r.id IS NOT NULL AND f.entry_id IS NULL))))
+                IS NOT TRUE",
+        detail: |row| {
+            format!(
+                "the link fee of {} stands for {}, was given back {}, and its operation is {}",
+                money(row.a.map(i64::saturating_neg)),
+                money(row.b),
+                money(row.c),
+                word(row)
+            )
+        },
+    },
+    Rule {
+        name: "fee_of_a_month",
+        text: "SELECT f.org_id, f.link_id AS subject, COUNT(f.entry_id) AS a,
+                COUNT(e.sequence) AS b, CAST(NULL AS BIGINT) AS c, f.month AS word
+            FROM link_fees f
+            LEFT JOIN ledger_entries e ON e.org_id = f.org_id AND e.link_id = f.link_id
+                AND e.id = f.entry_id AND e.kind = 'link_fee'
+            WHERE 1 = 1{org:f}
+            GROUP BY f.org_id, f.link_id, f.month
+            HAVING COUNT(f.entry_id) > 1 OR COUNT(f.entry_id) <> COUNT(e.sequence)
+               OR (COUNT(CASE WHEN f.state = 'paid' THEN 1 END)
+                   > COUNT(CASE WHEN f.state = 'due' THEN 1 END))",
+        detail: |row| {
+            let (charged, entries) = (number(row.a), number(row.b));
+            format!("the fee of {} is charged {charged} times, by {entries} entries", word(row))
+        },
+    },
+    Rule {
+        name: "reactivation",
+        text: "SELECT o.org_id, o.id AS subject, o.amount AS a, d.amount AS b,
+                CAST(NULL AS BIGINT) AS c, o.state AS word
+            FROM operations o
+            LEFT JOIN ledger_entries d ON d.org_id = o.org_id AND d.operation_id = o.id
+                AND d.kind = 'link_fee'
+            WHERE o.kind = 'update_link' AND (o.amount > 0 OR o.debit_id IS NOT NULL)
+              AND d.id IS NULL{org:o}",
+        detail: |row| {
+            format!("the reactivation for {} is {} and has no debit", money(row.a), word(row))
+        },
+    },
+    Rule {
         name: "refund",
         text: "SELECT r.org_id, r.id AS subject, r.amount AS a, d.amount AS b, d.sequence AS c,
                 o.state AS word

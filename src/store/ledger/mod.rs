@@ -14,7 +14,7 @@ mod queue;
 mod writer;
 
 use super::{Database, DbError};
-use bappy_actors::model::{LinkId, Operation, Timestamp};
+use bappy_actors::model::{LinkId, Operation, OperationKind, Timestamp};
 use bappy_actors::ports::{Batch, CommitOutcome, StoreError};
 use chrono::TimeDelta;
 use queue::Queue;
@@ -28,9 +28,14 @@ pub(super) use writer::WRITERS;
 /// to commit what it learned at the last moment, and short against the resolver's horizon.
 const LEASE_AFTER_DEADLINE: TimeDelta = TimeDelta::seconds(2);
 
-/// The lease an operation begins with: the first of a group carries it for all.
+/// The lease an operation begins with: the first of a group carries it for all. An SMS is run by
+/// nobody yet, and is due at once.
 pub(super) fn opening_lease(operation: &Operation) -> Option<Timestamp> {
-    (operation.position == 0).then(|| operation.deadline_at + LEASE_AFTER_DEADLINE)
+    let lease = match operation.kind {
+        OperationKind::SendSms => operation.created_at,
+        _ => operation.deadline_at + LEASE_AFTER_DEADLINE,
+    };
+    (operation.position == 0).then_some(lease)
 }
 
 /// How many Links a batch adds.
@@ -42,6 +47,12 @@ pub(super) fn links_new(batch: &Batch) -> i64 {
 /// How many operations a batch opens.
 pub(super) fn operations_new(batch: &Batch) -> i64 {
     let count: usize = batch.items.iter().map(|item| item.opened.len()).sum();
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// How many SMS a batch queues.
+pub(super) fn sms_new(batch: &Batch) -> i64 {
+    let count: usize = batch.items.iter().map(|item| item.sms.len()).sum();
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 

@@ -3,8 +3,8 @@
 //! Both databases are asked the same way. SQLite does not name the index that refused a row, and
 //! PostgreSQL names only the first.
 
-use crate::store::{DbError, Tx, operations, wallet};
-use bappy_actors::model::OrgId;
+use crate::store::{DbError, Tx, link_fees, operations, wallet};
+use bappy_actors::model::{LinkId, Month, OrgId};
 use bappy_actors::ports::{Batch, CommitOutcome, Guard, Planned};
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -53,6 +53,8 @@ struct Seen<'a> {
     keys: HashSet<&'a str>,
     references: HashSet<&'a str>,
     sims: HashSet<&'a str>,
+    busy: HashSet<LinkId>,
+    fees: HashSet<(LinkId, Month)>,
     ended: HashSet<Uuid>,
 }
 
@@ -72,6 +74,14 @@ impl<'a> Seen<'a> {
         if references.any(|r| self.references.contains(r)) {
             return Some(Guard::ReferenceTaken);
         }
+        let mut exclusive = item.opened.iter().filter(|o| operations::is_exclusive(o));
+        if exclusive.any(|o| self.busy.contains(&o.link_id)) {
+            return Some(Guard::LinkBusy);
+        }
+        let mut fees = item.fees.iter().map(|charged| charged.fee);
+        if fees.any(|fee| self.fees.contains(&(fee.link_id, fee.month))) {
+            return Some(Guard::FeeTaken);
+        }
         item.links.iter().any(|l| self.sims.contains(l.iccid.as_str())).then_some(Guard::SimTaken)
     }
 
@@ -80,6 +90,9 @@ impl<'a> Seen<'a> {
         self.keys.extend(item.opened.iter().filter_map(|o| o.key.as_ref()).map(|k| k.key.as_str()));
         self.references.extend(item.entries.iter().filter_map(|e| e.reference.as_deref()));
         self.sims.extend(item.links.iter().map(|l| l.iccid.as_str()));
+        let exclusive = item.opened.iter().filter(|o| operations::is_exclusive(o));
+        self.busy.extend(exclusive.map(|o| o.link_id));
+        self.fees.extend(item.fees.iter().map(|c| (c.fee.link_id, c.fee.month)));
         self.ended.extend(item.closed.iter().map(|c| c.operation_id.0));
     }
 }
@@ -93,6 +106,16 @@ async fn in_database(tx: &mut Tx, org: OrgId, item: &Planned) -> Result<Option<G
             && operations::key_is_taken(tx, org, &key.key, opened.id).await?
         {
             return Ok(Some(Guard::KeyTaken));
+        }
+        if operations::is_exclusive(opened)
+            && operations::link_is_busy(tx, org, opened.link_id).await?
+        {
+            return Ok(Some(Guard::LinkBusy));
+        }
+    }
+    for fee in &item.fees {
+        if link_fees::is_taken(tx, org, fee).await? {
+            return Ok(Some(Guard::FeeTaken));
         }
     }
     for closing in &item.closed {

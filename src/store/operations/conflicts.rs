@@ -1,7 +1,8 @@
-//! What can stand in the way of an operation: another of the same id or key, another holder.
+//! What can stand in the way of an operation: another of the same id, key or Link,
+//! another holder.
 
 use crate::store::{DbError, Tx};
-use bappy_actors::model::{OperationId, OrgId};
+use bappy_actors::model::{LinkId, Operation, OperationId, OperationKind, OrgId};
 use uuid::Uuid;
 
 /// Whether an operation is recorded.
@@ -46,6 +47,25 @@ pub async fn is_held(
         org.0,
         id.0,
         epoch
+    )?;
+    Ok(row.is_some())
+}
+
+/// Whether an operation shuts every other change of its Link's status or plans out.
+pub fn is_exclusive(operation: &Operation) -> bool {
+    matches!(operation.kind, OperationKind::RemovePlan | OperationKind::UpdateLink)
+}
+
+/// Whether an operation runs on a Link that shuts every other change of it out.
+pub async fn link_is_busy(tx: &mut Tx, org: OrgId, link: LinkId) -> Result<bool, DbError> {
+    let row = opt!(
+        tx,
+        (Uuid,),
+        "SELECT id FROM operations
+         WHERE org_id = $1 AND link_id = $2 AND state = 'pending'
+           AND kind IN ('remove_plan', 'update_link')",
+        org.0,
+        link.0
     )?;
     Ok(row.is_some())
 }

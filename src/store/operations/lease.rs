@@ -5,20 +5,32 @@
 use super::Row;
 use crate::store::{Conn, DbError, Text, Time, Tx, sims};
 use bappy_actors::model::{Cleanup, OperationId, OrgId, Timestamp};
-use bappy_actors::ports::Claimed;
+use bappy_actors::ports::{Claimed, Due};
 
-/// What is due, the longest overdue first; on PostgreSQL past what others are just taking.
-const DUE_SQLITE: &str = concat!(
-    "SELECT ",
-    operation_columns!(),
-    " FROM operations WHERE lease_until <= $1 ORDER BY lease_until LIMIT $2"
-);
-const DUE_POSTGRES: &str = concat!(
-    "SELECT ",
-    operation_columns!(),
-    " FROM operations WHERE lease_until <= $1 ORDER BY lease_until LIMIT $2
-      FOR UPDATE SKIP LOCKED"
-);
+/// What is due of a kind, the longest overdue first; on PostgreSQL past what others are just
+/// taking. In the words of the kind's index.
+macro_rules! due {
+    ($which:literal, $lock:literal) => {
+        concat!(
+            "SELECT ",
+            operation_columns!(),
+            " FROM operations WHERE lease_until <= $1 AND ",
+            $which,
+            " ORDER BY lease_until LIMIT $2",
+            $lock
+        )
+    };
+}
+
+/// The statements for both databases.
+macro_rules! both {
+    ($conn:expr, $which:literal) => {
+        match $conn {
+            Conn::Sqlite(_) => due!($which, ""),
+            Conn::Postgres(_) => due!($which, " FOR UPDATE SKIP LOCKED"),
+        }
+    };
+}
 
 /// One operation that is pending or has something to clean up; locked on PostgreSQL.
 const OPEN_SQLITE: &str = concat!(
@@ -38,13 +50,15 @@ const OPEN_POSTGRES: &str = concat!(
 /// the others and left out, so that it does not keep the rest from being looked at.
 pub async fn claim_due(
     tx: &mut Tx,
+    which: Due,
     now: Timestamp,
     lease_until: Timestamp,
     limit: i64,
 ) -> Result<Vec<Claimed>, DbError> {
-    let sql = match tx.conn() {
-        Conn::Sqlite(_) => DUE_SQLITE,
-        Conn::Postgres(_) => DUE_POSTGRES,
+    let sql = match which {
+        Due::Operations => both!(tx.conn(), "kind <> 'send_sms'"),
+        Due::SmsToSend => both!(tx.conn(), "kind = 'send_sms' AND state = 'pending'"),
+        Due::SmsUnderWay => both!(tx.conn(), "kind = 'send_sms' AND state = 'succeeded'"),
     };
     let rows = all!(tx, Row, sql, Time::from(now), limit)?;
     let mut claimed = Vec::with_capacity(rows.len());
@@ -97,8 +111,8 @@ async fn take_over(tx: &mut Tx, mut row: Row, lease_until: Timestamp) -> Result<
     Ok(Claimed { operation: row.try_into()?, due_at })
 }
 
-/// Puts an operation back, to be looked at again at `due_at`, and once its cleanup is done retires
-/// the cards that it claimed; `false` where its epoch has moved on,
+/// Puts an operation back, to be looked at again at `due_at`, and once its cleanup is done ends
+/// its claims of cards; `false` where its epoch has moved on,
 /// or where `Cleanup::None` would say of one that was refunded meanwhile that nothing is left of
 /// it: whoever puts a pending one off may not know yet that its refund went through.
 pub async fn reschedule(
@@ -121,7 +135,7 @@ pub async fn reschedule(
         due_at.map(Time::from)
     )?;
     if changed == 1 && cleanup == Cleanup::Done {
-        sims::retire_claimed(tx, id).await?;
+        sims::end_claims(tx, id).await?;
     }
     Ok(changed == 1)
 }

@@ -19,14 +19,14 @@ mod conflicts;
 mod ending;
 mod lease;
 
-pub use conflicts::{exists, is_held, key_is_taken};
+pub use conflicts::{exists, is_exclusive, is_held, key_is_taken, link_is_busy};
 pub use ending::{close, end, rewrite_request, settled_at};
 pub use lease::{claim, claim_due, reschedule};
 
-use super::{DbError, Text, Time, Tx, text};
+use super::{DbError, Text, Time, Tx, link_fees, text};
 use bappy_actors::model::{
-    ActivationId, Cleanup, EntryId, Failure, LinkId, Money, Operation, OperationId, OperationKind,
-    OperationState, OrgId, PlanId, RequestKey, Timestamp,
+    ActivationId, Cleanup, EntryId, Failure, LinkId, LinkStatus, Money, Operation, OperationId,
+    OperationKind, OperationState, OrgId, PlanId, Request, RequestKey, Timestamp,
 };
 use uuid::Uuid;
 
@@ -136,15 +136,32 @@ pub async fn group(tx: &mut Tx, org: OrgId, group: OperationId) -> Result<Vec<Op
 }
 
 /// Records an operation that charges nothing, with its lease. Its wallet, which counts it, is
-/// locked first, as in a batch.
-pub async fn open(tx: &mut Tx, o: &Operation, lease_until: Timestamp) -> Result<(), DbError> {
+/// locked first, as in a batch. `false`, and then it is to be rolled back, where it reactivates a
+/// Link of which a fee is due: looked up once its row keeps every other change of the Link out.
+pub async fn open(tx: &mut Tx, o: &Operation, lease_until: Timestamp) -> Result<bool, DbError> {
     exec!(
         tx,
         "UPDATE wallets SET operations_total = operations_total + 1 WHERE org_id = $1",
         o.org_id.0
     )?;
-    insert(tx, o, Some(lease_until)).await
+    insert(tx, o, Some(lease_until)).await?;
+    let reactivates =
+        matches!(o.request, Request::UpdateLink { status: Some(LinkStatus::Active), .. });
+    Ok(!reactivates || link_fees::due(tx, o.org_id, o.link_id).await?.is_none())
 }
+
+const INSERT: &str = concat!(
+    "INSERT INTO operations (",
+    operation_columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+        $18, $19, $20, $21, $22, $23)"
+);
+const INSERT_IF_FREE: &str = concat!(
+    "INSERT INTO operations (",
+    operation_columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+        $18, $19, $20, $21, $22, $23) ON CONFLICT DO NOTHING"
+);
 
 /// Inserts an operation with its lease; its wallet counts it.
 pub async fn insert(
@@ -152,16 +169,29 @@ pub async fn insert(
     o: &Operation,
     lease_until: Option<Timestamp>,
 ) -> Result<(), DbError> {
+    insert_by(tx, INSERT, o, lease_until).await.map(drop)
+}
+
+/// As [`insert`]; `false` where another operation stands in its way.
+pub async fn insert_if_free(
+    tx: &mut Tx,
+    o: &Operation,
+    lease_until: Timestamp,
+) -> Result<bool, DbError> {
+    Ok(insert_by(tx, INSERT_IF_FREE, o, Some(lease_until)).await? == 1)
+}
+
+async fn insert_by(
+    tx: &mut Tx,
+    sql: &'static str,
+    o: &Operation,
+    lease_until: Option<Timestamp>,
+) -> Result<u64, DbError> {
     let request = text::to_json(&o.request)?;
     let hash = o.key.as_ref().map(|k| k.request_hash.to_vec());
-    exec!(
+    let inserted = exec!(
         tx,
-        concat!(
-            "INSERT INTO operations (",
-            operation_columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-                $18, $19, $20, $21, $22, $23)"
-        ),
+        sql,
         o.org_id.0,
         o.id.0,
         o.group_id.0,
@@ -186,5 +216,5 @@ pub async fn insert(
         Time::from(o.created_at),
         o.settled_at.map(Time::from)
     )?;
-    Ok(())
+    Ok(inserted)
 }

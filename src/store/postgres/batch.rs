@@ -100,7 +100,8 @@ impl Statement {
 const MOVED: &str = "moved AS (
     UPDATE wallets w SET balance = r.balance_to, version = r.version_to,
         links_total = w.links_total + r.links_new,
-        operations_total = w.operations_total + r.operations_new, updated_at = r.at
+        operations_total = w.operations_total + r.operations_new,
+        sms_total = w.sms_total + r.sms_new, updated_at = r.at
     FROM wanted r
     WHERE w.org_id = r.org_id AND w.version = r.version AND w.fence = r.fence
     RETURNING w.org_id, r.guards)";
@@ -138,10 +139,14 @@ fn statement(batches: &[&Batch]) -> Result<Statement, DbError> {
         ALL_MOVED
     };
     columns::operations(s, batches)?;
+    columns::sms(s, batches)?;
+    columns::sms_failed(s, batches)?;
     columns::links(s, batches)?;
     columns::activations(s, batches)?;
     columns::volumes(s, batches)?;
     columns::entries(s, batches)?;
+    columns::fees(s, batches)?;
+    columns::fees_returned(s, batches)?;
     columns::days(s, batches)?;
     s.sql.push_str(all_done);
     Ok(statement)

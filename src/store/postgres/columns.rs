@@ -3,7 +3,7 @@
 //! A section without rows is left out of the statement.
 
 use super::batch::Statement;
-use crate::store::{DbError, Text, Time, ledger, operations, text};
+use crate::store::{DbError, Text, Time, ledger, link_fees, operations, text};
 use bappy_actors::ports::{Batch, Planned};
 
 /// Adds the list `$name` to the statement: `column: type = value of a row`, one array a column.
@@ -47,6 +47,7 @@ pub fn wallets(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
         version_to: int8 = b.version,
         links_new: int8 = ledger::links_new(b),
         operations_new: int8 = ledger::operations_new(b),
+        sms_new: int8 = ledger::sms_new(b),
         guards: int8 = i64::try_from(guards(b)).unwrap_or(i64::MAX),
         at: timestamptz = Time::from(b.at),
     });
@@ -110,6 +111,45 @@ pub fn operations(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> 
         horizon_at: timestamptz = Time::from(r.1.horizon_at),
         created_at: timestamptz = Time::from(r.1.created_at),
     });
+    Ok(())
+}
+
+/// SMS that are queued.
+pub fn sms(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
+    let rows = each(batches, |item| &item.sms);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    insertion!(s, rows, "queueing" => "sms", |r| {
+        org_id: uuid = r.0.org_id.0,
+        id: uuid = r.1.id.0,
+        link_id: uuid = r.1.link_id.0,
+        iccid: text = r.1.iccid.as_str(),
+        message: text = r.1.message.as_str(),
+        status: text = r.1.status.word(),
+        amount: int8 = r.1.amount.micros(),
+        created_at: timestamptz = Time::from(r.1.created_at),
+        updated_at: timestamptz = Time::from(r.1.updated_at),
+    });
+    Ok(())
+}
+
+/// SMS that were never handed over and have failed.
+pub fn sms_failed(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
+    let rows = each(batches, |item| &item.sms_failed);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    section!(s, rows, "failing", s.of_moved, |r| {
+        org_id: uuid = r.0.org_id.0,
+        id: uuid = r.1.0,
+        at: timestamptz = Time::from(r.0.at),
+    });
+    s.push(
+        "failed AS (
+             UPDATE sms SET status = 'failed', updated_at = f.at
+             FROM failing f WHERE sms.org_id = f.org_id AND sms.id = f.id)",
+    );
     Ok(())
 }
 
@@ -220,6 +260,43 @@ pub fn entries(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
         description: text = r.1.description.as_str(),
         created_at: timestamptz = Time::from(r.0.at),
     });
+    Ok(())
+}
+
+/// Link fees that entries charge.
+pub fn fees(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
+    let rows = each(batches, |item| &item.fees);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    insertion!(s, rows, "charging" => "link_fees", |r| {
+        org_id: uuid = r.0.org_id.0,
+        link_id: uuid = r.1.fee.link_id.0,
+        month: text = r.1.fee.month.to_string(),
+        state: text = link_fees::state(r.1),
+        amount: int8 = r.1.fee.amount.micros(),
+        entry_id: uuid = r.1.entry_id.0,
+        created_at: timestamptz = Time::from(r.0.at),
+    });
+    Ok(())
+}
+
+/// Link fees whose payment is refunded: they are due again.
+pub fn fees_returned(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
+    let rows = each(batches, |item| &item.fees_returned);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    section!(s, rows, "returning_fee", s.of_moved, |r| {
+        org_id: uuid = r.0.org_id.0,
+        link_id: uuid = r.1.0.0,
+        entry_id: uuid = r.1.1.0,
+    });
+    s.push(
+        "returned AS (
+             DELETE FROM link_fees f USING returning_fee r
+             WHERE f.org_id = r.org_id AND f.link_id = r.link_id AND f.entry_id = r.entry_id)",
+    );
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! **Invariant:** a wallet whose swap or guards fail is left alone before anything of it is
 //! written; any error rolls all wallets back, and the writer tries each on its own.
 
-use crate::store::{DbError, Text, Time, Tx, ledger, operations, text};
+use crate::store::{DbError, Text, Time, Tx, ledger, link_fees, operations, sms, text};
 use bappy_actors::model::{Activation, EntryKind, LedgerEntry, Link, OrgId, Timestamp};
 use bappy_actors::ports::{Batch, Planned};
 use sqlx::SqlitePool;
@@ -41,7 +41,8 @@ async fn write_one(tx: &mut Tx, batch: &Batch) -> Result<bool, DbError> {
     let swapped = exec!(
         tx,
         "UPDATE wallets SET balance = $4, version = $5, links_total = links_total + $6,
-             operations_total = operations_total + $7, updated_at = $8
+             operations_total = operations_total + $7, updated_at = $8,
+             sms_total = sms_total + $9
          WHERE org_id = $1 AND version = $2 AND fence = $3",
         org.0,
         batch.before.version,
@@ -50,7 +51,8 @@ async fn write_one(tx: &mut Tx, batch: &Batch) -> Result<bool, DbError> {
         batch.version,
         ledger::links_new(batch),
         ledger::operations_new(batch),
-        Time::from(batch.at)
+        Time::from(batch.at),
+        ledger::sms_new(batch)
     )?;
     if swapped == 0 {
         return Ok(false);
@@ -82,6 +84,12 @@ async fn insert(tx: &mut Tx, org: OrgId, item: &Planned, at: Timestamp) -> Resul
     for operation in &item.opened {
         operations::insert(tx, operation, ledger::opening_lease(operation)).await?;
     }
+    for message in &item.sms {
+        sms::insert(tx, org, message).await?;
+    }
+    for id in &item.sms_failed {
+        sms::fail(tx, org, *id, at).await?;
+    }
     for link in &item.links {
         insert_link(tx, org, link).await?;
         exec!(tx, "UPDATE sims SET state = 'used' WHERE iccid = $1", link.iccid.as_str())?;
@@ -91,6 +99,12 @@ async fn insert(tx: &mut Tx, org: OrgId, item: &Planned, at: Timestamp) -> Resul
     }
     for entry in &item.entries {
         insert_entry(tx, org, entry, at).await?;
+    }
+    for (link, entry) in &item.fees_returned {
+        link_fees::take_back(tx, org, *link, *entry).await?;
+    }
+    for fee in &item.fees {
+        link_fees::charge(tx, org, fee, at).await?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::gateway::Permit;
 use crate::model::{Failure, LinkStatus};
 use crate::operation::operator_calls;
 use crate::operation::{Services, left};
-use crate::ports::{CallError, EndpointStatus};
+use crate::ports::{CallError, EndpointStatus, UnknownCause};
 use std::time::Duration;
 
 /// Pause before a call that may not have taken effect is sent again, doubled each time: a permit
@@ -21,8 +21,8 @@ pub(in crate::operation) enum Driven {
     Done,
     /// It says no, or was never reached: nothing has changed.
     Refused(Failure),
-    /// Not known in the time there was.
-    Open,
+    /// Not known in the time there was; how the last answer to it failed.
+    Open(Failure),
 }
 
 /// A value that the operator is driven to. Sending it twice does no harm.
@@ -64,7 +64,7 @@ pub(in crate::operation) async fn drive(
     until: Duration,
     mut in_doubt: bool,
 ) -> Driven {
-    let mut pause = REPEAT_PAUSE_MIN;
+    let (mut pause, mut open) = (REPEAT_PAUSE_MIN, Driven::Open(Failure::ProvisioningFailed));
     loop {
         let time = left(until, services.clock.elapsed());
         let mut wait = pause;
@@ -74,7 +74,7 @@ pub(in crate::operation) async fn drive(
             Err(CallError::Refused(refusal)) => {
                 tracing::warn!(?refusal, in_doubt, "the operator refuses a change");
                 let refused = Driven::Refused(Failure::ProviderError);
-                return if in_doubt { Driven::Open } else { refused };
+                return if in_doubt { open } else { refused };
             }
             // Nothing was sent, unless an earlier attempt was.
             Err(CallError::Unreachable) if !in_doubt => {
@@ -88,11 +88,15 @@ pub(in crate::operation) async fn drive(
             Err(CallError::Unknown(cause)) => {
                 tracing::warn!(?cause, "a change at the operator is in doubt");
                 in_doubt = true;
+                open = Driven::Open(match cause {
+                    UnknownCause::ErrorAnswer(_) => Failure::ProvisioningError,
+                    _ => Failure::ProvisioningFailed,
+                });
             }
         }
         if left(until, services.clock.elapsed()) <= wait {
             let nothing_sent = Driven::Refused(Failure::ProviderUnavailable);
-            return if in_doubt { Driven::Open } else { nothing_sent };
+            return if in_doubt { open } else { nothing_sent };
         }
         tokio::time::sleep(wait).await;
     }

@@ -1,10 +1,12 @@
-//! Runs an operation that charges nothing: a status, a name, plans taken off.
+//! Runs an operation that charges nothing: a status, a name, plans taken off; and the one that may
+//! charge, a reactivation of a Link whose fee is due.
 //!
 //! It is recorded first, then sent, and sent again to the wanted value: these calls are harmless
 //! to repeat. What is still open at the deadline goes on with the resolver.
 
 mod drive;
 mod ending;
+mod reactivate;
 mod remove_plans;
 mod update_link;
 
@@ -15,11 +17,11 @@ pub(super) use update_link::update_link;
 
 use crate::gateway::{NotAdmitted, Permit};
 use crate::model::{
-    ActivationId, Cleanup, LinkId, Money, Operation, OperationId, OperationKind, OperationState,
-    Request,
+    ActivationId, Cleanup, LinkId, LinkStatus, Money, NameChange, Operation, OperationId,
+    OperationKind, OperationState, OrgId, Request, Timestamp,
 };
 use crate::operation::{Caller, Ended, OperationError, Services, left};
-use crate::ports::{OpenOutcome, StoreError};
+use crate::ports::{Ids, OpenOutcome, StoreError, Suspending, Suspension};
 use std::{num::NonZeroU32, time::Duration};
 
 /// Pause before looking again whether another operation has finished with the Link, doubled each
@@ -63,36 +65,21 @@ async fn open(
     until: Duration,
 ) -> Result<Result<Operation, Ended>, LinkBusy> {
     let now = services.clock.now();
-    let id = OperationId(services.ids.next());
     let deadline_at = now + left(until, services.clock.elapsed());
+    let horizon_at = deadline_at + services.limits.horizon;
     let operation = Operation {
-        id,
-        org_id: caller.org,
-        group_id: id,
-        position: 0,
-        kind,
-        state: OperationState::Pending,
-        link_id,
         activation_id,
-        plan_id: None,
-        amount: Money::ZERO,
-        debit_id: None,
         key: caller.key.clone(),
-        request,
-        failure: None,
-        cleanup: Cleanup::None,
-        epoch: 0,
-        attempts: 0,
         deadline_at,
-        horizon_at: deadline_at + services.limits.horizon,
-        created_at: now,
-        settled_at: None,
+        ..uncharged(&*services.ids, (caller.org, link_id), kind, request, now, horizon_at)
     };
+    let id = operation.id;
     let lease_until = deadline_at + services.limits.commit_margin;
     match services.store.open_operation(operation.clone(), lease_until).await {
         Ok(OpenOutcome::Opened) => Ok(Ok(operation)),
         Ok(OpenOutcome::KeyTaken) => Ok(Err(Ended::before_record(OperationError::KeyTaken))),
-        Ok(OpenOutcome::LinkBusy) => Err(LinkBusy),
+        // What is due is looked up anew, and paid then.
+        Ok(OpenOutcome::LinkBusy | OpenOutcome::FeeDue) => Err(LinkBusy),
         // Perhaps it is recorded: then the resolver carries it out.
         Err(StoreError::Unknown(why)) => {
             tracing::error!(operation = %id, why, "the record of an operation is in doubt");
@@ -101,4 +88,61 @@ async fn open(
         }
         Err(error) => Ok(Err(Ended::before_record(error.into()))),
     }
+}
+
+/// An operation that charges nothing and whose time to be sent by a runner is over: the resolver
+/// carries it out.
+pub(crate) fn uncharged(
+    ids: &dyn Ids,
+    (org_id, link_id): (OrgId, LinkId),
+    kind: OperationKind,
+    request: Request,
+    now: Timestamp,
+    horizon_at: Timestamp,
+) -> Operation {
+    let id = OperationId(ids.next());
+    Operation {
+        id,
+        org_id,
+        group_id: id,
+        position: 0,
+        kind,
+        state: OperationState::Pending,
+        link_id,
+        activation_id: None,
+        plan_id: None,
+        amount: Money::ZERO,
+        debit_id: None,
+        key: None,
+        request,
+        failure: None,
+        cleanup: Cleanup::None,
+        epoch: 0,
+        attempts: 0,
+        deadline_at: now,
+        horizon_at,
+        created_at: now,
+        settled_at: None,
+    }
+}
+
+/// The suspension of a Link for a fee, to be recorded and carried out by the resolver from
+/// `due_at` on.
+pub(crate) fn suspending(
+    ids: &dyn Ids,
+    link: (OrgId, LinkId),
+    endpoint_id: &str,
+    because: Suspension,
+    now: Timestamp,
+    (due_at, horizon): (Timestamp, Duration),
+) -> Suspending {
+    let request = Request::UpdateLink {
+        endpoint_id: endpoint_id.to_owned(),
+        status: Some(LinkStatus::Suspended),
+        name: NameChange::Keep,
+        fee: None,
+    };
+    let kind = OperationKind::UpdateLink;
+    let operation = uncharged(ids, link, kind, request, now, due_at + horizon);
+    Suspending { operation, lease_until: due_at, because }
 }

@@ -99,7 +99,7 @@ pub(super) async fn try_remove(
                 result = reject(services, &operation, failure, gone).await;
                 break;
             }
-            Driven::Open => {
+            Driven::Open(_) => {
                 result = leave_open(services, &operation, gone).await;
                 break;
             }

@@ -2,6 +2,7 @@
 
 use super::drive::{Driven, Wanted, drive};
 use super::ending::{advance, leave_open, reject};
+use super::reactivate::reactivate;
 use super::{BUSY_PAUSE_MIN, LinkBusy, admit, open, wait_for_turn};
 use crate::link::Mode;
 use crate::model::{
@@ -55,10 +56,23 @@ pub(super) async fn try_update(
             Err(error) => return Ok(Ended::before_record(error.into())),
         }
     }
+    if let (Some(LinkStatus::Active), Some(permit)) = (update.status, &mut permit) {
+        match services.store.due_fee(caller.org, link.id).await {
+            Ok(None) => {}
+            Ok(Some(fee)) => {
+                let ended = reactivate(services, caller, update, link, fee, permit, until).await?;
+                services.links.changed(caller.org, link.id).await;
+                services.links.usage_changed(caller.org, link.id).await;
+                return Ok(ended);
+            }
+            Err(error) => return Ok(Ended::before_record(error.into())),
+        }
+    }
     let request = Request::UpdateLink {
         endpoint_id: link.endpoint_id.clone(),
         status: update.status,
         name: update.name.clone(),
+        fee: None,
     };
     let kind = OperationKind::UpdateLink;
     let operation = match open(services, caller, link.id, kind, None, request, until).await? {
@@ -76,7 +90,7 @@ pub(super) async fn try_update(
     let result = match driven {
         Driven::Done => finish_update(services, caller, &operation, update).await,
         Driven::Refused(failure) => reject(services, &operation, failure, Vec::new()).await,
-        Driven::Open => leave_open(services, &operation, Vec::new()).await,
+        Driven::Open(_) => leave_open(services, &operation, Vec::new()).await,
     };
     services.links.changed(caller.org, operation.link_id).await;
     services.links.usage_changed(caller.org, operation.link_id).await;

@@ -24,21 +24,7 @@ pub(super) async fn refund(
     failure: Failure,
     deadline: Deadline,
 ) -> OperationError {
-    let watched = orders.iter().any(|order| order.cleanup == Cleanup::Watching);
-    let until = deadline.commit_until(services);
-    let committed = finish::commit(services, first.org_id, Command::Refund(orders), until).await;
-    if watched {
-        services.resolver.wake();
-    }
-    match committed {
-        Commit::Done => OperationError::Failed { failure, removed: Vec::new() },
-        Commit::TakenOver => match finish::ended_elsewhere(services, first).await {
-            Some(Err(failure)) => OperationError::Failed { failure, removed: Vec::new() },
-            // It succeeded after all, which the key will answer; or it is not known yet.
-            Some(Ok(())) | None => OperationError::Unsettled,
-        },
-        Commit::Lost => OperationError::Unsettled,
-    }
+    finish::give_back(services, first, orders, failure, deadline.commit_until(services)).await
 }
 
 /// Refunds a group of which the item at `place` failed. Those before it landed and are undone,

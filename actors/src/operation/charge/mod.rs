@@ -2,27 +2,25 @@
 //!
 //! The order is the point: card, room at the operator, debit, call, settlement or refund, answer.
 
+mod card;
 mod ending;
 mod perform;
 
 use ending::{refund, refund_added, refund_order, settle_added, settle_created};
 use perform::perform;
 
-use crate::gateway::{NotAdmitted, Permit, SimPoolError};
+use crate::gateway::Permit;
 use crate::link::Mode;
 use crate::model::{
     ActivationId, Cleanup, EntryId, LinkId, LinkStatus, Operation, OperationId, OperationKind,
     OperationState, Plan, PlanId, Request,
 };
-use crate::operation::finish::{self};
+use crate::operation::finish::{self, CALL_TIME_MIN};
 use crate::operation::operator_calls::Landed;
 use crate::operation::{AddPlans, Caller, CreateLink, Ended, OperationError, Services, left};
-use crate::ports::{CallError, Guard};
+use crate::ports::Guard;
 use crate::wallet::{Command, CommandError, Debit};
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
-
-/// Another call to the operator is not begun with less time than this.
-const CALL_TIME_MIN: Duration = Duration::from_millis(50);
 
 /// One charged call and what is known of it.
 struct Item {
@@ -55,10 +53,10 @@ pub(super) async fn create_link(services: &Services, caller: Caller, create: Cre
         Err(error) => return Ended::before_record(error),
     };
     let id = OperationId(services.ids.next());
-    let patience = services.limits.patience;
-    let mut sim = match services.sims.claim(&plan.sponsor.id, id, patience).await {
+    let card = card::claim(services, &caller, create.iccid.as_deref(), &plan, id).await;
+    let mut sim = match card {
         Ok(sim) => sim,
-        Err(error) => return Ended::before_record(no_sim(error)),
+        Err(error) => return Ended::before_record(error),
     };
     let request = Request::CreateLink {
         name: create.name.clone(),
@@ -207,6 +205,7 @@ fn debit(
         iccid: Some(iccid),
         plan_name: Some(plan.name.clone()),
         description: format!("{what}: {}", plan.name),
+        sms: None,
     }
 }
 
@@ -233,30 +232,5 @@ async fn open(services: &Services, items: &[Item], deadline: Deadline) -> Result
         }
         Some(Err(error)) => error,
     };
-    Err(Ended::before_record(match refused {
-        CommandError::Refused(refused) => refused.into(),
-        CommandError::Guarded(_) => OperationError::KeyTaken,
-        CommandError::Overloaded => OperationError::Overloaded,
-        CommandError::NoWallet => OperationError::Database("no such wallet".to_owned()),
-        CommandError::Unavailable(why) => OperationError::Database(why),
-        CommandError::Lost => OperationError::Unsettled,
-    }))
-}
-
-fn no_sim(error: SimPoolError) -> OperationError {
-    match error {
-        SimPoolError::Store(error) => error.into(),
-        SimPoolError::NotAdmitted(error) => error.into(),
-        SimPoolError::Empty => {
-            tracing::error!("the operator has no free card left");
-            NotAdmitted::NoRoom.into()
-        }
-        SimPoolError::Operator(error) => {
-            tracing::warn!(?error, "the operator's free cards could not be listed");
-            match error {
-                CallError::Unauthorized => NotAdmitted::CredentialsRefused.into(),
-                _ => NotAdmitted::NoRoom.into(),
-            }
-        }
-    }
+    Err(Ended::before_record(finish::not_charged(refused)))
 }

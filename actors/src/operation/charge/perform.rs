@@ -1,10 +1,11 @@
 //! Has the operator do what was charged for, as [`step`] says: sends, reads back, takes another
 //! card.
 
-use super::{CALL_TIME_MIN, Deadline, Item};
+use super::{Deadline, Item};
 use crate::gateway::Permit;
-use crate::model::{Cleanup, Failure, Request};
+use crate::model::{Cleanup, Failure, Request, SimKind};
 use crate::operation::Services;
+use crate::operation::finish::CALL_TIME_MIN;
 use crate::operation::operator_calls::{self};
 use crate::operation::step::{self, CallKind, Event, Next, Phase, Progress, Seen};
 use crate::ports::{CallError, SimCard};
@@ -24,7 +25,11 @@ pub(super) async fn perform(
     permit: &mut Permit,
     deadline: Deadline,
 ) -> Result<(), (Failure, Cleanup)> {
-    let kind = if sim.is_some() { CallKind::Create } else { CallKind::Add };
+    let kind = match &sim {
+        Some(sim) if sim.kind == SimKind::Physical => CallKind::CreateOnCard,
+        Some(_) => CallKind::Create,
+        None => CallKind::Add,
+    };
     let mut progress = Progress::new(kind);
     let mut next = Next::Send;
     loop {
@@ -65,8 +70,10 @@ pub(super) async fn perform(
                 }
             }
         };
-        // In use by somebody else: it goes to nobody again, whatever comes next.
-        if progress.phase == Phase::ReadingBackSim
+        // In use by somebody else: it goes to nobody again, whatever comes next. A physical card
+        // stays its organization's.
+        if kind == CallKind::Create
+            && progress.phase == Phase::ReadingBackSim
             && event == Event::Absent
             && let Some(sim) = &sim
             && let Err(error) = services.store.retire_sim(&sim.iccid).await

@@ -1,4 +1,5 @@
-//! Changes that charge nothing and whose runner is gone: on to the wanted value.
+//! Changes whose runner is gone: on to the wanted value. One that was charged, a reactivation, is
+//! refunded where that is not reached by its horizon.
 
 use super::{CALL_TIMEOUT, PATIENCE, Resolver};
 use crate::model::{Answer, Failure, Operation, OperationState, Request};
@@ -8,18 +9,18 @@ use crate::ports::LinkChange;
 use std::num::NonZeroU32;
 
 impl Resolver {
-    /// A change that charges nothing, whose runner is gone: on to the wanted value.
+    /// A change whose runner is gone: on to the wanted value.
     pub(super) async fn carry_on(&self, operation: Operation) -> Result<(), OperationError> {
         let services = &*self.services;
         let until = services.clock.elapsed() + CALL_TIMEOUT;
         // What the runner has sent may land until then.
         let in_doubt = services.clock.now() < operation.horizon_at;
         let Ok(mut permit) = services.gateway.admit(NonZeroU32::MIN, PATIENCE).await else {
-            return self.later_or_manual(&operation).await;
+            return self.not_driven(operation).await;
         };
         let (org, link) = (operation.org_id, operation.link_id);
         let ended = match &operation.request {
-            Request::UpdateLink { endpoint_id, status, name } => {
+            Request::UpdateLink { endpoint_id, status, name, .. } => {
                 let driven = match status {
                     Some(status) => {
                         let wanted = Wanted::Status(endpoint_id, *status);
@@ -46,16 +47,28 @@ impl Resolver {
                 }
                 ended
             }
-            Request::CreateLink { .. } | Request::Topup { .. } => Ok(true),
+            Request::CreateLink { .. } | Request::Topup { .. } | Request::SendSms { .. } => {
+                Ok(true)
+            }
         };
         drop(permit);
         services.links.changed(org, link).await;
         services.links.usage_changed(org, link).await;
         match ended {
             Ok(true) => Ok(()),
-            Ok(false) => self.later_or_manual(&operation).await,
+            Ok(false) => self.not_driven(operation).await,
             Err(error) => Err(error),
         }
+    }
+
+    /// A change that the operator was not driven to yet: once more later; but what was charged is
+    /// given back at its horizon, and what may land of it all the same is undone.
+    async fn not_driven(&self, operation: Operation) -> Result<(), OperationError> {
+        let is_charged = operation.debit_id.is_some();
+        if is_charged && self.services.clock.now() >= operation.horizon_at {
+            return self.refund(vec![operation]).await;
+        }
+        self.later_or_manual(&operation).await
     }
 
     /// Stores how driving ended; whether the operation may go on.
@@ -74,12 +87,12 @@ impl Resolver {
                 change::close(services, operation, state, None, answer, change).await?;
                 Ok(true)
             }
-            Driven::Refused(failure @ Failure::ProviderError) => {
+            Driven::Refused(failure @ Failure::ProviderError) if operation.debit_id.is_none() => {
                 let (state, none) = (OperationState::Rejected, LinkChange::None);
                 change::close(services, operation, state, Some(failure), None, none).await?;
                 Ok(true)
             }
-            Driven::Refused(_) | Driven::Open => Ok(false),
+            Driven::Refused(_) | Driven::Open(_) => Ok(false),
         }
     }
 
@@ -124,7 +137,7 @@ impl Resolver {
                     })
                 })
             }
-            Request::CreateLink { .. } | Request::Topup { .. } => None,
+            Request::CreateLink { .. } | Request::Topup { .. } | Request::SendSms { .. } => None,
         })
     }
 }

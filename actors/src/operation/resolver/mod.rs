@@ -4,6 +4,7 @@
 
 mod carry_on;
 mod resume;
+mod suspend_again;
 mod tidy;
 
 use crate::model::{
@@ -11,9 +12,8 @@ use crate::model::{
 };
 use crate::operation::operator_calls::{self, Landed};
 use crate::operation::step::{READ_BACKS_MAX, Seen};
-use crate::operation::{OperationError, Services};
-use crate::ports::{Claimed, StoreError};
-use chrono::TimeDelta;
+use crate::operation::{OperationError, Services, schedule, sms};
+use crate::ports::{Claimed, Due, StoreError};
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet};
 
@@ -30,11 +30,6 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Pause before a read-back that failed is made again.
 const READ_BACK_PAUSE: Duration = Duration::from_millis(100);
-
-/// The first look and the longest pause between looks.
-const LOOK_AGAIN_MIN_S: i64 = 1;
-
-const LOOK_AGAIN_MAX_S: i64 = 30;
 
 /// An operation refunded after a crash is watched for at most this long: its horizon is over.
 const WATCH_AFTER_HORIZON: Duration = Duration::from_mins(1);
@@ -102,7 +97,7 @@ impl Resolver {
     async fn claim(&self, limit: i64) -> Result<Vec<Claimed>, StoreError> {
         let now = self.services.clock.now();
         let lease_until = now + self.services.limits.lease;
-        self.services.store.claim_due(now, lease_until, limit).await
+        self.services.store.claim_due(Due::Operations, now, lease_until, limit).await
     }
 
     fn spawn(&self, tasks: &mut JoinSet<()>, claimed: Vec<Claimed>) {
@@ -133,6 +128,13 @@ impl Resolver {
             }
             (OperationState::Pending, OperationKind::RemovePlan | OperationKind::UpdateLink) => {
                 self.carry_on(operation.clone()).await
+            }
+            // By hand only: the sender claims its own.
+            (OperationState::Pending, OperationKind::SendSms) => {
+                sms::hand_over(&self.services, &operation).await.map(|_| ())
+            }
+            (OperationState::Refunded, OperationKind::UpdateLink) => {
+                self.suspend_again(operation.clone()).await
             }
             (OperationState::Refunded, _) => self.tidy(operation.clone()).await,
             (OperationState::Succeeded | OperationState::Rejected, _) => {
@@ -201,11 +203,7 @@ impl Resolver {
         by: Option<Timestamp>,
     ) -> Result<(), OperationError> {
         let now = self.services.clock.now();
-        let due_at = by.map(|by| {
-            let doubled = LOOK_AGAIN_MIN_S << operation.attempts.clamp(0, 5);
-            let later = now + TimeDelta::seconds(doubled.min(LOOK_AGAIN_MAX_S));
-            if now < by { later.min(by) } else { later }
-        });
+        let due_at = by.map(|by| schedule::next_look(operation.attempts, now, by));
         let (org, id, epoch) = (operation.org_id, operation.id, operation.epoch);
         self.services.store.reschedule(org, id, epoch, cleanup, due_at).await?;
         Ok(())

@@ -86,7 +86,9 @@ impl Resolver {
                     .ok_or_else(|| broken("an operation without its activation"))?
                     .0
             }
-            Request::RemovePlans { .. } | Request::UpdateLink { .. } => return Ok(()),
+            Request::RemovePlans { .. } | Request::UpdateLink { .. } | Request::SendSms { .. } => {
+                return Ok(());
+            }
         };
         tracing::info!(operation = %first.id, "an interrupted operation took effect");
         self.commit(first, Command::Settle(settlements)).await
@@ -106,6 +108,7 @@ impl Resolver {
                 iccid: entry.iccid,
                 plan_name: entry.plan_name,
                 description: entry.description,
+                sms: None,
             };
             let failure = Failure::ProvisioningFailed;
             orders.push(finish::refund(services, debit, failure, Cleanup::Watching, now));

@@ -144,6 +144,17 @@ pub fn sim(n: usize) -> SimCard {
     }
 }
 
+/// A plastic card.
+pub fn physical(n: usize) -> SimCard {
+    SimCard {
+        iccid: format!("8911000000000{n:06}"),
+        kind: SimKind::Physical,
+        smdp_address: None,
+        matching_id: None,
+        ..sim(n)
+    }
+}
+
 fn session(number: usize) -> String {
     format!("session-{number}")
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use bappy_actors::model::{ProfileState, SimKind};
 use bappy_actors::ports::{
     AccessToken, CallError, CataloguePage, Connectivity, ConnectivityState, Endpoint,
-    EndpointStatus, NewEndpoint, Operator, PlanInstance, Refusal, Removal, SimCard,
+    EndpointStatus, NewEndpoint, Operator, PlanInstance, Refusal, Removal, SimCard, SmsReport,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -160,6 +160,49 @@ impl Operator for ScriptedOperator {
             })
         };
         self.call("op_connectivity", Some(token), timeout, look).await
+    }
+
+    async fn send_sms(
+        &self,
+        token: &AccessToken,
+        endpoint_id: &str,
+        text: &str,
+        reference: &str,
+        timeout: Duration,
+    ) -> Result<SmsReport, CallError> {
+        let (id, text) = (endpoint_id.to_owned(), text.to_owned());
+        let reference = reference.to_owned();
+        let send = move |state: &mut State| state.send_sms(&id, &text, &reference);
+        self.call("op_send_sms", Some(token), timeout, send).await
+    }
+
+    async fn find_sms(
+        &self,
+        token: &AccessToken,
+        endpoint_id: &str,
+        reference: &str,
+        timeout: Duration,
+    ) -> Result<Option<SmsReport>, CallError> {
+        let (id, reference) = (endpoint_id.to_owned(), reference.to_owned());
+        let find = move |state: &mut State| {
+            let ours = |m: &&super::state::Message| m.endpoint_id == id && m.reference == reference;
+            Ok(state.messages.iter().find(ours).map(|message| message.report.clone()))
+        };
+        self.call("op_find_sms", Some(token), timeout, find).await
+    }
+
+    async fn sms(
+        &self,
+        token: &AccessToken,
+        sms_id: &str,
+        timeout: Duration,
+    ) -> Result<Option<SmsReport>, CallError> {
+        let id = sms_id.to_owned();
+        let get = move |state: &mut State| {
+            let found = state.messages.iter().find(|message| message.report.sms_id == id);
+            Ok(found.map(|message| message.report.clone()))
+        };
+        self.call("op_sms", Some(token), timeout, get).await
     }
 
     async fn ping(&self, token: &AccessToken, timeout: Duration) -> Result<(), CallError> {

@@ -3,16 +3,26 @@
 use bappy_actors::model::Volume;
 use bappy_actors::ports::{
     CallError, Endpoint, EndpointStatus, InstanceState, PlanInstance, Refusal, Removal, SimCard,
+    SmsReport, SmsState,
 };
 use std::time::Duration;
 
 type Effect = Box<dyn Fn(&mut State) + Send>;
+
+/// A message as the operator holds it.
+pub struct Message {
+    pub endpoint_id: String,
+    pub reference: String,
+    pub text: String,
+    pub report: SmsReport,
+}
 
 /// What the operator holds.
 #[derive(Default)]
 pub struct State {
     pub endpoints: Vec<Endpoint>,
     pub sims: Vec<SimCard>,
+    pub messages: Vec<Message>,
     /// What took effect, in order: the call and the reference, or the id that it was about.
     pub journal: Vec<(&'static str, String)>,
     /// Effects that land when the test says so.
@@ -113,6 +123,24 @@ impl State {
         self.live(id)?.status = status;
         self.journal.push(("status", id.to_owned()));
         Ok(())
+    }
+
+    pub(super) fn send_sms(
+        &mut self,
+        id: &str,
+        text: &str,
+        reference: &str,
+    ) -> Result<SmsReport, CallError> {
+        self.live(id)?;
+        let report = SmsReport { sms_id: self.fresh("M"), state: SmsState::Accepted };
+        self.messages.push(Message {
+            endpoint_id: id.to_owned(),
+            reference: reference.to_owned(),
+            text: text.to_owned(),
+            report: report.clone(),
+        });
+        self.journal.push(("sms", reference.to_owned()));
+        Ok(report)
     }
 
     /// The plan instances that stand, by reference.

@@ -1,7 +1,9 @@
 //! The group commit: swap on version and fence, guards, all or nothing.
 
 use super::{Data, SimState, StoredOperation};
-use bappy_actors::model::{Money, Operation, OperationState, OrgId};
+use bappy_actors::model::{
+    ChargedFee, Money, Operation, OperationKind, OperationState, OrgId, SmsStatus,
+};
 use bappy_actors::ports::{Batch, Closing, CommitOutcome, Guard, Planned, StoreError};
 use chrono::TimeDelta;
 use std::collections::HashSet;
@@ -47,6 +49,26 @@ impl Data {
                 || self.key_holder(org, opened)
             {
                 return Some(Guard::KeyTaken);
+            }
+            let same_link = |other: &Operation| {
+                other.link_id == opened.link_id && super::operations::is_exclusive(other)
+            };
+            let pending = self.operations.values().map(|stored| &stored.operation);
+            let mut before = pending
+                .filter(|other| other.state == OperationState::Pending)
+                .chain(earlier.iter().flat_map(|item| &item.opened));
+            if super::operations::is_exclusive(opened) && before.any(same_link) {
+                return Some(Guard::LinkBusy);
+            }
+        }
+        for charged in &item.fees {
+            let same = |other: &ChargedFee| {
+                (other.fee.link_id, other.fee.month) == (charged.fee.link_id, charged.fee.month)
+            };
+            if earlier.iter().flat_map(|item| &item.fees).any(same)
+                || self.is_fee_taken(org, charged)
+            {
+                return Some(Guard::FeeTaken);
             }
         }
         for closed in &item.closed {
@@ -124,8 +146,11 @@ impl Data {
             let wallet = self.wallets.get_mut(&batch.org_id).unwrap();
             wallet.ledger.extend(item.entries);
             for operation in item.opened {
-                let lease_until = (operation.position == 0)
-                    .then(|| operation.deadline_at + TimeDelta::seconds(2));
+                let begins = match operation.kind {
+                    OperationKind::SendSms => operation.created_at,
+                    _ => operation.deadline_at + TimeDelta::seconds(2),
+                };
+                let lease_until = (operation.position == 0).then_some(begins);
                 let stored = StoredOperation { operation, lease_until, answer: None };
                 self.operations.insert(stored.operation.id, stored);
             }
@@ -137,6 +162,19 @@ impl Data {
                     *state = SimState::Used;
                 }
                 self.links.insert(link.id, (batch.org_id, link));
+            }
+            for sms in item.sms {
+                self.sms.insert(sms.id, (batch.org_id, sms));
+            }
+            for id in item.sms_failed {
+                let (_, sms) = self.sms.get_mut(&id).unwrap();
+                (sms.status, sms.updated_at) = (SmsStatus::Failed, batch.at);
+            }
+            for (link, entry) in item.fees_returned {
+                self.return_fee(batch.org_id, link, entry);
+            }
+            for charged in &item.fees {
+                self.charge_fee(batch.org_id, charged);
             }
             for activation in item.activations {
                 let link_id = activation.link_id;

@@ -1,15 +1,19 @@
 //! An in-memory database: one mutex, the same guards as the real ones.
 
 mod commit;
+mod fees;
 mod links;
 mod operations;
 mod port;
 mod sims;
+mod sms;
+
+pub use fees::FeeRow;
 
 use super::script::{Fault, Script};
 use bappy_actors::model::{
     Activation, ActivationId, Answer, Currency, LedgerEntry, Link, LinkId, Operation, OperationId,
-    OrgId, Plan, PlanId, Timestamp,
+    OrgId, Plan, PlanId, Sms, Timestamp,
 };
 use bappy_actors::ports::{
     Batch, ConnectivityReading, SimCard, StoreError, UsageReading, WalletRow,
@@ -45,7 +49,11 @@ pub struct Data {
     pub links: BTreeMap<LinkId, (OrgId, Link)>,
     pub activations: BTreeMap<ActivationId, (OrgId, Activation)>,
     pub sims: BTreeMap<String, (SimCard, SimState)>,
+    /// The physical cards among them, by whose stock they are in.
+    pub stock: BTreeMap<String, OrgId>,
     pub plans: BTreeMap<PlanId, Plan>,
+    pub sms: BTreeMap<OperationId, (OrgId, Sms)>,
+    pub fees: Vec<FeeRow>,
     pub readings: Vec<(LinkId, UsageReading)>,
     pub whereabouts: BTreeMap<LinkId, ConnectivityReading>,
     /// Commands in each batch that was committed, or tried.

@@ -5,9 +5,9 @@ use bappy_actors::model::{
     ActivationStatus, Cleanup, LinkId, Operation, OperationId, OperationKind, OperationState,
     OrgId, Request, Timestamp,
 };
-use bappy_actors::ports::{Claimed, Closing, LinkChange, OpenOutcome};
+use bappy_actors::ports::{Claimed, Closing, Due, LinkChange, OpenOutcome};
 
-fn is_exclusive(operation: &Operation) -> bool {
+pub fn is_exclusive(operation: &Operation) -> bool {
     matches!(operation.kind, OperationKind::RemovePlan | OperationKind::UpdateLink)
 }
 
@@ -23,6 +23,9 @@ impl Data {
         });
         if busy {
             return OpenOutcome::LinkBusy;
+        }
+        if self.is_unpaid(&operation) {
+            return OpenOutcome::FeeDue;
         }
         let stored = StoredOperation { operation, lease_until: Some(lease_until), answer: None };
         self.operations.insert(stored.operation.id, stored);
@@ -84,13 +87,28 @@ impl Data {
         let Some(stored) = self.held(org, id, epoch) else { return false };
         stored.operation.cleanup = cleanup;
         stored.lease_until = due_at;
+        if cleanup == Cleanup::Done {
+            self.end_claims(id);
+        }
         true
     }
 
-    pub fn claim_due(&mut self, now: Timestamp, until: Timestamp, limit: i64) -> Vec<Claimed> {
+    pub fn claim_due(
+        &mut self,
+        which: Due,
+        now: Timestamp,
+        until: Timestamp,
+        limit: i64,
+    ) -> Vec<Claimed> {
+        let wanted = |operation: &Operation| match (operation.kind, operation.state) {
+            (OperationKind::SendSms, OperationState::Pending) => which == Due::SmsToSend,
+            (OperationKind::SendSms, _) => which == Due::SmsUnderWay,
+            _ => which == Due::Operations,
+        };
         let mut due: Vec<_> = self
             .operations
             .values()
+            .filter(|stored| wanted(&stored.operation))
             .filter_map(|stored| Some((stored.lease_until?, stored.operation.id)))
             .filter(|(at, _)| *at <= now)
             .collect();

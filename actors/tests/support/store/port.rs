@@ -4,12 +4,14 @@ use super::super::script::Fault;
 use super::MemoryStore;
 use async_trait::async_trait;
 use bappy_actors::model::{
-    Activation, ActivationId, Cleanup, Currency, EntryId, LedgerEntry, Link, LinkId, LinkSnapshot,
-    Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Timestamp,
+    Activation, ActivationId, Cleanup, Currency, EntryId, LedgerEntry, Link, LinkFee, LinkId,
+    LinkSnapshot, Month, Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Sms,
+    SmsStatus, Timestamp,
 };
 use bappy_actors::ports::{
-    Batch, Claimed, Closing, CommitOutcome, ConnectivityReading, LinkChange, OpenOutcome, SimCard,
-    Store, StoreError, UsageReading, WalletRow,
+    Batch, Claimed, Closing, CommitOutcome, ConnectivityReading, Due, LinkChange, OpenOutcome,
+    SimCard, SmsReport, StockClaim, Store, StoreError, Suspending, SuspensionOutcome, UsageReading,
+    WalletRow,
 };
 
 type Done<T> = Result<T, StoreError>;
@@ -84,8 +86,14 @@ impl Store for MemoryStore {
         self.call("rewrite_request", |data| Ok(data.rewrite(org, id, epoch, &request))).await
     }
 
-    async fn claim_due(&self, now: Timestamp, until: Timestamp, limit: i64) -> Done<Vec<Claimed>> {
-        self.call("claim_due", |data| Ok(data.claim_due(now, until, limit))).await
+    async fn claim_due(
+        &self,
+        which: Due,
+        now: Timestamp,
+        until: Timestamp,
+        limit: i64,
+    ) -> Done<Vec<Claimed>> {
+        self.call("claim_due", |data| Ok(data.claim_due(which, now, until, limit))).await
     }
 
     async fn claim_operation(
@@ -108,6 +116,31 @@ impl Store for MemoryStore {
         self.call("reschedule", |data| Ok(data.reschedule(org, id, epoch, cleanup, due_at))).await
     }
 
+    async fn due_fee(&self, org: OrgId, link: LinkId) -> Done<Option<LinkFee>> {
+        self.call("due_fee", |data| Ok(data.due_fee(org, link))).await
+    }
+
+    async fn is_fee_charged(
+        &self,
+        org: OrgId,
+        link: LinkId,
+        month: Month,
+        entry: EntryId,
+    ) -> Done<bool> {
+        self.call("is_fee_charged", |data| Ok(data.is_fee_charged(org, link, month, entry))).await
+    }
+
+    async fn open_suspensions(
+        &self,
+        org: OrgId,
+        suspensions: Vec<Suspending>,
+    ) -> Done<Vec<SuspensionOutcome>> {
+        self.call("open_suspensions", |data| {
+            Ok(suspensions.iter().map(|one| data.suspend(org, one.clone())).collect())
+        })
+        .await
+    }
+
     async fn claim_sim(
         &self,
         sponsor_id: &str,
@@ -116,6 +149,21 @@ impl Store for MemoryStore {
         at: Timestamp,
     ) -> Done<Option<SimCard>> {
         self.call("claim_sim", |data| Ok(data.claim_sim(sponsor_id, kind, operation, at))).await
+    }
+
+    async fn claim_stock_sim(
+        &self,
+        org: OrgId,
+        iccid: &str,
+        sponsor_id: &str,
+        operation: OperationId,
+        at: Timestamp,
+        stale: Timestamp,
+    ) -> Done<StockClaim> {
+        self.call("claim_stock_sim", |data| {
+            Ok(data.claim_stock_sim(org, (iccid, sponsor_id), operation, at, stale))
+        })
+        .await
     }
 
     async fn release_sim(&self, iccid: &str, operation: OperationId) -> Done<()> {
@@ -230,6 +278,43 @@ impl Store for MemoryStore {
 
     async fn plan(&self, id: PlanId) -> Done<Option<Plan>> {
         self.call("plan", |data| Ok(data.plans.get(&id).cloned())).await
+    }
+
+    async fn sms(&self, org: OrgId, id: OperationId) -> Done<Option<Sms>> {
+        self.call("sms", |data| {
+            let found = data.sms.get(&id).filter(|(owner, _)| *owner == org);
+            Ok(found.map(|(_, sms)| sms.clone()))
+        })
+        .await
+    }
+
+    async fn sms_handed_over(
+        &self,
+        org: OrgId,
+        id: OperationId,
+        epoch: i64,
+        report: SmsReport,
+        due_at: Option<Timestamp>,
+        at: Timestamp,
+    ) -> Done<bool> {
+        self.call("sms_handed_over", |data| {
+            Ok(data.sms_handed_over(org, id, epoch, report.clone(), due_at, at))
+        })
+        .await
+    }
+
+    async fn sms_ended(
+        &self,
+        _: OrgId,
+        id: OperationId,
+        status: SmsStatus,
+        at: Timestamp,
+    ) -> Done<()> {
+        self.call("sms_ended", |data| {
+            data.sms_ended(id, status, at);
+            Ok(())
+        })
+        .await
     }
 
     async fn debit_of(

@@ -1,8 +1,8 @@
 //! Cards: each given to one operation.
 
 use super::{Data, SimState};
-use bappy_actors::model::{OperationId, SimKind, Timestamp};
-use bappy_actors::ports::SimCard;
+use bappy_actors::model::{Cleanup, OperationId, OperationState, OrgId, SimKind, Timestamp};
+use bappy_actors::ports::{SimCard, StockClaim};
 
 impl Data {
     pub fn claim_sim(
@@ -17,6 +17,55 @@ impl Data {
         })?;
         *state = SimState::Claimed(operation, at);
         Some(card.clone())
+    }
+
+    pub fn claim_stock_sim(
+        &mut self,
+        org: OrgId,
+        (iccid, sponsor): (&str, &str),
+        operation: OperationId,
+        at: Timestamp,
+        stale: Timestamp,
+    ) -> StockClaim {
+        if self.stock.get(iccid) != Some(&org) {
+            return StockClaim::NotInStock;
+        }
+        let over = |by: &OperationId, claimed: Timestamp| match self.operations.get(by) {
+            Some(stored) => {
+                stored.operation.state == OperationState::Refunded
+                    && matches!(stored.operation.cleanup, Cleanup::None | Cleanup::Done)
+            }
+            None => claimed < stale,
+        };
+        let claim = &self.sims[iccid].1;
+        let is_free = match claim {
+            SimState::Free => true,
+            SimState::Claimed(by, claimed) => over(by, *claimed),
+            SimState::Used | SimState::Retired => false,
+        };
+        let holder = match claim {
+            SimState::Claimed(by, _) => Some(*by),
+            _ => None,
+        };
+        let (card, stored) = self.sims.get_mut(iccid).unwrap();
+        if !is_free {
+            return StockClaim::InUse(holder);
+        }
+        if card.sponsor_id != sponsor {
+            return StockClaim::OtherSponsor;
+        }
+        *stored = SimState::Claimed(operation, at);
+        StockClaim::Claimed(card.clone())
+    }
+
+    /// Once an operation's cleanup is done, its cards are written off, or go back into the stock.
+    pub fn end_claims(&mut self, operation: OperationId) {
+        for (iccid, (_, state)) in &mut self.sims {
+            if matches!(state, SimState::Claimed(by, _) if *by == operation) {
+                let in_stock = self.stock.contains_key(iccid);
+                *state = if in_stock { SimState::Free } else { SimState::Retired };
+            }
+        }
     }
 
     pub fn release_sim(&mut self, iccid: &str, operation: OperationId) {
@@ -39,6 +88,11 @@ impl Data {
             self.sims.entry(sim.iccid.clone()).or_insert((sim, SimState::Free));
         }
         u64::try_from(self.sims.len() - before).unwrap()
+    }
+
+    pub fn add_stock(&mut self, org: OrgId, card: SimCard) {
+        self.stock.insert(card.iccid.clone(), org);
+        self.add_sims(vec![card]);
     }
 
     pub fn last_sim(&self, sponsor: &str, kind: SimKind) -> Option<String> {

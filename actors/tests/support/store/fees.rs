@@ -1,0 +1,98 @@
+//! Monthly fees: what is due, and the suspensions for it.
+
+use super::{Data, StoredOperation};
+use bappy_actors::model::{
+    ChargedFee, EntryId, LinkFee, LinkId, LinkStatus, Money, Month, Operation, OrgId, Request,
+};
+use bappy_actors::ports::{OpenOutcome, Suspending, Suspension, SuspensionOutcome};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeeState {
+    Charged,
+    Due,
+    Paid,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct FeeRow {
+    pub org: OrgId,
+    pub fee: LinkFee,
+    pub state: FeeState,
+    pub entry: Option<EntryId>,
+}
+
+impl Data {
+    fn fees_of(&self, org: OrgId, link: LinkId) -> impl Iterator<Item = &FeeRow> {
+        self.fees.iter().filter(move |row| row.org == org && row.fee.link_id == link)
+    }
+
+    pub fn due_fee(&self, org: OrgId, link: LinkId) -> Option<LinkFee> {
+        let paid = |month: Month| {
+            self.fees_of(org, link).any(|r| r.fee.month == month && r.state == FeeState::Paid)
+        };
+        let mut due = self.fees_of(org, link).filter(|row| row.state == FeeState::Due);
+        due.find(|row| !paid(row.fee.month)).map(|row| row.fee)
+    }
+
+    pub fn is_fee_charged(&self, org: OrgId, link: LinkId, month: Month, entry: EntryId) -> bool {
+        self.fees_of(org, link).any(|r| r.fee.month == month && r.entry == Some(entry))
+    }
+
+    pub fn is_fee_taken(&self, org: OrgId, charged: &ChargedFee) -> bool {
+        self.fees_of(org, charged.fee.link_id).any(|row| {
+            row.fee.month == charged.fee.month && (row.state == FeeState::Paid) == charged.was_due
+        })
+    }
+
+    pub fn charge_fee(&mut self, org: OrgId, charged: &ChargedFee) {
+        let state = if charged.was_due { FeeState::Paid } else { FeeState::Charged };
+        let entry = Some(charged.entry_id);
+        self.fees.push(FeeRow { org, fee: charged.fee, state, entry });
+    }
+
+    pub fn return_fee(&mut self, org: OrgId, link: LinkId, entry: EntryId) {
+        self.fees
+            .retain(|row| row.org != org || row.fee.link_id != link || row.entry != Some(entry));
+    }
+
+    /// A fee falls due, and nothing suspends its Link: for a test to prepare.
+    pub fn fall_due(&mut self, org: OrgId, link: LinkId, month: &str, amount: Money) {
+        let fee = LinkFee { link_id: link, month: month.parse().unwrap(), amount };
+        self.fees.push(FeeRow { org, fee, state: FeeState::Due, entry: None });
+    }
+
+    /// Whether an operation reactivates a Link of which a fee is due, and pays none.
+    pub fn is_unpaid(&self, operation: &Operation) -> bool {
+        let reactivates = matches!(
+            operation.request,
+            Request::UpdateLink { status: Some(LinkStatus::Active), .. }
+        );
+        reactivates && self.due_fee(operation.org_id, operation.link_id).is_some()
+    }
+
+    pub fn suspend(&mut self, org: OrgId, suspending: Suspending) -> SuspensionOutcome {
+        let Suspending { operation, lease_until, because } = suspending;
+        let (id, link) = (operation.id, operation.link_id);
+        if self.open(operation, lease_until) == OpenOutcome::LinkBusy {
+            return SuspensionOutcome::LinkBusy;
+        }
+        let is_due = self.due_fee(org, link).is_some();
+        let is_founded = match because {
+            _ if self.links[&link].1.status == LinkStatus::Inactive => false,
+            Suspension::Owing => is_due && self.links[&link].1.status == LinkStatus::Active,
+            Suspension::Off => self.links[&link].1.status == LinkStatus::Suspended,
+            Suspension::FallsDue(fee) => {
+                let is_new = self.fees_of(org, link).all(|row| row.fee.month != fee.month);
+                if is_new && !is_due {
+                    self.fees.push(FeeRow { org, fee, state: FeeState::Due, entry: None });
+                }
+                is_new && !is_due
+            }
+        };
+        if !is_founded {
+            let _: Option<StoredOperation> = self.operations.remove(&id);
+            return SuspensionOutcome::Unfounded;
+        }
+        SuspensionOutcome::Opened
+    }
+}

@@ -1,0 +1,13 @@
+//! SMS: sent to Links, and listed.
+
+mod create;
+mod list;
+mod view;
+
+use super::fallback::resource;
+use actix_web::web;
+
+/// Declares the routes.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config.service(resource("/sms").get(list::list).post(create::create));
+}

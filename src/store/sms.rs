@@ -1,0 +1,243 @@
+//! SMS: read for the sender and for partners, and ended once they are handed over.
+//!
+//! They are queued in `ledger`, with their debit, and fail there, with its refund.
+//!
+//! **Invariant:** a message that is `sent`, or ended after that, is one whose operation succeeded;
+//! one that was refunded is `failed` and has no id at the operator.
+
+use super::page::{Part, Window};
+use super::{DbError, Text, Time, Tx, operations};
+use bappy_actors::model::{
+    Cleanup, LinkId, Money, OperationId, OperationState, OrgId, Sms, SmsStatus, SmsText, Timestamp,
+};
+use bappy_actors::ports::{Closing, SmsReport, SmsState};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+/// Columns of [`Row`].
+macro_rules! columns {
+    () => {
+        "id, link_id, iccid, message, status, amount, operator_sms_id, created_at, sent_at,
+         updated_at"
+    };
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    link_id: Uuid,
+    iccid: String,
+    message: String,
+    status: String,
+    amount: i64,
+    operator_sms_id: Option<String>,
+    created_at: Time,
+    sent_at: Option<Time>,
+    updated_at: Time,
+}
+
+impl TryFrom<Row> for Sms {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        Ok(Self {
+            id: OperationId(row.id),
+            link_id: LinkId(row.link_id),
+            iccid: row.iccid,
+            message: SmsText::new(row.message),
+            status: SmsStatus::from_word(&row.status)?,
+            amount: Money::from_micros(row.amount),
+            operator_sms_id: row.operator_sms_id,
+            created_at: row.created_at.into(),
+            sent_at: row.sent_at.map(Into::into),
+            updated_at: row.updated_at.into(),
+        })
+    }
+}
+
+/// An SMS.
+pub async fn get(tx: &mut Tx, org: OrgId, id: OperationId) -> Result<Option<Sms>, DbError> {
+    let row = opt!(
+        tx,
+        Row,
+        concat!("SELECT ", columns!(), " FROM sms WHERE org_id = $1 AND id = $2"),
+        org.0,
+        id.0
+    )?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Which SMS are wanted; what is none does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SmsFilter {
+    /// To this Link.
+    pub link: Option<LinkId>,
+    /// In this state.
+    pub status: Option<SmsStatus>,
+}
+
+/// An organization's SMS, newest first. The total of all is the wallet's maintained counter; of
+/// those delivered it is what the others leave of that, for they are few.
+pub async fn list(
+    tx: &mut Tx,
+    org: OrgId,
+    filter: &SmsFilter,
+    window: &Window<OperationId>,
+) -> Result<Part<Sms, OperationId>, DbError> {
+    let total = match filter {
+        SmsFilter { link: None, status: None } => all_of(tx, org).await?,
+        SmsFilter { link: None, status: Some(SmsStatus::Delivered) } => {
+            let sql = "SELECT COUNT(*) FROM sms
+                WHERE org_id = $1 AND status IN ('queued', 'sent', 'failed')";
+            all_of(tx, org).await? - one!(tx, (i64,), sql, org.0)?.0
+        }
+        _ => {
+            let condition = condition(filter);
+            let sql = format!("SELECT COUNT(*) FROM sms WHERE org_id = $1{condition}");
+            let (link, status) = arguments(filter);
+            one!(tx, (i64,), AssertSqlSafe(sql), org.0, link, status)?.0
+        }
+    };
+    let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
+    let condition = condition(filter);
+    let past = if window.after().is_some() { " AND id < $4" } else { "" };
+    let order = if walk.backwards { "id" } else { "id DESC" };
+    let columns = columns!();
+    let (link, status) = arguments(filter);
+    let rows = all!(
+        tx,
+        Row,
+        AssertSqlSafe(format!(
+            "SELECT {columns} FROM sms WHERE org_id = $1{condition}{past}
+             ORDER BY {order} LIMIT $5 OFFSET $6"
+        )),
+        org.0,
+        link,
+        status,
+        window.after().map(|id| id.0),
+        walk.limit,
+        walk.offset
+    )?;
+    let rows = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<Sms>, _>>()?;
+    Ok(window.part(rows, walk, total, |sms| sms.id))
+}
+
+async fn all_of(tx: &mut Tx, org: OrgId) -> Result<i64, DbError> {
+    let sql = "SELECT sms_total FROM wallets WHERE org_id = $1";
+    Ok(opt!(tx, (i64,), sql, org.0)?.map_or(0, |(total,)| total))
+}
+
+fn condition(filter: &SmsFilter) -> String {
+    let parts = [
+        (filter.link.is_some(), " AND link_id = $2"),
+        (filter.status.is_some(), " AND status = $3"),
+    ];
+    parts.iter().filter(|(wanted, _)| *wanted).map(|(_, sql)| *sql).collect()
+}
+
+fn arguments(filter: &SmsFilter) -> (Option<Uuid>, Option<&'static str>) {
+    (filter.link.map(|link| link.0), filter.status.map(|status| status.word()))
+}
+
+/// Inserts an SMS that is queued; its wallet counts it.
+pub async fn insert(tx: &mut Tx, org: OrgId, sms: &Sms) -> Result<(), DbError> {
+    exec!(
+        tx,
+        "INSERT INTO sms (org_id, id, link_id, iccid, message, status, amount, operator_sms_id,
+             created_at, sent_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        org.0,
+        sms.id.0,
+        sms.link_id.0,
+        sms.iccid.as_str(),
+        sms.message.as_str(),
+        sms.status.word(),
+        sms.amount.micros(),
+        sms.operator_sms_id.as_deref(),
+        Time::from(sms.created_at),
+        sms.sent_at.map(Time::from),
+        Time::from(sms.updated_at)
+    )?;
+    Ok(())
+}
+
+/// Marks an SMS that was never handed over as failed, beside the end of its operation.
+pub async fn fail(tx: &mut Tx, org: OrgId, id: OperationId, at: Timestamp) -> Result<(), DbError> {
+    exec!(
+        tx,
+        "UPDATE sms SET status = 'failed', updated_at = $3 WHERE org_id = $1 AND id = $2",
+        org.0,
+        id.0,
+        Time::from(at)
+    )?;
+    Ok(())
+}
+
+/// Ends the operation of a queued SMS well: the operator has taken it, and is asked after it at
+/// `due_at`; `false` where its epoch has moved on or it has ended.
+pub async fn handed_over(
+    tx: &mut Tx,
+    org: OrgId,
+    id: OperationId,
+    epoch: i64,
+    report: &SmsReport,
+    due_at: Option<Timestamp>,
+    at: Timestamp,
+) -> Result<bool, DbError> {
+    let closing = Closing {
+        operation_id: id,
+        epoch,
+        state: OperationState::Succeeded,
+        failure: None,
+        cleanup: Cleanup::None,
+        lease_until: due_at,
+        answer: None,
+    };
+    if !operations::end(tx, org, &closing, at).await? {
+        return Ok(false);
+    }
+    let status = match report.state {
+        SmsState::Accepted => SmsStatus::Sent,
+        SmsState::Delivered => SmsStatus::Delivered,
+        SmsState::Failed => SmsStatus::Failed,
+    };
+    exec!(
+        tx,
+        "UPDATE sms SET status = $3, operator_sms_id = $4, sent_at = $5, updated_at = $5
+         WHERE org_id = $1 AND id = $2",
+        org.0,
+        id.0,
+        status.word(),
+        report.sms_id.as_str(),
+        Time::from(at)
+    )?;
+    Ok(true)
+}
+
+/// Ends an SMS that the operator has taken; nothing asks after it any more.
+pub async fn ended(
+    tx: &mut Tx,
+    org: OrgId,
+    id: OperationId,
+    status: SmsStatus,
+    at: Timestamp,
+) -> Result<(), DbError> {
+    // The operation first, as everywhere.
+    exec!(
+        tx,
+        "UPDATE operations SET lease_until = NULL
+         WHERE org_id = $1 AND id = $2 AND kind = 'send_sms' AND state = 'succeeded'",
+        org.0,
+        id.0
+    )?;
+    exec!(
+        tx,
+        "UPDATE sms SET status = $3, updated_at = $4
+         WHERE org_id = $1 AND id = $2 AND status = 'sent'",
+        org.0,
+        id.0,
+        status.word(),
+        Time::from(at)
+    )?;
+    Ok(())
+}
