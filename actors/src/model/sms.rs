@@ -30,6 +30,7 @@ impl fmt::Debug for SmsText {
 /// Where a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum SmsStatus {
     /// Charged, and not known to be with the operator.
     Queued,

@@ -30,6 +30,8 @@ pub struct NewLink {
     /// Your name for it.
     #[schema(max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     name: Option<String>,
+    /// A physical SIM of your stock; absent: a new eSIM.
+    #[schema(pattern = "^[0-9]{19,20}$")]
     iccid: Option<String>,
 }
 
@@ -69,7 +71,8 @@ pub(super) fn validate_name(name: Option<&str>, errors: &mut FieldErrors) {
     responses(
         (status = 201, description = "The new Link, with what it cost.", body = CreatedLinkView),
         (status = 402, description = "INSUFFICIENT_BALANCE"),
-        (status = 404, description = "PLAN_NOT_FOUND"),
+        (status = 404, description = "PLAN_NOT_FOUND NOT_FOUND"),
+        (status = 422, description = "INVALID_STATE INVALID_PLAN"),
         (status = 500, description = "CONFIG_ERROR"),
         (status = 502, description = "PROVISIONING_ERROR PROVISIONING_FAILED"),
         (status = 503, description = "PROVIDER_UNAVAILABLE"),

@@ -54,7 +54,8 @@ impl Validate for LinkChanges {
 /// Change a Link
 ///
 /// Suspends it, reactivates it, or renames it. A change of status is carried out at the provider
-/// before it is answered.
+/// before it is answered. Reactivating a Link that was suspended for a fee charges the fee that is
+/// due.
 #[utoipa::path(
     put,
     path = "/links/{identifier}",
@@ -64,6 +65,7 @@ impl Validate for LinkChanges {
     request_body = LinkChanges,
     responses(
         (status = 200, description = "The Link as it is now.", body = LinkView),
+        (status = 402, description = "INSUFFICIENT_BALANCE"),
         (status = 404, description = "NOT_FOUND"),
         (status = 422, description = "INVALID_STATUS_CHANGE"),
         (status = 500, description = "CONFIG_ERROR"),

@@ -31,8 +31,10 @@ static FILES: &[(&str, &str)] = &files![
     "listOperators",
     "listPlans",
     "listRegions",
+    "listSms",
     "listTopUpPlans",
     "listTransactions",
+    "sendSms",
     "topUpLink",
     "updateLink",
 ];

@@ -41,7 +41,7 @@ pub use errors::ErrorCode;
 pub use serve::{Served, configure};
 pub use settings::Settings;
 
-use super::{info, links, operations, organization, plans, service, transactions};
+use super::{info, links, operations, organization, plans, service, sms, transactions};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use utoipa::OpenApi;
@@ -52,6 +52,7 @@ fn resources() -> Vec<Part> {
     vec![
         links::Documented::openapi(),
         plans::Documented::openapi(),
+        sms::Documented::openapi(),
         organization::Documented::openapi(),
         transactions::Documented::openapi(),
         operations::Documented::openapi(),

@@ -13,7 +13,7 @@ const PREFIX: &str = "#/components/schemas/";
 /// What utoipa names a page of something.
 const PAGE_OF: &str = "Page_";
 /// Enumerations of the core: their names there, those for partners, and what they say to them.
-const ENUMERATIONS: [(&str, &str, &str); 11] = [
+const ENUMERATIONS: [(&str, &str, &str); 12] = [
     (
         "ConnectivityState",
         "ConnectivityStatus",
@@ -49,6 +49,11 @@ const ENUMERATIONS: [(&str, &str, &str); 11] = [
         "EsimProfileState",
         "From `released` (ready to be downloaded) to `enabled` (in use on a device); `deleted` \
          was removed from the device.",
+    ),
+    (
+        "SmsStatus",
+        "SmsStatus",
+        "`queued`, then `sent` to the network, and `delivered`; or `failed`, and refunded.",
     ),
     ("SimKind", "LinkType", "What kind of card it is."),
     (

@@ -17,15 +17,22 @@ use actix_web::{HttpRequest, web};
 use bappy_actors::model::{Answer, SmsText};
 use bappy_actors::operation::SendSms;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 /// The contract's bound, in Unicode scalar values.
 const MESSAGE_CHARACTERS_MAX: usize = 80;
 
-/// The body.
-#[derive(Deserialize)]
+/// A message to be sent.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSms {
+    /// The Link's id or the ICCID of its card.
     link_id: String,
+    #[schema(
+        min_length = 1,
+        max_length = 80,
+        pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
+    )]
     message: String,
 }
 
@@ -43,6 +50,26 @@ impl Validate for NewSms {
     }
 }
 
+/// Send an SMS
+///
+/// Charges your wallet and queues the message. Where it finally cannot be delivered to the
+/// network, its status becomes `failed` and the charge is given back.
+#[utoipa::path(
+    post,
+    path = "/sms",
+    operation_id = "sendSms",
+    tag = "SMS",
+    params(OptionalKey),
+    request_body = NewSms,
+    responses(
+        (status = 202, description = "The message, queued.", body = SmsView),
+        (status = 402, description = "INSUFFICIENT_BALANCE"),
+        (status = 404, description = "NOT_FOUND"),
+        (status = 422, description = "INVALID_STATE"),
+        (status = 500, description = "CONFIG_ERROR"),
+        (status = 503, description = "PROVIDER_UNAVAILABLE"),
+    ),
+)]
 pub(super) async fn create(
     Tenant(organization): Tenant,
     api: web::Data<Api>,

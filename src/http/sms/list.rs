@@ -16,14 +16,31 @@ use bappy_actors::model::{OperationId, SmsStatus};
 use serde::Deserialize;
 
 /// The filters.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
+    /// To this Link: its id or its ICCID.
+    #[param(pattern = r"^[^\u0000]*$")]
     link_id: Option<String>,
     status: Option<SmsStatus>,
 }
 
 impl Validate for Filter {}
 
+/// List SMS
+///
+/// Newest first.
+#[utoipa::path(
+    get,
+    path = "/sms",
+    operation_id = "listSms",
+    tag = "SMS",
+    params(PageRequest, Filter),
+    responses(
+        (status = 200, description = "A page of messages.", body = Page<SmsView>),
+        (status = 404, description = "NOT_FOUND"),
+    ),
+)]
 pub(super) async fn list(
     Tenant(organization): Tenant,
     api: web::Data<Api>,

@@ -6,6 +6,12 @@ mod view;
 
 use super::fallback::resource;
 use actix_web::web;
+use utoipa::OpenApi;
+
+/// The routes in the `OpenAPI` document.
+#[derive(OpenApi)]
+#[openapi(paths(create::create, list::list))]
+pub struct Documented;
 
 /// Declares the routes.
 pub fn configure(config: &mut web::ServiceConfig) {

@@ -5,15 +5,20 @@ use bappy_actors::model::{
     Currency, LinkId, Money, OperationId, Sms, SmsStatus, SmsText, Timestamp,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// An SMS.
-#[derive(Debug, Serialize)]
+/// A text message to a Link.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Sms)]
 pub struct SmsView {
     id: OperationId,
     link_id: LinkId,
+    #[schema(pattern = "^[0-9]{19,20}$", example = "8988247000000000019")]
     iccid: String,
+    #[schema(value_type = String, example = "Your data is nearly used up.")]
     message: SmsText,
     status: SmsStatus,
+    /// What your wallet was charged; given back where the status is `failed`.
     amount_charged: Money,
     currency: Currency,
     #[serde(serialize_with = "show::at")]
