@@ -69,7 +69,7 @@ impl Validate for LinkChanges {
         (status = 404, description = "NOT_FOUND"),
         (status = 422, description = "INVALID_STATUS_CHANGE"),
         (status = 500, description = "CONFIG_ERROR"),
-        (status = 502, description = "PROVIDER_ERROR"),
+        (status = 502, description = "PROVIDER_ERROR PROVISIONING_ERROR PROVISIONING_FAILED"),
         (status = 503, description = "PROVIDER_UNAVAILABLE"),
     ),
 )]
