@@ -1,5 +1,6 @@
 //! A server of its own for each test, and the client that talks to it.
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -153,7 +154,9 @@ pub fn assert_error_envelope(json: &Value, code: &str) {
     assert!(json["error"]["message"].as_str().is_some_and(|text| !text.is_empty()));
     assert!(json["error"]["details"].is_object());
     assert_eq!(json["meta"]["timestamp"], NOW);
-    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let keys = |value: &Value| {
+        Vec::from_iter(value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>())
+    };
     assert_eq!(keys(json), ["error", "meta", "success"]);
     assert_eq!(keys(&json["error"]), ["code", "details", "message"]);
     assert_eq!(keys(&json["meta"]), ["request_id", "timestamp"]);

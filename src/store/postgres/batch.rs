@@ -8,11 +8,13 @@
 //! pending under its epoch, the statement fails as a whole, and the writer tries each wallet on
 //! its own. A wallet's row is locked before its operations'.
 //!
-//! Two shapes are on purpose. The test for having moved is no join: of one wallet it is done once,
+//! Three shapes are on purpose. The test for having moved is no join: of one wallet it is done once,
 //! of several `(… IN (SELECT … FROM moved)) IS TRUE` keeps the planner from turning it into a
 //! nested loop over all of them. And what an `UPDATE` joins with is a materialized list, not a
 //! test on `moved` in its own `WHERE`: when a row has just been changed by someone else PostgreSQL
-//! evaluates the `WHERE` anew, and may not run `moved` a second time.
+//! evaluates the `WHERE` anew, and may not run `moved` a second time. And `CASE` hides from the
+//! planner that an operation which ends is in the index of those that are open: it would read that
+//! index whole, with all that has lately left it, for each batch.
 
 use super::columns;
 use crate::store::{Conn, DbError, Tx, error};
@@ -110,7 +112,8 @@ const ENDED: &str = "ended AS (
     UPDATE operations o SET state = e.state, failure = e.failure, cleanup = e.cleanup,
         lease_until = e.lease_until, answer = e.answer, settled_at = e.settled_at
     FROM ending e
-    WHERE o.org_id = e.org_id AND o.id = e.id AND o.epoch = e.epoch AND o.state = 'pending'
+    WHERE o.org_id = e.org_id AND o.id = e.id AND o.epoch = e.epoch
+        AND CASE o.state WHEN 'pending' THEN TRUE ELSE FALSE END
     RETURNING o.org_id)";
 
 /// Fails by a cast that does not work, with these words in the server's log, where fewer

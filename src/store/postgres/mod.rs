@@ -76,6 +76,8 @@ pub fn ledger_options(options: &PgConnectOptions) -> PgConnectOptions {
         ("enable_seqscan", "off"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
+        ("enable_bitmapscan", "off"),
+        ("enable_material", "off"),
         ("jit", "off"),
     ])
 }
