@@ -133,8 +133,13 @@ pub async fn create(tx: &mut Tx, new: &NewOrganization, at: Timestamp) -> Outcom
         return Ok(Err(OrganizationError::SlugTaken(new.slug.clone())));
     }
     for client_id in &new.clients {
-        if let Some(taken) = client_taken(tx, client_id).await? {
-            return Ok(Err(taken));
+        match client_taken(tx, client_id).await? {
+            // Made at the same time elsewhere, between the two looks.
+            Some(OrganizationError::ClientTaken { slug, .. }) if slug == new.slug => {
+                return Ok(Err(OrganizationError::SlugTaken(slug)));
+            }
+            Some(taken) => return Ok(Err(taken)),
+            None => {}
         }
     }
     let inserted = exec!(

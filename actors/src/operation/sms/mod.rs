@@ -1,8 +1,8 @@
 //! SMS: charged and queued for a caller who does not wait, handed over behind his back, and asked
 //! after until they are delivered.
 //!
-//! [`queue`] is what `POST /sms` does. [`SmsSender`] works through the queue on every instance;
-//! [`hand_over`] and [`ask_after`] are its two kinds of work, [`step`] what they decide by.
+//! [`queue()`] is what `POST /sms` does. [`SmsSender`] works through the queue on every instance;
+//! [`hand_over()`] and [`ask_after()`] are its two kinds of work, [`step`] what they decide by.
 //!
 //! **Invariants.** A message is sent at most once, ever: that it may have been sent is committed,
 //! under the epoch of whoever sends it, before it is sent, and after that it is only looked for.
