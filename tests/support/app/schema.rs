@@ -5,6 +5,8 @@
 
 use regex_lite::Regex;
 use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex};
 
 /// `Ok`, or where and why a value does not fit. References are looked up in `document`.
 pub fn fit(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
@@ -40,7 +42,7 @@ pub fn fit(document: &Value, schema: &Value, value: &Value) -> Result<(), String
             "maxLength" => value.as_str().is_none_or(|text| text.chars().count() <= size(says)),
             "pattern" => value
                 .as_str()
-                .is_none_or(|text| Regex::new(says.as_str().unwrap()).unwrap().is_match(text)),
+                .is_none_or(|text| pattern(says.as_str().unwrap()).is_match(text)),
             "format" => value.as_str().is_none_or(|text| has_format(says.as_str().unwrap(), text)),
             "items" => {
                 for (place, item) in value.as_array().into_iter().flatten().enumerate() {
@@ -109,4 +111,11 @@ fn has_format(format: &str, text: &str) -> bool {
         "uri-reference" => text.starts_with('/'),
         other => panic!("the format {other} is not known here"),
     }
+}
+
+/// A pattern, compiled once: there are a dozen, and each is held against thousands of values.
+fn pattern(text: &str) -> Regex {
+    static COMPILED: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
+    let mut compiled = COMPILED.lock().unwrap();
+    compiled.entry(text.to_owned()).or_insert_with(|| Regex::new(text).unwrap()).clone()
 }
