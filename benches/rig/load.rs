@@ -18,8 +18,8 @@ pub struct Run {
     pub all_wallets: bool,
     /// A service to compare with, and in how many rounds.
     pub versus: Option<(SocketAddr, u32)>,
-    /// Calls a second, where they are fixed.
-    pub rate: Option<u32>,
+    /// Ends after so many calls.
+    pub requests: Option<u64>,
 }
 
 impl Default for Run {
@@ -32,7 +32,7 @@ impl Default for Run {
             links: 64,
             all_wallets: false,
             versus: None,
-            rate: None,
+            requests: None,
         }
     }
 }
@@ -84,8 +84,8 @@ pub async fn load(world: &World, at: SocketAddr, run: &Run) -> Result<Figures, F
         command.args(["--versus", &format!("http://{versus}/v1")]);
         command.args(["--rounds", &rounds.to_string()]);
     }
-    if let Some(rate) = run.rate {
-        command.args(["--rate", &rate.to_string()]);
+    if let Some(requests) = run.requests {
+        command.args(["--requests", &requests.to_string()]);
     }
     let output = tokio::task::spawn_blocking(move || command.output()).await??;
     let said = || String::from_utf8_lossy(&output.stderr).into_owned();

@@ -18,8 +18,10 @@ mod store {
 mod postgres_server;
 
 mod bare;
+mod growth;
 mod ledger;
 mod load;
+mod memory;
 mod pgbench;
 mod plain;
 mod process;
@@ -69,6 +71,10 @@ enum Command {
     Read(read::Read),
     /// The ledger alone, beside pgbench; on SQLite batched beside one by one
     Ledger(ledger::Ledger),
+    /// Every endpoint at a thousand, a hundred thousand and ten million transactions
+    Growth(growth::Growth),
+    /// Memory: idle, for each live Link, and over minutes of load
+    Memory(memory::Memory),
     #[command(hide = true)]
     Plain,
     #[command(hide = true)]
@@ -87,6 +93,8 @@ fn main() -> ExitCode {
             Command::Sqlite(command) => command.run().await,
             Command::Read(command) => command.run().await,
             Command::Ledger(command) => command.run().await,
+            Command::Growth(command) => command.run().await,
+            Command::Memory(command) => command.run().await,
             Command::Plain => {
                 let listen = own_listen()?;
                 // actix-web's workers need its own runtime on this thread.

@@ -1,7 +1,7 @@
 //! PostgreSQL's own measure beside ours: one hot row, by pgbench.
 
-use crate::world::{self, execute};
 use crate::Failed;
+use crate::world::{self, execute};
 use std::path::PathBuf;
 use std::process::Command;
 

@@ -26,7 +26,7 @@ pub struct Read {
 impl Read {
     pub async fn run(self) -> Result<(), Failed> {
         let world = World::new(Engine::Postgres, 1).await?;
-        let bare = world.serve_own("bare", "/health").await?;
+        let bare = world.serve_own("bare", None).await?;
         let service: SocketAddr = bare.beside;
         let run = Run {
             scenario: "read",
@@ -38,7 +38,7 @@ impl Read {
         };
         // Makes the Links; then one of them is what the bare handler answers.
         load(&world, service, &Run { seconds: 1, ..run.clone() }).await?;
-        let token = world.token().await?;
+        let token = world.first_token().await?;
         let get = async |path: &str| {
             let request = world.client.get(format!("http://{service}/v1{path}"));
             let answer = request.bearer_auth(&token).send().await?.error_for_status()?;

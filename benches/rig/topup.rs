@@ -100,8 +100,11 @@ impl Topup {
         let world = World::new(Engine::Postgres, 1).await?;
         let pgbench = if self.no_pgbench { None } else { Some(Pgbench::new().await?) };
         let service = world.serve(Tuning::default()).await?;
-        let plain =
-            if self.no_plain { None } else { Some(world.serve_own("plain", "/health").await?) };
+        let plain = if self.no_plain {
+            None
+        } else {
+            Some(world.serve_own("plain", Some(&service)).await?)
+        };
         let postmaster = world.postmaster()?;
         let run = Run { connections: self.connections, seconds, ..Run::default() };
         warm_up(&world, &service, &run).await?;

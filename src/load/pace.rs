@@ -24,6 +24,8 @@ pub enum Arrival {
 const GRAIN: Duration = Duration::from_micros(100);
 /// It looks this often whether it is still needed.
 const NAP_MAX: Duration = Duration::from_millis(20);
+/// More than can be waited for.
+const END: usize = u32::MAX as usize;
 const NANOS: u128 = 1_000_000_000;
 
 /// Hands out calls as they fall due.
@@ -44,11 +46,11 @@ struct Fixed {
 }
 
 impl Pace {
-    /// Begins now. Up to `connections` wait for calls at a time.
-    pub fn start(arrival: Arrival, connections: usize) -> Self {
+    /// Begins now.
+    pub fn start(arrival: Arrival) -> Self {
         let fixed = match arrival {
             Arrival::Closed => None,
-            Arrival::Fixed(rate) => Some(Fixed::start(rate.max(1), connections)),
+            Arrival::Fixed(rate) => Some(Fixed::start(rate.max(1))),
         };
         Self { fixed, end: Cell::new(None), give_up: Cell::new(None) }
     }
@@ -89,13 +91,13 @@ impl Drop for Pace {
 }
 
 impl Fixed {
-    fn start(rate: u32, connections: usize) -> Self {
+    fn start(rate: u32) -> Self {
         let (due, stop) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicBool::new(false)));
         let begin = Instant::now();
         let fixed = Self { begin, rate, due: due.clone(), taken: Cell::new(0), stop: stop.clone() };
         // A thread of its own: the timer of the runtime is a millisecond coarse, which would be
         // told as latency.
-        thread::spawn(move || feed(begin, rate, &due, &stop, connections));
+        thread::spawn(move || feed(begin, rate, &due, &stop));
         fixed
     }
 
@@ -121,7 +123,7 @@ fn offset(number: u64, rate: u32) -> Duration {
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-fn feed(begin: Instant, rate: u32, due: &Semaphore, stop: &AtomicBool, connections: usize) {
+fn feed(begin: Instant, rate: u32, due: &Semaphore, stop: &AtomicBool) {
     let mut fed = 0_u64;
     while !stop.load(Ordering::Relaxed) {
         let nanos = begin.elapsed().as_nanos();
@@ -131,8 +133,9 @@ fn feed(begin: Instant, rate: u32, due: &Semaphore, stop: &AtomicBool, connectio
         let wait = (begin + offset(fed, rate)).saturating_duration_since(Instant::now());
         thread::sleep(wait.clamp(GRAIN, NAP_MAX));
     }
-    // Whoever still waits shall see that it is over.
-    due.add_permits(connections);
+    // Everything that falls due before the end is due now, and whoever waits shall see that there
+    // is no more.
+    due.add_permits(END);
 }
 
 #[cfg(test)]
@@ -141,7 +144,7 @@ mod tests {
 
     #[tokio::test]
     async fn calls_fall_due_at_the_rate_however_late_they_are_taken() {
-        let pace = Pace::start(Arrival::Fixed(1_000), 1);
+        let pace = Pace::start(Arrival::Fixed(1_000));
         let first = pace.next().await.unwrap();
         // The only connection is held up.
         thread::sleep(Duration::from_millis(30));
@@ -157,8 +160,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nobody_waits_past_the_end() {
+        let pace = Pace::start(Arrival::Fixed(5));
+        let first = pace.next().await.unwrap();
+        // Calls fall due before the end that were not handed out yet, and four connections wait.
+        let end = first + Duration::from_millis(401);
+        tokio::time::sleep_until(end.into()).await;
+        pace.end(end, end + Duration::from_secs(9));
+        let waiting = (0..4).map(async |_| while pace.next().await.is_some() {});
+        let all = futures_util::future::join_all(waiting);
+        tokio::time::timeout(Duration::from_secs(5), all).await.unwrap();
+        assert_eq!(pace.unsent(), 0);
+    }
+
+    #[tokio::test]
     async fn what_is_given_up_is_counted() {
-        let pace = Pace::start(Arrival::Fixed(100), 4);
+        let pace = Pace::start(Arrival::Fixed(100));
         let first = pace.next().await.unwrap();
         pace.end(first + Duration::from_millis(50), first);
         assert_eq!(pace.next().await, None);

@@ -61,7 +61,7 @@ pub async fn run(
         settings,
         target,
         wallets,
-        pace: Pace::start(settings.arrival, settings.connections),
+        pace: Pace::start(settings.arrival),
         recorder: RefCell::default(),
         number: Cell::new(0),
         charges: Cell::new(0),

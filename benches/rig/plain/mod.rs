@@ -9,7 +9,7 @@
 mod topup;
 
 use crate::Failed;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use bappy::app;
 use bappy::config::{Config, Profile};
 use bappy::environment::SystemIds;
@@ -37,6 +37,25 @@ pub struct Plain {
     pub session: AccessToken,
     pub clock: Arc<dyn Clock>,
     pub ids: SystemIds,
+}
+
+/// What the load tool asks before and after, which is not measured, the real service answers.
+async fn forward(
+    request: HttpRequest,
+    body: web::Bytes,
+    client: web::Data<reqwest::Client>,
+) -> Result<HttpResponse, Box<dyn std::error::Error>> {
+    let service = std::env::var("RIG_SERVICE")?;
+    let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes())?;
+    let mut forwarded = client.request(method, format!("http://{service}{}", request.uri()));
+    for name in ["authorization", "content-type"] {
+        if let Some(value) = request.headers().get(name) {
+            forwarded = forwarded.header(name, value.as_bytes());
+        }
+    }
+    let answer = forwarded.body(body).send().await?;
+    let status = actix_web::http::StatusCode::from_u16(answer.status().as_u16())?;
+    Ok(HttpResponse::build(status).content_type("application/json").body(answer.bytes().await?))
 }
 
 /// Serves until it is killed.
@@ -70,16 +89,19 @@ pub async fn serve(listen: SocketAddr) -> Result<(), Failed> {
         now: Arc::new(move || parts.clock.now()),
         limits: RequestLimits::default(),
     });
+    let http = http_client()?;
     HttpServer::new(move || {
         App::new()
             .wrap(edge.clone())
             .app_data(plain.clone())
             .route("/health", web::get().to(HttpResponse::Ok))
             .service(
-                web::scope("/v1")
+                web::resource("/v1/links/{id}/plans")
                     .wrap(Authenticate::new(tenants.clone()))
-                    .route("/links/{id}/plans", web::put().to(topup::topup)),
+                    .route(web::put().to(topup::topup)),
             )
+            .app_data(web::Data::new(http.clone()))
+            .default_service(web::to(forward))
     })
     .workers(config.workers)
     .bind(listen)?
