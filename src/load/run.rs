@@ -65,15 +65,23 @@ pub async fn run(
         recorder: RefCell::default(),
         number: Cell::new(0),
         charges: Cell::new(0),
-        warm_up_charges: paid_for / WARM_UP_SHARE,
+        warm_up_charges: warm_up_charges(settings, paid_for),
         measured_from: Cell::new(None),
         measured: Cell::new(0),
         ended: Cell::new(None),
         changed: Notify::new(),
     };
     let connections = join_all((0..settings.connections).map(|_| run.connection()));
-    let (_, (cpu, measured)) = tokio::join!(connections, run.clock(watch));
+    // The clock first: without a warm-up it measures from the first call on.
+    let ((cpu, measured), _) = tokio::join!(run.clock(watch), connections);
     run.summary(cpu, measured)
+}
+
+/// How many charges a warm-up may use. Where that is less than one for each connection there is
+/// none: nothing would be left to measure.
+fn warm_up_charges(settings: &Settings, paid_for: u64) -> u64 {
+    let share = paid_for / WARM_UP_SHARE;
+    if share < settings.connections as u64 { 0 } else { share }
 }
 
 impl Run<'_> {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -24,15 +25,20 @@ impl Drop for Sandbox {
     }
 }
 
-/// Three ports in a row that are free now.
+/// Three ports in a row that are free now, and that this process hands out once.
 fn ports() -> u16 {
-    let span = u32::from(PORTS.end - PORTS.start);
-    let first = u16::try_from(std::process::id() * 61 % span).unwrap();
-    let free = |port: &u16| {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let places = (PORTS.end - PORTS.start) / 3;
+    let first = u16::try_from(std::process::id() * 61 % u32::from(places)).unwrap();
+    let free = |port: u16| {
         (0..3).all(|n| TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port + n))).is_ok())
     };
-    let all = PORTS.step_by(3).cycle().skip(usize::from(first / 3)).take(span as usize);
-    all.into_iter().find(free).unwrap()
+    loop {
+        let place = (first + NEXT.fetch_add(1, Ordering::Relaxed)) % places;
+        if free(PORTS.start + place * 3) {
+            return PORTS.start + place * 3;
+        }
+    }
 }
 
 impl Sandbox {
@@ -65,7 +71,7 @@ impl Sandbox {
         );
         command
             .args(["load", scenario, "--url", &format!("http://127.0.0.1:{}", self.port)])
-            .args(["--token-url", &token_url, "--links", "3", "--connections", "4"])
+            .args(["--token-url", &token_url, "--links", "3"])
             .args(more)
             .current_dir(self.folder.path());
         command
@@ -122,7 +128,7 @@ async fn a_load_makes_its_links_measures_and_adds_up() {
     let sandbox = Sandbox::start().await;
     let report = sandbox.folder.path().join("report.html");
     let path = report.display().to_string();
-    let some = ["--warm-up", "0", "--requests", "40", "--report", &path];
+    let some = ["--connections", "4", "--warm-up", "0", "--requests", "40", "--report", &path];
     let topups = sandbox.figures("topup", &some).await;
     assert_eq!((&topups["ok"], &topups["errors"]), (&json!(40), &json!({})));
     assert_eq!((&topups["ended"], &topups["unsent"]), (&json!("requests"), &json!(0)));
@@ -185,7 +191,9 @@ async fn a_load_ends_with_the_money_and_says_where_there_is_none() {
     std::fs::write(sandbox.folder.path().join("token"), "not.a.token\n").unwrap();
     let refused = sandbox.run("read", &["--token-file", "token"]).await;
     failed(&refused, 1, &["/v1/organization", "401 UNAUTHORIZED"]);
-    let away = sandbox.run("read", &["--token-file", "token", "--url", "http://127.0.0.1:9"]).await;
+    let mut away = bappy();
+    away.args(["load", "read", "--token-file", "token", "--url", "http://127.0.0.1:9"]);
+    let away = away.current_dir(sandbox.folder.path()).output().unwrap();
     failed(&away, 1, &["http://127.0.0.1:9/v1 cannot be reached"]);
 }
 
