@@ -66,12 +66,13 @@ INSERT INTO activations (org_id, id, link_id, operation_id, plan_id, plan_name, 
     FROM series, (VALUES ('bbb'), ('ccc')) k (thing);
 INSERT INTO sms (org_id, id, link_id, iccid, message, status, amount, operator_sms_id, created_at,
         updated_at)
-    SELECT org, pg_temp.id('ddd', at), pg_temp.id('aaa', at), '8900', 'text',
+    SELECT org, pg_temp.id('ddd', at), pg_temp.id('aaa', at), '8900'
+        || LPAD(CAST(at AS TEXT), 15, '0'), 'text',
         CASE n % 100 WHEN 9 THEN 'failed' ELSE 'delivered' END, 1, 's' || at, time, time FROM series;
 INSERT INTO ledger_entries (org_id, sequence, id, kind, amount, balance_after, link_id, iccid,
         activation_id, plan_id, plan_name, operation_id, description, created_at)
-    SELECT org, 1000 + n * 3 + k, pg_temp.id(thing, at), kind, -1, 1, pg_temp.id('aaa', at), '8900',
-        pg_temp.id(thing, at), plan, 'Plan', pg_temp.id(thing, at), kind, time
+    SELECT org, 1000 + n * 3 + k, pg_temp.id(thing, at), kind, -1, 1, pg_temp.id('aaa', at),
+        '8900' || LPAD(CAST(at AS TEXT), 15, '0'), pg_temp.id(thing, at), plan, 'Plan', pg_temp.id(thing, at), kind, time
     FROM series, (VALUES (0, 'bbb', 'activation'), (1, 'ccc', 'topup'), (2, 'ddd', 'sms'))
         k (k, thing, kind);
 INSERT INTO ledger_days (org_id, plan_id, kind, day, entries, debited, credited, made,
