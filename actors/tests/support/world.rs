@@ -35,6 +35,10 @@ pub fn arbiter() -> ArbiterHandle {
     Arbiter::current()
 }
 
+pub fn arbiters() -> Arbiters {
+    Arbiters::new(arbiter(), [])
+}
+
 /// What outlives a process: the database and the operator.
 #[derive(Clone)]
 pub struct Outside {
@@ -135,14 +139,14 @@ impl World {
         let wallets = Arc::new(WalletHandle::new(
             Arc::clone(&store),
             Arc::clone(&time),
-            vec![arbiter()],
+            arbiters(),
             WalletLimits::default(),
         ));
         let links = Arc::new(LinkHandle::new(
             Arc::clone(&store),
             Arc::clone(&gateway),
             Arc::clone(&time),
-            vec![arbiter()],
+            arbiters(),
             LinkLimits::default(),
         ));
         let sims = SimPool::new(Arc::clone(&store), Arc::clone(&gateway), Arc::clone(&time));
@@ -159,7 +163,7 @@ impl World {
             sms: SmsHandle::default(),
             limits,
         });
-        let operations = Operations::new(Arc::clone(&services), tokio::runtime::Handle::current());
+        let operations = Operations::new(Arc::clone(&services), arbiters());
         let resolver = Resolver::new(Arc::clone(&services));
         let sender = SmsSender::new(Arc::clone(&services));
         Self { outside, clock, services, operations, resolver, sender }
