@@ -12,6 +12,7 @@
 pub mod billing;
 pub mod gateway;
 pub mod link;
+pub mod metrics;
 pub mod model;
 pub mod operation;
 pub mod ports;

@@ -1,11 +1,13 @@
 //! The door to operations: starts each in a task of its own and hands back its end.
 
 use super::{
-    AddPlans, Caller, CreateLink, Ended, OperationError, RemovePlans, ResolverHandle, SendSms,
-    SmsHandle, UpdateLink, change, charge, sms,
+    AddPlans, Caller, CreateLink, Ended, METRICS, OperationError, RemovePlans, ResolverHandle,
+    SendSms, SmsHandle, UpdateLink, change, charge, sms,
 };
 use crate::gateway::{GatewayHandle, SimPool};
 use crate::link::LinkHandle;
+use crate::metrics::Present;
+use crate::model::OperationKind;
 use crate::ports::{Clock, Ids, Offers, Store};
 use crate::wallet::WalletHandle;
 use std::{
@@ -98,31 +100,45 @@ impl Operations {
     /// Creates a Link.
     pub async fn create_link(&self, caller: Caller, create: CreateLink) -> Ended {
         let services = Arc::clone(&self.services);
-        self.run(async move { charge::create_link(&services, caller, create).await }).await
+        self.run(OperationKind::CreateLink, async move {
+            charge::create_link(&services, caller, create).await
+        })
+        .await
     }
 
     /// Adds plans to a Link.
     pub async fn add_plans(&self, caller: Caller, add: AddPlans) -> Ended {
         let services = Arc::clone(&self.services);
-        self.run(async move { charge::add_plans(&services, caller, add).await }).await
+        self.run(
+            OperationKind::Topup,
+            async move { charge::add_plans(&services, caller, add).await },
+        )
+        .await
     }
 
     /// Takes plans off a Link.
     pub async fn remove_plans(&self, caller: Caller, remove: RemovePlans) -> Ended {
         let services = Arc::clone(&self.services);
-        self.run(async move { change::remove_plans(&services, caller, remove).await }).await
+        self.run(OperationKind::RemovePlan, async move {
+            change::remove_plans(&services, caller, remove).await
+        })
+        .await
     }
 
     /// Changes a Link.
     pub async fn update_link(&self, caller: Caller, update: UpdateLink) -> Ended {
         let services = Arc::clone(&self.services);
-        self.run(async move { change::update_link(&services, caller, update).await }).await
+        self.run(OperationKind::UpdateLink, async move {
+            change::update_link(&services, caller, update).await
+        })
+        .await
     }
 
     /// Charges an SMS and queues it.
     pub async fn send_sms(&self, caller: Caller, send: SendSms) -> Ended {
         let services = Arc::clone(&self.services);
-        self.run(async move { sms::queue(&services, caller, send).await }).await
+        self.run(OperationKind::SendSms, async move { sms::queue(&services, caller, send).await })
+            .await
     }
 
     /// Lets nothing new in and waits until all that runs has ended.
@@ -138,13 +154,30 @@ impl Operations {
     }
 
     /// Runs an operation in a task of its own, so that it ends whatever becomes of its caller.
-    async fn run(&self, operation: impl Future<Output = Ended> + Send + 'static) -> Ended {
+    async fn run(
+        &self,
+        kind: OperationKind,
+        operation: impl Future<Output = Ended> + Send + 'static,
+    ) -> Ended {
+        let asked = self.services.clock.elapsed();
+        let ended = self.run_unmeasured(operation).await;
+        let took = self.services.clock.elapsed().saturating_sub(asked);
+        METRICS.call_seconds.of(kind).record(took);
+        METRICS.calls.of((kind, (&ended).into())).increment(1);
+        ended
+    }
+
+    async fn run_unmeasured(
+        &self,
+        operation: impl Future<Output = Ended> + Send + 'static,
+    ) -> Ended {
         let is_full = self.running.len() >= self.services.limits.running_max;
         if self.closing.load(Ordering::Relaxed) || is_full {
             return Ended::before_record(OperationError::Overloaded);
         }
         let (tell, ended) = oneshot::channel();
         let operation = async move {
+            let _running = Present::in_gauge(&METRICS.running);
             // A caller that went away does not hear it; the database holds it.
             let _ = tell.send(operation.await);
         };
