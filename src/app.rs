@@ -21,8 +21,9 @@ use crate::ledger_check::LedgerCheck;
 use crate::operator::{Measured, OperatorClient};
 use crate::store::{CachedOffers, Database, Schema, SqlStore, StoredOrganizations};
 use crate::telemetry::{self, Sampler, Threads};
-use actix::{Arbiter, ArbiterHandle, System};
+use actix::{Arbiter, System};
 use actix_web::{App, HttpServer, web};
+use bappy_actors::Arbiters;
 use bappy_actors::billing::{FeeRun, MonthlyFees};
 use bappy_actors::gateway::{BreakerLimits, GatewayHandle, GatewayLimits, SimPool};
 use bappy_actors::link::{Expiry, LinkHandle, LinkLimits};
@@ -143,11 +144,11 @@ pub struct Core {
 }
 
 /// Starts the core's actors on arbiters of the current actix system.
-pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Handle) -> Core {
-    // One thread of actors for each two cores: they decide in microseconds and wait elsewhere.
-    let arbiters: Vec<ArbiterHandle> =
-        (0..config.workers.div_ceil(2)).map(|_| Arbiter::new().handle()).collect();
-    for arbiter in &arbiters {
+pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>) -> Core {
+    // One thread of the core for each two cores; the listeners' workers have as much to do.
+    let others = (1..config.workers.div_ceil(2)).map(|_| Arbiter::new().handle());
+    let arbiters = Arbiters::new(Arbiter::new().handle(), others);
+    for arbiter in arbiters.all() {
         arbiter.spawn(telemetry::watch_delay(Threads::Actors));
     }
     let store: Arc<dyn Store> = Arc::clone(&parts.store) as Arc<dyn Store>;
@@ -155,7 +156,7 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
     let gateway = GatewayHandle::new(
         operator,
         Arc::clone(&clock),
-        arbiters[0].clone(),
+        arbiters.shared().clone(),
         gateway_limits(config),
     );
     let wallets = Arc::new(WalletHandle::new(
@@ -168,7 +169,7 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
         Arc::clone(&store),
         Arc::clone(&gateway),
         Arc::clone(&clock),
-        arbiters,
+        arbiters.clone(),
         LinkLimits {
             usage_ttl: config.cache.usage_ttl,
             status_ttl: config.cache.status_ttl,
@@ -200,7 +201,7 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
     });
     let resolver = Resolver::new(Arc::clone(&services));
     let sender = SmsSender::new(Arc::clone(&services));
-    let operations = Operations::new(Arc::clone(&services), io);
+    let operations = Operations::new(Arc::clone(&services), arbiters);
     Core {
         operations,
         resolver,
@@ -313,7 +314,7 @@ fn serve(
 ) {
     let runner = System::new();
     runner.block_on(async {
-        let core = core(config, parts, operator, io.clone());
+        let core = core(config, parts, operator);
         let rate_limits = RateLimits::configured(&config.rate_limit, &parts.clock);
         if let Some(limits) = rate_limits.clone() {
             actix::spawn(forget_idle(limits));

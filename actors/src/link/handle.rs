@@ -4,19 +4,16 @@
 use super::actor::{Enter, Entered, Forget, LinkActor, Look, Mode, Outside, Whereabouts};
 use super::connectivity::{Asker, LOOK_TIMEOUT, Looked};
 use super::{Freshness, Identifier, LookError, METRICS, Usage, usage};
+use crate::Arbiters;
 use crate::gateway::GatewayHandle;
 use crate::metrics::size;
 use crate::model::{Activation, ActivationStatus};
 use crate::model::{ActivationId, Link, LinkId, OrgId, Timestamp, Volume};
 use crate::ports::{Clock, EndpointStatus, InstanceState, Store, StoreError, UsageReading};
-use actix::{Addr, ArbiterHandle, Supervisor};
+use actix::{Addr, Supervisor};
 use dashmap::DashMap;
 use moka::future::Cache;
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 /// Bounds of the Links' actors and caches.
@@ -57,10 +54,9 @@ pub struct LinkHandle {
     store: Arc<dyn Store>,
     gateway: Arc<GatewayHandle>,
     clock: Arc<dyn Clock>,
-    arbiters: Vec<ArbiterHandle>,
+    arbiters: Arbiters,
     limits: LinkLimits,
     live: DashMap<(OrgId, LinkId), Live>,
-    hasher: RandomState,
     /// An ICCID never changes its Link, nor a Link its organization.
     ids: Cache<(OrgId, String), LinkId>,
     usage: Cache<(OrgId, LinkId), Arc<Usage>>,
@@ -68,12 +64,12 @@ pub struct LinkHandle {
 }
 
 impl LinkHandle {
-    /// Link actors are spread over `arbiters`; there must be one.
+    /// Link actors run where `arbiters` puts their organization.
     pub fn new(
         store: Arc<dyn Store>,
         gateway: Arc<GatewayHandle>,
         clock: Arc<dyn Clock>,
-        arbiters: Vec<ArbiterHandle>,
+        arbiters: Arbiters,
         limits: LinkLimits,
     ) -> Self {
         Self {
@@ -83,7 +79,6 @@ impl LinkHandle {
             arbiters,
             limits,
             live: DashMap::new(),
-            hasher: RandomState::new(),
             ids: Cache::new(limits.entries_max),
             usage: Cache::builder()
                 .max_capacity(limits.entries_max)
@@ -225,8 +220,7 @@ impl LinkHandle {
                 row_ttl: self.limits.row_ttl,
             };
             let actor = LinkActor::new(org, id, outside);
-            let hash = usize::try_from(self.hasher.hash_one(id)).unwrap_or(0);
-            Supervisor::start_in_arbiter(&self.arbiters[hash % self.arbiters.len()], |_| actor)
+            Supervisor::start_in_arbiter(self.arbiters.of(org), |_| actor)
         };
         let mut live =
             self.live.entry((org, id)).or_insert_with(|| Live { addr: start(), last_used: now });

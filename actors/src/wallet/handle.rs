@@ -7,13 +7,13 @@
 
 use super::actor::{Drain, Submit, WalletActor};
 use super::{Command, CommandError, METRICS, Receipt};
+use crate::Arbiters;
 use crate::metrics::{Present, size};
 use crate::model::OrgId;
 use crate::ports::{Clock, Store};
-use actix::{Addr, ArbiterHandle, Supervisor};
+use actix::{Addr, Supervisor};
 use dashmap::DashMap;
 use std::{
-    hash::{BuildHasher, RandomState},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -50,19 +50,18 @@ struct Live {
 pub struct WalletHandle {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    arbiters: Vec<ArbiterHandle>,
+    arbiters: Arbiters,
     limits: WalletLimits,
     live: DashMap<OrgId, Live>,
-    hasher: RandomState,
     closing: AtomicBool,
 }
 
 impl WalletHandle {
-    /// Wallet actors are spread over `arbiters` by their organization's hash; there must be one.
+    /// Wallet actors run where `arbiters` puts their organization.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
-        arbiters: Vec<ArbiterHandle>,
+        arbiters: Arbiters,
         limits: WalletLimits,
     ) -> Self {
         Self {
@@ -71,7 +70,6 @@ impl WalletHandle {
             arbiters,
             limits,
             live: DashMap::new(),
-            hasher: RandomState::new(),
             closing: AtomicBool::new(false),
         }
     }
@@ -172,7 +170,6 @@ impl WalletHandle {
     fn start(&self, org: OrgId, fence_first: bool) -> Addr<WalletActor> {
         let actor =
             WalletActor::new(org, Arc::clone(&self.store), Arc::clone(&self.clock), fence_first);
-        let index = usize::try_from(self.hasher.hash_one(org)).unwrap_or(0) % self.arbiters.len();
-        Supervisor::start_in_arbiter(&self.arbiters[index], |_| actor)
+        Supervisor::start_in_arbiter(self.arbiters.of(org), |_| actor)
     }
 }
