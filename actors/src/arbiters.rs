@@ -23,6 +23,11 @@ impl Arbiters {
         Self { handles, hasher: RandomState::new() }
     }
 
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &ArbiterHandle> {
+        self.handles.iter()
+    }
+
     /// The thread of what belongs to no organization.
     pub fn shared(&self) -> &ArbiterHandle {
         &self.handles[0]

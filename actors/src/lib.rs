@@ -13,6 +13,7 @@ mod arbiters;
 pub mod billing;
 pub mod gateway;
 pub mod link;
+pub mod metrics;
 pub mod model;
 pub mod operation;
 pub mod ports;

@@ -161,6 +161,7 @@ CREATE INDEX operations_sms_under_way ON operations (lease_until)
     WHERE lease_until IS NOT NULL AND kind = 'send_sms' AND state = 'succeeded';
 CREATE INDEX operations_open ON operations (org_id, id)
     WHERE state = 'pending' OR cleanup IN ('watching', 'manual');
+CREATE INDEX operations_manual ON operations (id) WHERE cleanup = 'manual';
 -- Changes of one Link's status or plans come one after the other, on all instances.
 CREATE UNIQUE INDEX operations_exclusive ON operations (org_id, link_id)
     WHERE state = 'pending' AND kind IN ('remove_plan', 'update_link');

@@ -2,13 +2,14 @@
 //! hands back its end.
 
 use super::{
-    AddPlans, Caller, CreateLink, Ended, OperationError, RemovePlans, ResolverHandle, SendSms,
-    SmsHandle, UpdateLink, change, charge, sms,
+    AddPlans, Caller, CreateLink, Ended, METRICS, OperationError, RemovePlans, ResolverHandle,
+    SendSms, SmsHandle, UpdateLink, change, charge, sms,
 };
 use crate::Arbiters;
 use crate::gateway::{GatewayHandle, SimPool};
 use crate::link::LinkHandle;
-use crate::model::OrgId;
+use crate::metrics::Present;
+use crate::model::{OperationKind, OrgId};
 use crate::ports::{Clock, Ids, Offers, Store};
 use crate::wallet::WalletHandle;
 use std::{
@@ -102,31 +103,47 @@ impl Operations {
     /// Creates a Link.
     pub async fn create_link(&self, caller: Caller, create: CreateLink) -> Ended {
         let (org, services) = (caller.org, Arc::clone(&self.services));
-        self.run(org, async move { charge::create_link(&services, caller, create).await }).await
+        self.run((org, OperationKind::CreateLink), async move {
+            charge::create_link(&services, caller, create).await
+        })
+        .await
     }
 
     /// Adds plans to a Link.
     pub async fn add_plans(&self, caller: Caller, add: AddPlans) -> Ended {
         let (org, services) = (caller.org, Arc::clone(&self.services));
-        self.run(org, async move { charge::add_plans(&services, caller, add).await }).await
+        self.run((org, OperationKind::Topup), async move {
+            charge::add_plans(&services, caller, add).await
+        })
+        .await
     }
 
     /// Takes plans off a Link.
     pub async fn remove_plans(&self, caller: Caller, remove: RemovePlans) -> Ended {
         let (org, services) = (caller.org, Arc::clone(&self.services));
-        self.run(org, async move { change::remove_plans(&services, caller, remove).await }).await
+        self.run((org, OperationKind::RemovePlan), async move {
+            change::remove_plans(&services, caller, remove).await
+        })
+        .await
     }
 
     /// Changes a Link.
     pub async fn update_link(&self, caller: Caller, update: UpdateLink) -> Ended {
         let (org, services) = (caller.org, Arc::clone(&self.services));
-        self.run(org, async move { change::update_link(&services, caller, update).await }).await
+        self.run((org, OperationKind::UpdateLink), async move {
+            change::update_link(&services, caller, update).await
+        })
+        .await
     }
 
     /// Charges an SMS and queues it.
     pub async fn send_sms(&self, caller: Caller, send: SendSms) -> Ended {
         let (org, services) = (caller.org, Arc::clone(&self.services));
-        self.run(org, async move { sms::queue(&services, caller, send).await }).await
+        self.run(
+            (org, OperationKind::SendSms),
+            async move { sms::queue(&services, caller, send).await },
+        )
+        .await
     }
 
     /// Lets nothing new in and waits until all that runs has ended.
@@ -144,6 +161,19 @@ impl Operations {
     /// Runs an operation in a task of its own, so that it ends whatever becomes of its caller.
     async fn run(
         &self,
+        (org, kind): (OrgId, OperationKind),
+        operation: impl Future<Output = Ended> + Send + 'static,
+    ) -> Ended {
+        let asked = self.services.clock.elapsed();
+        let ended = self.run_unmeasured(org, operation).await;
+        let took = self.services.clock.elapsed().saturating_sub(asked);
+        METRICS.call_seconds.of(kind).record(took);
+        METRICS.calls.of((kind, (&ended).into())).increment(1);
+        ended
+    }
+
+    async fn run_unmeasured(
+        &self,
         org: OrgId,
         operation: impl Future<Output = Ended> + Send + 'static,
     ) -> Ended {
@@ -153,6 +183,7 @@ impl Operations {
         }
         let (tell, ended) = oneshot::channel();
         let operation = async move {
+            let _running = Present::in_gauge(&METRICS.running);
             // A caller that went away does not hear it; the database holds it.
             let _ = tell.send(operation.await);
         };

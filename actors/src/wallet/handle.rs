@@ -6,8 +6,9 @@
 //! behind a raised fence before it is decided again.
 
 use super::actor::{Drain, Submit, WalletActor};
-use super::{Command, CommandError, Receipt};
+use super::{Command, CommandError, METRICS, Receipt};
 use crate::Arbiters;
+use crate::metrics::{Present, size};
 use crate::model::OrgId;
 use crate::ports::{Clock, Store};
 use actix::{Addr, Supervisor};
@@ -86,7 +87,7 @@ impl WalletHandle {
             // A command that was let in is not turned away later: it may have been carried out.
             let permit = if is_debit && attempt == 0 {
                 let Ok(permit) = permits.try_acquire_owned() else {
-                    metrics::counter!("bappy_wallet_rejections_total").increment(1);
+                    METRICS.rejections.increment(1);
                     return Err(CommandError::Overloaded);
                 };
                 Some(permit)
@@ -94,8 +95,13 @@ impl WalletHandle {
                 None
             };
             let (reply, answered) = oneshot::channel();
-            let submit =
-                Submit { command: Arc::clone(&command), reply, permit, doubtful: attempt > 0 };
+            let submit = Submit {
+                command: Arc::clone(&command),
+                reply,
+                permit,
+                doubtful: attempt > 0,
+                _waiting: Present::in_gauge(&METRICS.queue),
+            };
             // Of a clone of the address no mailbox is ever full; room is what the permit is for.
             if addr.try_send(submit).is_ok()
                 && let Ok(answer) = answered.await
@@ -135,6 +141,11 @@ impl WalletHandle {
         self.live.len()
     }
 
+    /// Brings up to date what the metrics show of the actors.
+    pub fn observe(&self) {
+        METRICS.actors.set(size(self.live.len()));
+    }
+
     fn actor(&self, org: OrgId) -> (Addr<WalletActor>, Arc<Semaphore>) {
         let now = self.clock.elapsed();
         if let Some(mut live) = self.live.get_mut(&org)
@@ -149,7 +160,7 @@ impl WalletHandle {
             last_used: now,
         });
         if !entry.addr.connected() {
-            metrics::counter!("bappy_wallet_respawns_total").increment(1);
+            METRICS.respawns.increment(1);
             // What the dead one had under way may still land: the new one raises the fence.
             entry.addr = self.start(org, true);
         }

@@ -7,6 +7,7 @@ use super::operator::{ScriptedOperator, physical};
 use super::script::Script;
 use super::store::MemoryStore;
 use actix::{Arbiter, ArbiterHandle, System};
+use bappy_actors::Arbiters;
 use bappy_actors::gateway::{GatewayHandle, GatewayLimits, SimPool};
 use bappy_actors::link::{LinkHandle, LinkLimits};
 use bappy_actors::model::{Answer, Cleanup, LinkId, OperationState, Timestamp};
