@@ -12,6 +12,10 @@ mod calls;
 pub mod catalogue;
 mod client;
 mod json_fields;
+mod measured;
+mod metrics;
 mod wire;
 
 pub use client::{OperatorClient, SetupError};
+pub use measured::Measured;
+pub use metrics::register as register_metrics;
