@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "shared with the tests")]
 
 #[path = "../tests/support/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "shared with the tests")]
+#[expect(dead_code, reason = "shared with the tests")]
 mod support;
 
 use actix::System;

@@ -6,6 +6,7 @@ use crate::table::{goal, median};
 use crate::world::{Engine, World};
 use actix::{Arbiter, ArbiterHandle, System};
 use bappy::app::Parts;
+use bappy_actors::Arbiters;
 use bappy_actors::model::{
     ActivationId, Cleanup, EntryId, EntryKind, LinkId, Money, Operation, OperationId,
     OperationKind, OperationState, OrgId, PlanId, Request,
@@ -16,6 +17,7 @@ use chrono::TimeDelta;
 use clap::Args;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 #[derive(Args)]
 pub struct Ledger {
@@ -48,7 +50,7 @@ impl Ledger {
         let pgbench = Pgbench::new().await?;
         let wallets = |world: &World| {
             let (store, clock) = (world.parts.store.clone(), world.parts.clock.clone());
-            let arbiters = vec![arbiter.clone()];
+            let arbiters = Arbiters::new(arbiter.clone(), []);
             Arc::new(WalletHandle::new(store, clock, arbiters, WalletLimits::default()))
         };
         let (on_sqlite, on_postgres) = (wallets(&sqlite), wallets(&postgres));
@@ -56,7 +58,7 @@ impl Ledger {
         let (mut to_pgbench, mut to_single) = (Vec::new(), Vec::new());
         for round in 1..=self.rounds {
             let many = async |world: &World, wallets: &Arc<WalletHandle>, what| {
-                together(world, wallets, what, self.callers, turn).await
+                together(world, &arbiter, wallets, what, self.callers, turn).await
             };
             let entries = many(&postgres, &on_postgres, What::Entry).await?;
             let hot = pgbench.run(Form::Transaction, 64, self.seconds).await?;
@@ -96,9 +98,11 @@ fn arbiter() -> Result<ArbiterHandle, Failed> {
     Ok(told.recv()?)
 }
 
-/// Callers each of whom debits again once it has its answer.
+/// Callers each of whom debits again once it has its answer, on the organization's thread as the
+/// service's operations are.
 async fn together(
     world: &World,
+    arbiter: &ArbiterHandle,
     wallets: &Arc<WalletHandle>,
     what: What,
     callers: u32,
@@ -108,14 +112,21 @@ async fn together(
     let callers: Vec<_> = (0..callers)
         .map(|_| {
             let (wallets, debits) = (wallets.clone(), Debits::of(world));
-            tokio::spawn(async move {
+            let (tell, told) = oneshot::channel();
+            arbiter.spawn(async move {
                 let mut done = 0_u32;
-                while begin.elapsed() < turn {
-                    wallets.submit(debits.org, debits.next(what)).await?;
-                    done += 1;
-                }
-                Ok::<_, bappy_actors::wallet::CommandError>(done)
-            })
+                let ended = loop {
+                    if begin.elapsed() >= turn {
+                        break Ok(done);
+                    }
+                    match wallets.submit(debits.org, debits.next(what)).await {
+                        Ok(_) => done += 1,
+                        Err(error) => break Err(error),
+                    }
+                };
+                let _ = tell.send(ended);
+            });
+            told
         })
         .collect();
     let mut done = 0.0;

@@ -323,11 +323,11 @@ fn others() -> Vec<Call> {
     vec![
         call!("GET /operations", |_, _| get("/operations")),
         call!("GET /operations?page=middle", |s, _| {
-            get(format!("/operations?page={}", Site::middle(s.org.links * 8)))
+            get(format!("/operations?page={}", Site::middle(s.org.operations())))
         }),
         call!(
             "GET /operations?cursor=deep",
-            deep_cursor!("/operations?per_page=20", |o| o.links * 8),
+            deep_cursor!("/operations?per_page=20", Org::operations),
             |s, _| get(format!("/operations?cursor={}", s.cursor))
         ),
         call!("GET /operations?state=pending", |_, _| get("/operations?state=pending")),

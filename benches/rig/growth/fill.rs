@@ -42,8 +42,7 @@ pub async fn fill(sink: &mut Sink, history: &History, sponsor: &str) -> Result<(
                 Cell::Owned(format!("ep-{}-{l}", org.number)),
                 Cell::Text("smdp.example.com"),
                 Cell::Owned(format!("MATCHING-{l}")),
-                // In force: all but the first two, which have expired.
-                Cell::Int(DATA_KB * 4),
+                Cell::Int(DATA_KB * in_force(l)),
                 Cell::Int(DATA_KB),
                 Cell::Time(at),
                 Cell::Time(at),
@@ -75,6 +74,12 @@ pub async fn fill(sink: &mut Sink, history: &History, sponsor: &str) -> Result<(
     activations(sink, h).await?;
     messages_and_fees(sink, h).await?;
     entries(sink, h).await
+}
+
+/// How many of a Link's activations are in force: all but the first two, which have expired.
+fn in_force(link: u64) -> i64 {
+    let count = (2..ROUNDS).filter(|round| event(*round, link).activates()).count();
+    i64::try_from(count).unwrap_or(0)
 }
 
 fn kind(link: u64) -> &'static str {
@@ -111,21 +116,20 @@ async fn operations(sink: &mut Sink, h: &History) -> Result<(), Failed> {
     let create = serde_json::to_string(&create)?;
     let send = Request::SendSms { endpoint_id: "ENDPOINT".to_owned(), attempted_at: None };
     let send = serde_json::to_string(&send)?;
-    let mut each =
-        pairs(h, ROUNDS).filter(|(_, r, _)| !matches!(event(*r), Event::Refund | Event::Fee));
+    let mut each = pairs(h, ROUNDS).filter(|(_, r, l)| event(*r, *l).operates());
     sink.fill("operations", "org_id, id, group_id, position, kind, state, link_id, activation_id, \
          plan_id, amount, debit_id, idempotency_key, request_hash, request, failure, cleanup, epoch, \
          attempts, deadline_at, horizon_at, created_at, settled_at", |row| {
         let Some((org, r, l)) = each.next() else { return false };
         let id = h.id(Thing::Operation, &org, r, l);
         let at = h.at(&org, org.sequence(r, l));
-        let (kind, state, amount, request) = match event(r) {
+        let (kind, state, amount, request) = match event(r, l) {
             Event::Activation => ("create_link", "succeeded", PRICE, create.replace("ICCID", &org.iccid(l))),
             Event::FailedTopup => ("topup", "refunded", PRICE, topup.replace("ICCID", &org.iccid(l))),
             Event::Sms => ("send_sms", "succeeded", SMS_PRICE, send.clone()),
             _ => ("topup", "succeeded", PRICE, topup.replace("ICCID", &org.iccid(l))),
         };
-        let is_sms = event(r) == Event::Sms;
+        let is_sms = event(r, l) == Event::Sms;
         let keyed = r == 1 && l % 10 == 0;
         row.extend([
             Cell::Id(org.id), Cell::Id(id), Cell::Id(id), Cell::Int(0), Cell::Text(kind),
@@ -145,7 +149,7 @@ async fn operations(sink: &mut Sink, h: &History) -> Result<(), Failed> {
 }
 
 async fn activations(sink: &mut Sink, h: &History) -> Result<(), Failed> {
-    let mut each = pairs(h, 6);
+    let mut each = pairs(h, 8).filter(|(_, r, l)| event(*r, *l).activates());
     sink.fill(
         "activations",
         "org_id, id, link_id, operation_id, plan_id, plan_name, status, \
@@ -262,7 +266,7 @@ async fn entries(sink: &mut Sink, h: &History) -> Result<(), Failed> {
             let balance =
                 &mut wallets.last_mut().expect("each organization begins with its credit").1;
             let sequence = place.map_or(1, |(r, l)| org.sequence(r, l));
-            let (kind, amount) = match place.map(|(r, _)| event(r)) {
+            let (kind, amount) = match place.map(|(r, l)| event(r, l)) {
                 None => ("credit", CREDIT),
                 Some(Event::Activation) => ("activation", -PRICE),
                 Some(Event::Topup | Event::FailedTopup) => ("topup", -PRICE),
@@ -274,7 +278,7 @@ async fn entries(sink: &mut Sink, h: &History) -> Result<(), Failed> {
             let at = h.at(&org, sequence);
             let sequence = i64::try_from(sequence).unwrap_or(0);
             let plan = place.filter(|(r, _)| *r < 8).map(|(_, l)| h.plans[h.plan(&org, l)]);
-            let made = place.is_some_and(|(r, _)| r < 6);
+            let made = place.is_some_and(|(r, l)| event(r, l).activates());
             for plan in [Some(Uuid::nil()), plan].into_iter().flatten() {
                 let day = days.entry((org.id, plan, kind, at.date_naive())).or_default();
                 day.entries += 1;
@@ -286,9 +290,9 @@ async fn entries(sink: &mut Sink, h: &History) -> Result<(), Failed> {
             }
             // A refund is about the round before it.
             let of =
-                place.map(|(r, l)| if event(r) == Event::Refund { (r - 1, l) } else { (r, l) });
+                place.map(|(r, l)| if event(r, l) == Event::Refund { (r - 1, l) } else { (r, l) });
             let id = |thing| of.map_or(Cell::Null, |(r, l)| Cell::Id(h.id(thing, &org, r, l)));
-            let operation = of.filter(|(r, _)| event(*r) != Event::Fee);
+            let operation = of.filter(|(r, l)| event(*r, *l) != Event::Fee);
             let with_plan = plan.is_some();
             row.extend([
                 Cell::Id(org.id),
@@ -350,7 +354,7 @@ async fn entries(sink: &mut Sink, h: &History) -> Result<(), Failed> {
                 count(org.entries()),
                 Cell::Int(0),
                 count(org.links),
-                count(org.links * 8),
+                count(org.operations()),
                 count(org.links),
                 Cell::Time(now),
             ]);

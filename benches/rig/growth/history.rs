@@ -2,8 +2,8 @@
 //! pure functions of numbers, so that every table can be written by itself and all agree.
 //!
 //! An organization is credited once; then its Links go through ten rounds, one entry a Link each:
-//! activation, five top-ups, one that fails, its refund, a message, a monthly fee. Half of all is
-//! the first organization's.
+//! activation, seven top-ups, a message, a monthly fee. Of one Link in fifty the sixth top-up fails,
+//! and the next round is its refund. Half of all is the first organization's.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -12,6 +12,9 @@ use uuid::Uuid;
 pub const ROUNDS: u64 = 10;
 /// Transactions of all but the first organization: 2,000 organizations at ten million.
 const OF_OTHERS: u64 = 2_500;
+/// Of one Link in so many a top-up fails.
+const FAILING: u64 = 50;
+const FAILS_AT: u64 = 11;
 /// All of it happened within this.
 const SPAN_DAYS: i64 = 365;
 
@@ -26,15 +29,27 @@ pub enum Event {
     Fee,
 }
 
-/// The event of a round.
-pub fn event(round: u64) -> Event {
+/// The event of a Link's round.
+pub fn event(round: u64, link: u64) -> Event {
     match round {
         0 => Event::Activation,
-        1..=5 => Event::Topup,
-        6 => Event::FailedTopup,
-        7 => Event::Refund,
+        6 if link % FAILING == FAILS_AT => Event::FailedTopup,
+        7 if link % FAILING == FAILS_AT => Event::Refund,
+        1..=7 => Event::Topup,
         8 => Event::Sms,
         _ => Event::Fee,
+    }
+}
+
+impl Event {
+    /// Whether there is an activation of it.
+    pub fn activates(self) -> bool {
+        matches!(self, Self::Activation | Self::Topup)
+    }
+
+    /// Whether there is an operation of it.
+    pub fn operates(self) -> bool {
+        !matches!(self, Self::Refund | Self::Fee)
     }
 }
 
@@ -111,6 +126,12 @@ impl Org {
     /// The sequence of a Link's entry of a round.
     pub fn sequence(&self, round: u64, link: u64) -> u64 {
         2 + round * self.links + link
+    }
+
+    /// How many operations it has.
+    pub fn operations(&self) -> u64 {
+        // Of a Link all but the fee; of one that fails all but the refund as well.
+        self.links * (ROUNDS - 1) - (self.links + FAILING - 1 - FAILS_AT) / FAILING
     }
 
     /// Its short name.
