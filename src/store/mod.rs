@@ -12,6 +12,7 @@
 mod sql;
 
 mod activations;
+mod attempt_totals;
 pub mod attempts;
 pub mod audit;
 pub mod balances;
@@ -35,6 +36,7 @@ pub mod page;
 pub mod period;
 mod plans;
 mod postgres;
+pub mod ranks;
 mod sims;
 pub mod sms;
 mod sql_store;
