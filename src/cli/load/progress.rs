@@ -48,11 +48,11 @@ impl Watch {
         let line =
             format!("{label}{} a second, p99 {}, {} errors", live.ok, ms(live.p99_ms), live.errors);
         if self.lines && (second.is_multiple_of(LINE_EVERY_S) || second == of) {
-            eprintln!("{second} of {of} s: {line}");
+            eprintln!("{second} of {of} s: {text}");
         }
         self.bar.set_length(of);
         self.bar.set_position(second);
-        self.bar.set_message(line);
+        self.bar.set_message(text);
     }
 
     /// Shows nothing any more.
