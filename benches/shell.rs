@@ -2,14 +2,22 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark that cannot go on ends")]
 
+#[path = "rig/debits.rs"]
+mod debits;
+
 use actix_web::{App, test, web};
+use bappy::environment::{SystemClock, SystemIds};
 use bappy::http::edge::{Edge, EdgeSettings};
 use bappy::http::envelope::Success;
 use bappy::http::limits::RequestLimits;
 use bappy::identity::{Identity, IdentityConfig, http_client};
 use bappy::sandbox::identity::{IdentitySimConfig, RunningIdentitySim, SandboxClient, start};
-use bappy_actors::ports::Clock;
+use bappy_actors::model::{Money, OrgId, PlanId};
+use bappy_actors::ports::{Clock, Ids, WalletRow};
+use bappy_actors::wallet::state;
+use debits::{Debits, What};
 use divan::Bencher;
+use divan::counter::ItemsCount;
 use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
 use tokio::runtime::Runtime;
@@ -62,7 +70,7 @@ fn tokens(count: usize) -> Vec<String> {
 }
 
 fn identity() -> Identity {
-    let clock = Arc::new(bappy::environment::SystemClock::default());
+    let clock = Arc::new(SystemClock::default());
     let config = IdentityConfig::new(provider().issuer().to_owned());
     Identity::new(config, http_client().unwrap(), Arc::new(move || clock.now())).unwrap()
 }
@@ -89,7 +97,7 @@ fn token_cache_miss(bencher: Bencher) {
 #[divan::bench]
 fn envelope(bencher: Bencher) {
     let system = actix_web::rt::System::new();
-    let clock = Arc::new(bappy::environment::SystemClock::default());
+    let clock = Arc::new(SystemClock::default());
     let edge = Edge::new(EdgeSettings {
         new_id: Arc::new(|| "01a20d3e-8d35-726e-b597-92a8cd173709".to_owned()),
         now: Arc::new(move || clock.now()),
@@ -118,4 +126,18 @@ async fn topped_up() -> Success<&'static Value> {
             "removed": [], "amount_charged": "1.37", "currency": "USD",
         })
     }))
+}
+
+/// The statement that writes so many debits with their operations: its text and its arrays.
+#[divan::bench(args = [1, 64, 256])]
+fn batch_encode(bencher: Bencher, commands: usize) {
+    let (ids, clock) = (Arc::new(SystemIds::default()), Arc::new(SystemClock::default()));
+    let (org, plan) = (OrgId(ids.next()), PlanId(ids.next()));
+    let debits = Debits::new(ids, clock.clone(), org, plan);
+    let commands: Vec<_> = (0..commands).map(|_| debits.next(What::Operation)).collect();
+    let wallet = WalletRow { balance: Money::from_micros(1_000_000), version: 41, fence: 0 };
+    let decided = state::decide(org, wallet, &commands, clock.now());
+    bencher
+        .counter(ItemsCount::new(commands.len()))
+        .bench_local(|| bappy::store::encoded_batch(&[&decided.batch]).unwrap());
 }

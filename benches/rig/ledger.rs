@@ -1,19 +1,15 @@
 //! The ledger alone: callers of the wallet's handle on the real store, with no HTTP and no operator.
 
 use crate::Failed;
+use crate::debits::{Debits, What};
 use crate::pgbench::{Form, Pgbench};
 use crate::table::{goal, median};
 use crate::world::{Engine, World};
 use actix::{Arbiter, ArbiterHandle, System};
-use bappy::app::Parts;
 use bappy_actors::Arbiters;
-use bappy_actors::model::{
-    ActivationId, Cleanup, EntryId, EntryKind, LinkId, Money, Operation, OperationId,
-    OperationKind, OperationState, OrgId, PlanId, Request,
-};
+use bappy_actors::model::PlanId;
 use bappy_actors::ports::{CommitOutcome, Store};
-use bappy_actors::wallet::{Command, Credit, Debit, WalletHandle, WalletLimits, state};
-use chrono::TimeDelta;
+use bappy_actors::wallet::{WalletHandle, WalletLimits, state};
 use clap::Args;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,15 +26,6 @@ pub struct Ledger {
     /// Callers that wait for their answers
     #[arg(long, default_value_t = 64)]
     callers: u32,
-}
-
-/// What is written.
-#[derive(Clone, Copy)]
-enum What {
-    /// The balance, a ledger entry, the day's totals: what pgbench's hot row is, and a bit more.
-    Entry,
-    /// The same with the record of an operation: the first half of a top-up.
-    Operation,
 }
 
 impl Ledger {
@@ -85,6 +72,12 @@ impl Ledger {
     }
 }
 
+fn debits(world: &World) -> Debits {
+    let (ids, clock) = (world.parts.ids.clone(), world.parts.clock.clone());
+    let plan = world.plan.parse().expect("a plan's id is a UUID");
+    Debits::new(ids, clock, world.organizations[0].0, PlanId(plan))
+}
+
 /// A thread for the wallets' actors.
 fn arbiter() -> Result<ArbiterHandle, Failed> {
     let (tell, told) = std::sync::mpsc::channel();
@@ -111,7 +104,7 @@ async fn together(
     let begin = Instant::now();
     let callers: Vec<_> = (0..callers)
         .map(|_| {
-            let (wallets, debits) = (wallets.clone(), Debits::of(world));
+            let (wallets, debits) = (wallets.clone(), debits(world));
             let (tell, told) = oneshot::channel();
             arbiter.spawn(async move {
                 let mut done = 0_u32;
@@ -138,7 +131,7 @@ async fn together(
 
 /// The same debits, each in a commit of its own.
 async fn one_by_one(world: &World, turn: Duration) -> Result<f64, Failed> {
-    let debits = Debits::of(world);
+    let debits = debits(world);
     let store = world.parts.store.clone();
     let begin = Instant::now();
     let mut done = 0.0;
@@ -154,82 +147,4 @@ async fn one_by_one(world: &World, turn: Duration) -> Result<f64, Failed> {
         done += 1.0;
     }
     Ok(done / begin.elapsed().as_secs_f64())
-}
-
-/// Makes debits.
-struct Debits {
-    ids: Arc<dyn bappy_actors::ports::Ids>,
-    clock: Arc<dyn bappy_actors::ports::Clock>,
-    org: OrgId,
-    link: LinkId,
-    plan: PlanId,
-}
-
-impl Debits {
-    fn of(world: &World) -> Self {
-        let Parts { ids, clock, .. } = &world.parts;
-        Self {
-            ids: ids.clone(),
-            clock: clock.clone(),
-            org: world.organizations[0].0,
-            link: LinkId(ids.next()),
-            plan: PlanId(world.plan.parse().expect("a plan's id is a UUID")),
-        }
-    }
-
-    fn next(&self, what: What) -> Command {
-        match what {
-            What::Entry => Command::Credit(Credit {
-                entry_id: EntryId(self.ids.next()),
-                kind: EntryKind::Adjustment,
-                amount: Money::from_micros(-1),
-                reference: None,
-                description: "Adjustment: benchmark".to_owned(),
-            }),
-            What::Operation => Command::Debit(vec![self.debit()]),
-        }
-    }
-
-    fn debit(&self) -> Debit {
-        let (id, entry_id) = (OperationId(self.ids.next()), EntryId(self.ids.next()));
-        let created_at = self.clock.now();
-        // Far off: nobody shall look at them while it is measured.
-        let deadline_at = created_at + TimeDelta::hours(1);
-        let iccid = "8988247000000000019".to_owned();
-        let operation = Operation {
-            id,
-            org_id: self.org,
-            group_id: id,
-            position: 0,
-            kind: OperationKind::Topup,
-            state: OperationState::Pending,
-            link_id: self.link,
-            activation_id: Some(ActivationId(self.ids.next())),
-            plan_id: Some(self.plan),
-            amount: Money::from_micros(1),
-            debit_id: Some(entry_id),
-            key: None,
-            request: Request::Topup {
-                endpoint_id: "endpoint".to_owned(),
-                iccid: iccid.clone(),
-                operator_plan_id: "plan".to_owned(),
-            },
-            failure: None,
-            cleanup: Cleanup::None,
-            epoch: 0,
-            attempts: 0,
-            deadline_at,
-            horizon_at: deadline_at,
-            created_at,
-            settled_at: None,
-        };
-        Debit {
-            operation,
-            entry_id,
-            iccid: Some(iccid),
-            plan_name: Some("Europe 1 GB".to_owned()),
-            description: "Top-up: Europe 1 GB".to_owned(),
-            sms: None,
-        }
-    }
 }

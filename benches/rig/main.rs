@@ -18,6 +18,7 @@ mod store {
 mod postgres_server;
 
 mod bare;
+mod debits;
 mod growth;
 mod ledger;
 mod load;

@@ -54,6 +54,8 @@ pub use error::{DbError, is_unique_violation};
 pub use links::plans_coverage;
 pub use lookups::{CachedOffers, StoredOrganizations};
 pub use metrics::register as register_metrics;
+#[doc(hidden)]
+pub use postgres::batch::encoded as encoded_batch;
 pub use sql_store::SqlStore;
 pub use text::Text;
 pub use time::Time;
