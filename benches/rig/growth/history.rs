@@ -139,9 +139,9 @@ impl Org {
         format!("org-{:04}", self.number)
     }
 
-    /// A Link's card.
+    /// A Link's card: below all of the operator's, which are asked for from the highest known on.
     pub fn iccid(&self, link: u64) -> String {
-        format!("8944{:05}{link:010}", self.number)
+        format!("8900{:05}{link:010}", self.number)
     }
 }
 
