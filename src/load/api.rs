@@ -111,6 +111,7 @@ impl ApiClient {
     }
 
     /// The same with another token.
+    #[must_use]
     pub fn with_token(&self, token: String) -> Self {
         Self { token, ..self.clone() }
     }

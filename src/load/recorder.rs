@@ -91,21 +91,23 @@ impl Recorder {
         *self.errors.entry(code).or_default() += 1;
     }
 
-    /// Closes a second.
-    pub fn second(&mut self) -> Live {
+    /// Closes a second. One that was cut short is no figure, unless there is no other.
+    pub fn second(&mut self, whole: bool) -> Live {
         let latency = self.current.latency();
         let live = Live {
             ok: self.current.latencies.len(),
             errors: self.current.errors,
             p99_ms: latency.p99,
         };
-        self.seconds.push(SecondSummary {
-            ok: live.ok,
-            errors: live.errors,
-            p50_ms: latency.p50,
-            p99_ms: latency.p99,
-            max_ms: latency.max,
-        });
+        if whole || self.seconds.is_empty() {
+            self.seconds.push(SecondSummary {
+                ok: live.ok,
+                errors: live.errors,
+                p50_ms: latency.p50,
+                p99_ms: latency.p99,
+                max_ms: latency.max,
+            });
+        }
         self.current.latencies.reset();
         self.current.errors = 0;
         live

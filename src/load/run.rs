@@ -166,7 +166,7 @@ impl Run<'_> {
                 let wait = tick.saturating_duration_since(Instant::now());
                 let _ = tokio::time::timeout(wait, self.changed.notified()).await;
             }
-            let live = self.recorder.borrow_mut().second();
+            let live = self.recorder.borrow_mut().second(self.ended.get().is_none());
             watch(Tick { measured: Some(from.elapsed()), live });
             if self.ended.get().is_some() {
                 break;
@@ -177,7 +177,7 @@ impl Run<'_> {
                 break;
             }
         }
-        let used = cpu::used().zip(cpu_before).map(|(after, before)| after - before);
+        let used = cpu::used().zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
         (used, from.elapsed())
     }
 

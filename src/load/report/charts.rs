@@ -1,6 +1,6 @@
 //! The plots of a report, as SVG.
 
-use crate::load::Summary;
+use crate::load::{SecondSummary, Summary};
 use plotters::coord::ranged1d::{NoDefaultFormatting, ValueFormatter};
 use plotters::prelude::*;
 
@@ -11,6 +11,8 @@ const GREEN: RGBColor = RGBColor(22, 140, 95);
 const ORANGE: RGBColor = RGBColor(217, 119, 6);
 const RED: RGBColor = RGBColor(200, 40, 50);
 const GRID: RGBColor = RGBColor(228, 232, 238);
+/// An axis has no more marks than can be told apart.
+const MARKS_MAX: u32 = 12;
 const FONT: (&str, u32) = ("sans-serif", 13);
 
 /// Why a plot cannot be drawn.
@@ -42,11 +44,9 @@ struct Line {
 /// The plots of a run: rate and latency by second, and the latency's distribution.
 #[expect(clippy::cast_precision_loss, reason = "a plot is not that precise")]
 pub fn draw(summary: &Summary) -> Result<Vec<Drawing>, ChartError> {
-    let by_second = |value: fn(&crate::load::SecondSummary) -> f64| -> Vec<(f64, f64)> {
-        // The last second is cut short where a run ends early: its rate says nothing.
-        let whole = (summary.seconds.floor().max(1.0)) as usize;
-        let seconds = summary.by_second.iter().take(whole);
-        seconds.enumerate().map(|(second, figures)| (second as f64 + 1.0, value(figures))).collect()
+    let by_second = |value: fn(&SecondSummary) -> f64| -> Vec<(f64, f64)> {
+        let seconds = (1_u32..).zip(&summary.by_second);
+        seconds.map(|(second, figures)| (f64::from(second), value(figures))).collect()
     };
     let rate = [
         Line { name: "successes", color: BLUE, points: by_second(|s| s.ok as f64) },
@@ -80,7 +80,7 @@ pub fn draw(summary: &Summary) -> Result<Vec<Drawing>, ChartError> {
 /// `90%`, `99%`, `99.9%` … for one, two, three nines.
 fn percentile(nines: f64) -> String {
     let share = 100.0 * (1.0 - 10_f64.powf(-nines));
-    let digits = (nines.ceil() - 2.0).max(0.0) as usize;
+    let digits = [2.0, 3.0, 4.0, 5.0, 6.0].iter().take_while(|bound| nines > **bound).count();
     format!("{share:.digits$}%")
 }
 
@@ -92,17 +92,19 @@ impl Ranged for Whole {
     type FormatOption = NoDefaultFormatting;
     type ValueType = f64;
 
+    #[expect(clippy::cast_possible_truncation, reason = "pixels")]
     fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
         let share = value / self.0.max(1e-9);
         limit.0 + (f64::from(limit.1 - limit.0) * share).round() as i32
     }
 
     fn key_points<Hint: plotters::coord::ranged1d::KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        let mut step = 1.0;
-        while self.0 / step > hint.max_num_points().clamp(2, 12) as f64 {
-            step = if step % 5.0 == 0.0 { step * 2.0 } else { step * 5.0 };
+        let most = u32::try_from(hint.max_num_points()).unwrap_or(MARKS_MAX).clamp(2, MARKS_MAX);
+        let mut step = 1_u32;
+        while self.0 / f64::from(step) > f64::from(most) {
+            step *= if step.is_multiple_of(5) { 2 } else { 5 };
         }
-        (0..).map(|n| f64::from(n) * step).take_while(|value| *value <= self.0).collect()
+        (0..=most).map(|n| f64::from(n * step)).take_while(|value| *value <= self.0).collect()
     }
 
     fn range(&self) -> std::ops::Range<f64> {
