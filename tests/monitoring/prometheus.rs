@@ -1,0 +1,1 @@
+//! A real Prometheus on a free port, and its HTTP API.
