@@ -7,11 +7,14 @@
 #[expect(dead_code, reason = "shared with tests that do more to processes")]
 mod process;
 
+mod breaking;
 mod dashboards;
 mod files;
 mod live;
 mod objectives;
 mod prometheus;
+mod runbook;
 mod sandbox;
 mod scrape;
 mod series;
+mod traffic;

@@ -1,12 +1,20 @@
 //! A sandbox in a process of its own, and partners who use it.
 
-use crate::process::{Process, free_port};
+use crate::process::{Process, free_port, program, without_settings};
 use crate::scrape::Scrape;
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
 use std::time::Duration;
 use tempfile::TempDir;
+
+/// How long a statement waits for the service, which writes too.
+const BUSY: Duration = Duration::from_secs(20);
 
 pub struct Sandbox {
     pub client: Client,
@@ -14,7 +22,8 @@ pub struct Sandbox {
     pub operator: SocketAddr,
     pub metrics: SocketAddr,
     issuer: String,
-    _process: Process,
+    process: Mutex<Option<Process>>,
+    environment: Vec<(&'static str, String)>,
     pub folder: TempDir,
 }
 
@@ -42,7 +51,45 @@ impl Sandbox {
         let process = process.ready(&client, &format!("http://{api}/health")).await;
         let beside = |places| SocketAddr::new(api.ip(), api.port() + places);
         let issuer = format!("http://{}/realms/platform", beside(2));
-        Self { client, api, operator: beside(1), metrics, issuer, _process: process, folder }
+        let environment = vec![
+            ("BAPPY_DATABASE__URL", format!("sqlite://{}/bappy.db", data.display())),
+            ("BAPPY_OPERATOR__URL", format!("http://{}", beside(1))),
+            ("BAPPY_OPERATOR__USERNAME", "sandbox".to_owned()),
+            ("BAPPY_OPERATOR__PASSWORD", "sandbox".to_owned()),
+        ];
+        let (operator, process) = (beside(1), Mutex::new(Some(process)));
+        Self { client, api, operator, metrics, issuer, process, environment, folder }
+    }
+
+    /// What `bappy` commands beside it need in their environment, and where they find it.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let program = PathBuf::from(program());
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut all = self.environment.clone();
+        all.push(("PATH", format!("{}:{path}", program.parent().unwrap().display())));
+        all
+    }
+
+    /// Runs a `bappy` command beside it.
+    pub fn command(&self, arguments: &[&str]) {
+        let mut command = Command::new(program());
+        let command = without_settings(&mut command).args(arguments).envs(self.environment());
+        let ran = command.output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+
+    /// Runs statements on its database, behind its back.
+    pub async fn sql(&self, statements: &str) {
+        let file = self.folder.path().join("data/bappy.db");
+        let options = SqliteConnectOptions::new().filename(file).busy_timeout(BUSY);
+        let mut conn = options.connect().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+    }
+
+    /// Ends it without a word.
+    pub fn kill(&self) {
+        self.process.lock().unwrap().take().unwrap().kill9();
     }
 
     pub async fn scrape(&self) -> Scrape {

@@ -3,6 +3,7 @@
 use crate::files;
 use regex_lite::Regex;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 /// What a scrape told.
 pub struct Scrape {
@@ -41,7 +42,7 @@ impl Scrape {
         for (name, kind) in &types {
             let help = helps.get(name).unwrap_or_else(|| panic!("{name} is not described"));
             let labels = self.labels(name).into_iter().collect::<Vec<_>>().join(", ");
-            table.push_str(&format!("| `{name}` | {kind} | {labels} | {help} |\n"));
+            let _ = writeln!(table, "| `{name}` | {kind} | {labels} | {help} |");
         }
         table
     }

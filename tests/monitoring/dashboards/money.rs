@@ -25,7 +25,7 @@ fn ledger() -> Vec<Panel> {
             "short",
             "Places where a wallet and its ledger disagree, by the rule that is broken.",
         )
-        .query(r#"max by (rule) (bappy_ledger_mismatches{SEL})"#, "{{rule}}")
+        .query("max by (rule) (bappy_ledger_mismatches{SEL})", "{{rule}}")
         .limit(1.0)
         .width(6)
         .runbook("LedgerMismatch"),
