@@ -17,7 +17,7 @@ use crate::http::rate_limit::RateLimits;
 use crate::http::service::StatusPage;
 use crate::http::tenant::Tenants;
 use crate::identity::{self, Identity, IdentityConfig};
-use crate::ledger_check::LedgerCheck;
+use crate::ledger_check::{LedgerCheck, LedgerCheckLimits};
 use crate::operator::{Measured, OperatorClient};
 use crate::store::{CachedOffers, Database, Schema, SqlStore, StoredOrganizations};
 use crate::telemetry::{self, Sampler, Threads};
@@ -411,7 +411,7 @@ fn background(core: &Core, fees_enabled: bool) {
 /// Starts what watches the service while it runs.
 fn watch(core: &Core, (database, tenants): (Database, Arc<Tenants>)) {
     let clock = Arc::clone(&core.services.clock);
-    let check = LedgerCheck::new(database.clone(), clock);
+    let check = LedgerCheck::new(database.clone(), clock, LedgerCheckLimits::default());
     tokio::spawn(check.run(Arc::clone(&core.stop)));
     let sampler = Sampler {
         database,
