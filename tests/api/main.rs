@@ -28,6 +28,7 @@ mod partial;
 mod physical;
 mod plans;
 mod qr_code;
+mod query_plans;
 mod rate_limits;
 mod sms;
 mod status;
