@@ -12,6 +12,7 @@ mod calls;
 pub mod catalogue;
 mod client;
 mod json_fields;
+mod shown_text;
 mod wire;
 
 pub use client::{OperatorClient, SetupError};
