@@ -11,7 +11,7 @@ const NAME: &str = "Celltastic";
 
 /// A lie is told for less than the horizon, so that what it hid is found afterwards.
 const TIMINGS: Timings = Timings {
-    call_timeout: Duration::from_millis(1_000),
+    call_timeout: Duration::from_secs(1),
     deadline: Duration::from_millis(1_500),
     horizon: Duration::from_secs(5),
 };
@@ -47,29 +47,34 @@ fn instead(status: u16, body: impl Into<Vec<u8>>) -> Lie {
     Lie::of(move |_| told(status, body.clone()))
 }
 
+/// The truth with a field more, or another.
+fn with(field: &'static str, value: Value) -> Lie {
+    Lie::of(move |truth| {
+        let mut body = if truth.is_object() { truth.clone() } else { json!({}) };
+        body[field] = value.clone();
+        told(200, body.to_string())
+    })
+}
+
 /// What is another tenant's, for lies that mix it in.
 struct Foreign {
     iccid: String,
     endpoint: Value,
 }
 
-fn lies(foreign: &Foreign) -> Vec<(&'static str, Lie)> {
+type Named = (&'static str, Lie);
+
+fn lies(foreign: &Foreign) -> Vec<Named> {
+    let kinds = [errors(), other_shapes(), changed_values(), of_others(foreign)];
+    kinds.into_iter().flatten().collect()
+}
+
+/// It says that something went wrong, in its own words.
+fn errors() -> Vec<Named> {
     let error = json!({"code": "E_1", "message": format!("{NAME} says no")});
     let page = format!("<html><title>{NAME}</title><h1>502 Bad Gateway</h1></html>");
-    let with = |field: &str, value: Value| {
-        let field = field.to_owned();
-        Lie::of(move |truth| {
-            let mut body = if truth.is_object() { truth.clone() } else { json!({}) };
-            body[&field] = value.clone();
-            told(200, body.to_string())
-        })
-    };
-    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let (iccid, theirs) = (foreign.iccid.clone(), foreign.endpoint.clone());
-    let id_of_theirs = theirs["endpoint_id"].clone();
+    let elsewhere = "Location: http://127.0.0.1:1/elsewhere\r\n".to_owned();
     vec![
-        ("10 MB of one letter", instead(200, vec![b'x'; 10_000_000])),
-        ("the truth and 10 MB more", with("pad", json!("x".repeat(10_000_000)))),
         ("an error in the truth", with("error", error.clone())),
         ("a wrapped error", instead(200, json!({"error": error}).to_string())),
         ("an error", instead(500, error.to_string())),
@@ -78,84 +83,74 @@ fn lies(foreign: &Foreign) -> Vec<(&'static str, Lie)> {
         ("a page as a success", instead(200, page)),
         ("a definite no", instead(422, error.to_string()).undone()),
         ("a no without words", instead(409, "").undone()),
-        ("somewhere else", {
-            let headers = "Location: http://127.0.0.1:1/elsewhere\r\n".to_owned();
-            Lie::of(move |_| Told { status: 307, headers: headers.clone(), body: Vec::new() })
-        }),
+        (
+            "somewhere else",
+            Lie::of(move |_| Told { status: 307, headers: elsewhere.clone(), body: Vec::new() }),
+        ),
+    ]
+}
+
+/// It answers with something that is not what the call answers.
+fn other_shapes() -> Vec<Named> {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let half = |truth: &Value| {
+        let text = truth.to_string();
+        told(200, text[..text.len() / 2].to_owned())
+    };
+    vec![
+        ("10 MB of one letter", instead(200, vec![b'x'; 10_000_000])),
+        ("the truth and 10 MB more", with("pad", json!("x".repeat(10_000_000)))),
         ("nothing", instead(200, "")),
         ("null", instead(200, "null")),
         ("a list", instead(200, "[]")),
         ("an empty object", instead(200, "{}")),
         ("no items", instead(200, r#"{"items": null}"#)),
-        (
-            "half of it",
-            Lie::of(|truth| {
-                let text = truth.to_string();
-                told(200, text[..text.len() / 2].to_owned())
-            }),
-        ),
+        ("half of it", Lie::of(half)),
         ("deep", instead(200, deep)),
         ("not UTF-8", instead(200, b"{\"iccid\": \"\xff\xfe\"}".to_vec())),
-        (
-            "negative figures",
-            values(|_, value| match value {
-                Value::Number(_) => json!(-5),
-                other => other.clone(),
-            }),
-        ),
-        (
-            "figures past every limit",
-            values(|_, value| match value {
-                Value::Number(_) => json!(1e300),
-                other => other.clone(),
-            }),
-        ),
-        (
-            "figures as text",
-            values(|_, value| match value {
-                Value::Number(number) => json!(number.to_string()),
-                other => other.clone(),
-            }),
-        ),
-        (
-            "numbers for texts",
-            values(|name, value| match value {
-                Value::String(_) if name != "access_token" => json!(7),
-                other => other.clone(),
-            }),
-        ),
-        (
-            "its name for every text",
-            values(|name, value| match value {
-                Value::String(_) if name != "access_token" => json!(NAME),
-                other => other.clone(),
-            }),
-        ),
+    ]
+}
+
+/// It answers as it should, with values that cannot be.
+fn changed_values() -> Vec<Named> {
+    let numbers = |told: fn(&Value) -> Value| {
+        values(move |_, value| if value.is_number() { told(value) } else { value.clone() })
+    };
+    let texts = |told: fn() -> Value| {
+        // Another token would end the session, and nothing else be called.
+        let is_told = |name: &str, value: &Value| value.is_string() && name != "access_token";
+        values(move |name, value| if is_told(name, value) { told() } else { value.clone() })
+    };
+    let shown = |name: &str| {
+        let fields = ["msisdn", "imei", "ip_address", "technology", "name", "country", "message"];
+        fields.contains(&name) || ["description", "smdp_address", "matching_id"].contains(&name)
+    };
+    vec![
+        ("negative figures", numbers(|_| json!(-5))),
+        ("figures past every limit", numbers(|_| json!(1e300))),
+        ("figures as text", numbers(|number| json!(number.to_string()))),
+        ("numbers for texts", texts(|| json!(7))),
+        ("its name for every text", texts(|| json!(NAME))),
         (
             "its name where texts are shown",
-            values(|name, value| match (name, value) {
-                ("msisdn" | "imei" | "ip_address" | "technology" | "name" | "country", _) => {
-                    json!(NAME)
-                }
-                ("message" | "description" | "smdp_address" | "matching_id", _) => json!(NAME),
-                (_, other) => other.clone(),
-            }),
+            values(move |name, value| if shown(name) { json!(NAME) } else { value.clone() }),
         ),
-        (
-            "another's card",
-            values(move |name, value| match name {
-                "iccid" => json!(iccid),
-                _ => value.clone(),
-            }),
-        ),
+    ]
+}
+
+/// It mixes up its customers.
+fn of_others(foreign: &Foreign) -> Vec<Named> {
+    let field = |field: &'static str, told: Value| {
+        values(move |name, value| if name == field { told.clone() } else { value.clone() })
+    };
+    let theirs = foreign.endpoint.clone();
+    vec![
+        ("another's card", field("iccid", json!(foreign.iccid))),
         (
             "another's endpoint id",
-            values(move |name, value| match name {
-                "endpoint_id" => id_of_theirs.clone(),
-                _ => value.clone(),
-            })
-            // With our card and our reference it could not be told from the truth.
-            .about(&["get_endpoint", "set_status", "connectivity"]),
+            field("endpoint_id", theirs["endpoint_id"].clone())
+                // With our card and our reference it could not be told from the truth.
+                .about(&["get_endpoint", "set_status", "connectivity"]),
         ),
         ("another's endpoint", Lie::of(move |_| told(200, theirs.to_string()))),
     ]

@@ -185,7 +185,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Request> {
         match line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value)) {
             Some((name, value)) if name == "content-length" => length = value.parse().ok()?,
             Some((name, value)) if name == "authorization" => {
-                authorization = Some(value.to_owned())
+                authorization = Some(value.to_owned());
             }
             _ => {}
         }
