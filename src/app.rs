@@ -17,10 +17,13 @@ use crate::http::rate_limit::RateLimits;
 use crate::http::service::StatusPage;
 use crate::http::tenant::Tenants;
 use crate::identity::{self, Identity, IdentityConfig};
-use crate::operator::OperatorClient;
+use crate::ledger_check::LedgerCheck;
+use crate::operator::{Measured, OperatorClient};
 use crate::store::{CachedOffers, Database, Schema, SqlStore, StoredOrganizations};
-use actix::{Arbiter, ArbiterHandle, System};
+use crate::telemetry::{self, Sampler, Threads};
+use actix::{Arbiter, System};
 use actix_web::{App, HttpServer, web};
+use bappy_actors::Arbiters;
 use bappy_actors::billing::{FeeRun, MonthlyFees};
 use bappy_actors::gateway::{BreakerLimits, GatewayHandle, GatewayLimits, SimPool};
 use bappy_actors::link::{Expiry, LinkHandle, LinkLimits};
@@ -28,7 +31,9 @@ use bappy_actors::model::{Money, OrgId};
 use bappy_actors::operation::{
     OperationLimits, Operations, Resolver, ResolverHandle, Services, SmsHandle, SmsSender,
 };
-use bappy_actors::ports::{Clock, CommitOutcome, FeeBook, Ids, Operator, Store, StoreError};
+use bappy_actors::ports::{
+    Clock, CommitOutcome, FeeBook, Ids, Offers, Operator, Store, StoreError,
+};
 use bappy_actors::wallet::{Command, Refused, WalletHandle, WalletLimits, state};
 use secrecy::ExposeSecret;
 use std::net::{SocketAddr, TcpListener};
@@ -101,7 +106,7 @@ pub fn operator(required: &Required) -> Result<Arc<dyn Operator>, StartError> {
     let (url, username) = (required.operator_url.as_str(), required.operator_username.clone());
     let client = OperatorClient::new(url, username, required.operator_password.clone())
         .map_err(|error| StartError::because("operator.url", error))?;
-    Ok(Arc::new(client))
+    Ok(Arc::new(Measured(client)))
 }
 
 /// A service that serves.
@@ -132,20 +137,26 @@ pub struct Core {
     pub gateway: Arc<GatewayHandle>,
     /// Charges the monthly fees.
     pub fees: FeeRun,
+    /// What all of these work with.
+    pub services: Arc<Services>,
+    offers: Arc<CachedOffers>,
     stop: Arc<Notify>,
 }
 
 /// Starts the core's actors on arbiters of the current actix system.
-pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Handle) -> Core {
-    // One thread of actors for each two cores: they decide in microseconds and wait elsewhere.
-    let arbiters: Vec<ArbiterHandle> =
-        (0..config.workers.div_ceil(2)).map(|_| Arbiter::new().handle()).collect();
+pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>) -> Core {
+    // One thread of the core for each two cores; the listeners' workers have as much to do.
+    let others = (1..config.workers.div_ceil(2)).map(|_| Arbiter::new().handle());
+    let arbiters = Arbiters::new(Arbiter::new().handle(), others);
+    for arbiter in arbiters.all() {
+        arbiter.spawn(telemetry::watch_delay(Threads::Actors));
+    }
     let store: Arc<dyn Store> = Arc::clone(&parts.store) as Arc<dyn Store>;
     let clock = Arc::clone(&parts.clock);
     let gateway = GatewayHandle::new(
         operator,
         Arc::clone(&clock),
-        arbiters[0].clone(),
+        arbiters.shared().clone(),
         gateway_limits(config),
     );
     let wallets = Arc::new(WalletHandle::new(
@@ -158,7 +169,7 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
         Arc::clone(&store),
         Arc::clone(&gateway),
         Arc::clone(&clock),
-        arbiters,
+        arbiters.clone(),
         LinkLimits {
             usage_ttl: config.cache.usage_ttl,
             status_ttl: config.cache.status_ttl,
@@ -170,9 +181,10 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
     let resolver = ResolverHandle::default();
     let fees = fee_run(config, parts, Arc::clone(&wallets), resolver.clone());
     let expiry = Expiry::new(Arc::clone(&store), Arc::clone(&clock));
+    let offers = Arc::new(CachedOffers::new(parts.database.clone()));
     let services = Arc::new(Services {
         store,
-        offers: Arc::new(CachedOffers::new(parts.database.clone())),
+        offers: Arc::clone(&offers) as Arc<dyn Offers>,
         clock,
         ids: Arc::clone(&parts.ids),
         wallets: Arc::clone(&wallets),
@@ -189,7 +201,7 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
     });
     let resolver = Resolver::new(Arc::clone(&services));
     let sender = SmsSender::new(Arc::clone(&services));
-    let operations = Operations::new(services, io);
+    let operations = Operations::new(Arc::clone(&services), arbiters);
     Core {
         operations,
         resolver,
@@ -199,6 +211,8 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>, io: Han
         links,
         gateway,
         fees,
+        services,
+        offers,
         stop: Arc::default(),
     }
 }
@@ -267,9 +281,12 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .map_err(|error| StartError::because("the listener has no address", error))?;
 
     let (database, io) = (parts.database.clone(), Handle::current());
+    let organizations = Arc::new(StoredOrganizations::new(database.clone()));
+    let tenants = Arc::new(Tenants::new(Arc::new(identity), organizations));
     let fees_enabled = config.fees.enabled;
+    let watched = (parts.database.clone(), Arc::clone(&tenants));
     let (tell, started) = oneshot::channel();
-    let serve = move || serve(&config, &parts, operator, Arc::new(identity), listener, io, tell);
+    let serve = move || serve(&config, &parts, operator, &tenants, listener, io, tell);
     let thread = thread::Builder::new()
         .name("bappy-system".to_owned())
         .spawn(serve)
@@ -279,6 +296,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .map_err(|_| StartError("the service ended while it started".to_owned()))?
         .map_err(|error| StartError::because("the listener cannot be served", error))?;
     background(&core, fees_enabled);
+    watch(&core, watched);
     Ok(Running { addr, server, core, database, thread, system })
 }
 
@@ -289,15 +307,14 @@ fn serve(
     config: &Config,
     parts: &Parts,
     operator: Arc<dyn Operator>,
-    identity: Arc<Identity>,
+    tenants: &Arc<Tenants>,
     listener: TcpListener,
     io: Handle,
     tell: oneshot::Sender<Started>,
 ) {
     let runner = System::new();
     runner.block_on(async {
-        let core = core(config, parts, operator, io.clone());
-        let organizations = Arc::new(StoredOrganizations::new(parts.database.clone()));
+        let core = core(config, parts, operator);
         let rate_limits = RateLimits::configured(&config.rate_limit, &parts.clock);
         if let Some(limits) = rate_limits.clone() {
             actix::spawn(forget_idle(limits));
@@ -308,12 +325,12 @@ fn serve(
             operations: core.operations.clone(),
             links: Arc::clone(&core.links),
             clock: Arc::clone(&parts.clock),
-            tenants: Arc::new(Tenants::new(Arc::clone(&identity), organizations)),
+            tenants: Arc::clone(tenants),
             rate_limits,
             status: StatusPage::new(
                 parts.database.clone(),
                 Arc::clone(&core.gateway),
-                identity,
+                Arc::clone(tenants.identity()),
                 Arc::clone(&parts.clock),
                 io,
             ),
@@ -327,6 +344,8 @@ fn serve(
             limits: RequestLimits::default(),
         });
         let server = HttpServer::new(move || {
+            // Once on each worker's thread.
+            actix::spawn(telemetry::watch_delay(Threads::Http));
             App::new()
                 .wrap(edge.clone())
                 .configure(|routes| api.configure(routes))
@@ -387,6 +406,22 @@ fn background(core: &Core, fees_enabled: bool) {
             links.drop_idle();
         }
     });
+}
+
+/// Starts what watches the service while it runs.
+fn watch(core: &Core, (database, tenants): (Database, Arc<Tenants>)) {
+    let clock = Arc::clone(&core.services.clock);
+    let check = LedgerCheck::new(database.clone(), clock);
+    tokio::spawn(check.run(Arc::clone(&core.stop)));
+    let sampler = Sampler {
+        database,
+        fees: Arc::clone(&core.fees.book),
+        services: Arc::clone(&core.services),
+        offers: Arc::clone(&core.offers),
+        tenants,
+    };
+    tokio::spawn(sampler.run(Arc::clone(&core.stop)));
+    tokio::spawn(telemetry::watch_delay(Threads::Runtime));
 }
 
 impl Running {

@@ -7,6 +7,7 @@ pub mod config;
 pub mod environment;
 pub mod http;
 pub mod identity;
+pub mod ledger_check;
 pub mod operator;
 pub mod reference;
 pub mod sandbox;

@@ -9,10 +9,14 @@
 //! - nothing is told to a caller before its end is committed;
 //! - every change to a balance is a ledger entry in the same transaction.
 
+mod arbiters;
 pub mod billing;
 pub mod gateway;
 pub mod link;
+pub mod metrics;
 pub mod model;
 pub mod operation;
 pub mod ports;
 pub mod wallet;
+
+pub use arbiters::Arbiters;

@@ -26,6 +26,7 @@ use tracing::Instrument;
 use super::closing::{ConnectionMark, HoldingBody, no_answer};
 use super::failure::{self, Failure, LostRequest};
 use super::limits::{RequestLimits, check_head};
+use super::metrics::METRICS;
 use super::request_id::{NewId, Now, RequestContext, X_REQUEST_ID};
 
 /// What the edge needs from the composition root.
@@ -101,6 +102,7 @@ where
         let service = Rc::clone(&self.service);
         let run = async move {
             let unfinished = Unfinished;
+            let _running = METRICS.running();
             let answered = if let Some(error) = refused {
                 Ok(refuse(request, Failure::new(&error, &context, &connection)))
             } else {
@@ -171,11 +173,13 @@ struct Unfinished;
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
+        METRICS.dropped.increment(1);
         tracing::info!("request dropped: the client hung up");
     }
 }
 
 /// One line a request.
 fn log_done(context: &RequestContext, status: StatusCode) {
+    context.count(status);
     tracing::info!(status = status.as_u16(), duration_ms = context.elapsed_ms(), "request done");
 }

@@ -17,6 +17,7 @@ use super::closing::ConnectionMark;
 use super::envelope::error_body;
 use super::error::ApiError;
 use super::error_kind::{Challenge, ErrorKind, RetryAfter};
+use super::metrics::METRICS;
 use super::request_id::{RequestContext, X_REQUEST_ID};
 
 /// Where something other than an [`ApiError`] says "later", this is when.
@@ -39,6 +40,7 @@ impl Failure {
         connection: &ConnectionMark,
     ) -> Self {
         log(error);
+        METRICS.failed(error.kind());
         let closes = error.kind().closes_connection();
         if closes {
             connection.close();

@@ -17,6 +17,7 @@ use actix_web::{FromRequest, Handler, Resource, Responder, guard, web};
 
 use super::error::ApiError;
 use super::error_kind::ErrorKind;
+use super::metrics;
 use super::request_id::RequestContext;
 
 /// Every path that a router of this process has, with its methods.
@@ -37,9 +38,10 @@ pub struct MethodResource {
 
 /// A resource at this path, which is also its route template in logs and metrics.
 pub fn resource(path: &'static str) -> MethodResource {
+    let counted = metrics::route(path);
     let record_route = guard::fn_guard(move |request| {
         if let Some(context) = request.req_data().get::<RequestContext>() {
-            context.record_route(path);
+            context.record_route(path, counted);
         }
         true
     });

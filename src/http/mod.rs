@@ -6,7 +6,7 @@
 //! - [`envelope`], [`error`], [`error_kind`]: what is answered;
 //! - [`json`], [`query`], [`page`], [`cursor`], [`idempotency_key`], [`identifier`],
 //!   [`field_errors`]: what is read;
-//! - [`fallback`]: how a path is declared.
+//! - [`fallback`]: how a path is declared; [`metrics`]: what is counted.
 //!
 //! The resources stand on it, one folder each; [`api`] has the routes, [`tenant`] says whose a
 //! request is, [`rate_limit`] how many there may be, [`keyed_call`] runs the calls that change something.
@@ -30,6 +30,7 @@ mod json_text;
 pub mod keyed_call;
 pub mod limits;
 pub mod links;
+pub mod metrics;
 pub mod openapi;
 pub mod operations;
 pub mod organization;

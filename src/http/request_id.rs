@@ -17,12 +17,14 @@ use std::time::Instant;
 
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::{DateTime, SecondsFormat, Utc};
 use tracing::Span;
 use tracing::field::{Empty, display};
 
 use super::error::ApiError;
+use super::metrics::{METRICS, Route};
 
 /// Carries the request's id, both ways.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -45,6 +47,8 @@ struct Inner {
     now: Now,
     span: Span,
     route: Cell<Option<&'static str>>,
+    method: Method,
+    counted: Cell<Option<&'static Route>>,
     lists: RefCell<Vec<(HeaderName, String)>>,
 }
 
@@ -71,6 +75,8 @@ impl RequestContext {
             now: Arc::clone(now),
             span,
             route: Cell::new(None),
+            method: request.method().clone(),
+            counted: Cell::new(None),
             lists: RefCell::default(),
         }))
     }
@@ -110,9 +116,16 @@ impl RequestContext {
         self.0.span.record("operation_id", display(operation_id));
     }
 
-    /// Called by the resource whose path matched.
-    pub(super) fn record_route(&self, template: &'static str) {
+    /// Counts its answer.
+    pub(super) fn count(&self, status: StatusCode) {
+        let (route, took) = (self.0.counted.get(), self.0.started.elapsed());
+        METRICS.answered(route, &self.0.method, status, took);
+    }
+
+    /// Called by the resource whose path matched, with what is counted of it.
+    pub(super) fn record_route(&self, template: &'static str, counted: Option<&'static Route>) {
         self.0.route.set(Some(template));
+        self.0.counted.set(counted);
         self.0.span.record("route", template);
     }
 

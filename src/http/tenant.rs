@@ -8,6 +8,7 @@
 
 use super::error::ApiError;
 use super::error_kind::{Challenge, ErrorKind};
+use super::metrics::METRICS;
 use super::request_id::RequestContext;
 use crate::identity::{Identity, TokenError, VerifiedToken};
 use actix_web::body::MessageBody;
@@ -60,18 +61,33 @@ impl Tenants {
         Self { identity, organizations, known }
     }
 
+    /// What checks the tokens.
+    pub fn identity(&self) -> &Arc<Identity> {
+        &self.identity
+    }
+
+    /// Brings up to date what the metrics show of the caches.
+    pub fn observe(&self) {
+        self.identity.observe();
+        METRICS.organizations.holds(self.known.entry_count());
+    }
+
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Organization>, ApiError> {
         let token = bearer(headers)?;
         let verified = self.identity.verify(token).await.map_err(refused)?;
         let named = named(&verified).ok_or_else(no_organization)?;
+        let mut known = true;
         let looked_up = self.known.try_get_with(named.clone(), async {
+            known = false;
             let found = match &named {
                 Named::Claim(claim) => self.organizations.by_claim(claim).await?,
                 Named::Client(client_id) => self.organizations.by_client(client_id).await?,
             };
             Ok::<_, StoreError>(found.map(Arc::new))
         });
-        match looked_up.await {
+        let looked_up = looked_up.await;
+        METRICS.organizations.asked(known);
+        match looked_up {
             Ok(Some(organization)) => Ok(organization),
             Ok(None) => Err(no_organization()),
             Err(error) => Err(StoreError::clone(&error).into()),

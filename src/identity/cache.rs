@@ -56,6 +56,11 @@ impl TokenCache {
         Self(Cache::builder().max_capacity(ENTRIES_MAX).expire_after(Lifetime).build())
     }
 
+    /// How many it holds, about.
+    pub(super) fn len(&self) -> u64 {
+        self.0.entry_count()
+    }
+
     pub(super) async fn get(
         &self,
         digest: &[u8; 32],

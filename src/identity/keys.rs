@@ -19,6 +19,8 @@ use super::Clock;
 use super::config::IdentityConfig;
 use super::fetch::{FetchError, fetch_keys};
 use super::jwk::{Key, KeySet};
+use super::metrics::{Fetched, METRICS};
+use bappy_actors::metrics::{seconds, size};
 
 /// Keys older than this are fetched again beside the next verification: bounds how long a
 /// withdrawn key is believed.
@@ -191,6 +193,9 @@ impl KeyStore {
 
     fn record(&self, outcome: Result<Vec<Key>, FetchError>, purpose: Purpose, took: Duration) {
         let now = (self.clock)();
+        METRICS.fetch_seconds.record(took);
+        let fetched = if outcome.is_ok() { Fetched::Done } else { Fetched::Failed };
+        METRICS.fetches.of(fetched).increment(1);
         let mut state = self.lock();
         state.ended += 1;
         state.status = ProviderStatus {
@@ -211,6 +216,8 @@ impl KeyStore {
             state.rotation_checked_at = Some(now);
         }
         let count = keys.len();
+        METRICS.keys.set(size(count));
+        METRICS.fetched_at.set(seconds(now));
         let is_change = !state.set.as_ref().is_some_and(|set| set.has_same_keys(&keys));
         let generation = self.generation() + u64::from(is_change);
         state.set = Some(Arc::new(KeySet::new(keys, generation, now)));

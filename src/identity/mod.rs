@@ -19,6 +19,7 @@ mod fetch;
 mod header;
 mod jwk;
 mod keys;
+mod metrics;
 
 use std::sync::Arc;
 
@@ -30,10 +31,12 @@ pub use config::{IdentityConfig, IdentityConfigError};
 pub use error::{Refusal, TokenError};
 pub use fetch::http_client;
 pub use keys::ProviderStatus;
+pub use metrics::register as register_metrics;
 
 use cache::TokenCache;
 use header::TokenHeader;
 use keys::KeyStore;
+use metrics::METRICS;
 
 /// Where the time comes from: the wall clock in the service, set by hand in tests.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -69,11 +72,24 @@ impl Identity {
     ///
     /// Runs on any tokio runtime. Waits for the provider only where no key fits, 5 s at most.
     pub async fn verify(&self, token: &str) -> Result<Arc<VerifiedToken>, TokenError> {
+        let verified = self.check(token).await;
+        METRICS.checked(&verified);
+        verified
+    }
+
+    /// Brings up to date what the metrics show of the cache.
+    pub fn observe(&self) {
+        METRICS.remembered.holds(self.cache.len());
+    }
+
+    async fn check(&self, token: &str) -> Result<Arc<VerifiedToken>, TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Refusal::TooLong.into());
         }
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        if let Some(known) = self.cache.get(&digest, (self.clock)(), self.keys.generation()).await {
+        let known = self.cache.get(&digest, (self.clock)(), self.keys.generation()).await;
+        METRICS.remembered.asked(known.is_some());
+        if let Some(known) = known {
             return Ok(known);
         }
         let header = TokenHeader::parse(token)?;

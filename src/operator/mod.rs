@@ -12,7 +12,11 @@ mod calls;
 pub mod catalogue;
 mod client;
 mod json_fields;
+mod measured;
+mod metrics;
 mod shown_text;
 mod wire;
 
 pub use client::{OperatorClient, SetupError};
+pub use measured::Measured;
+pub use metrics::register as register_metrics;

@@ -9,11 +9,14 @@
 //! error never shows a password; SQLite has one writing connection a process, and waits for
 //! other processes (the commands work while the service runs).
 
+use super::metrics::{METRICS, Pool, Use};
 use super::{DbError, Tx, ledger, postgres, sqlite};
+use bappy_actors::metrics::size;
 use bappy_actors::ports::StoreError;
 use futures_util::future::BoxFuture;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{PgPool, SqlitePool};
+use std::time::Instant;
 use tokio::runtime::Handle;
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
@@ -110,6 +113,10 @@ impl Database {
 
     /// A connection for reads, outside of a transaction.
     pub async fn read(&self) -> Result<Tx, DbError> {
+        acquired(Pool::Main, self.acquire()).await
+    }
+
+    async fn acquire(&self) -> Result<Tx, DbError> {
         let pool = match &self.engine {
             Engine::Sqlite { readers, .. } => return Ok(readers.acquire().await?.into()),
             Engine::Postgres(pool) => pool,
@@ -137,8 +144,10 @@ impl Database {
         self.spawn(async move {
             let mut tx: Tx = match &engine {
                 // Plain BEGIN would read first and fail to become a writer later.
-                Engine::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await?.into(),
-                Engine::Postgres(pool) => pool.begin().await?.into(),
+                Engine::Sqlite { writer, .. } => {
+                    acquired(Pool::Writer, writer.begin_with("BEGIN IMMEDIATE")).await?.into()
+                }
+                Engine::Postgres(pool) => acquired(Pool::Main, pool.begin()).await?.into(),
             };
             match work(&mut tx).await {
                 Ok(value) => {
@@ -179,6 +188,17 @@ impl Database {
         })
     }
 
+    /// Brings up to date what the metrics show of the connections.
+    pub fn observe(&self) {
+        match &self.engine {
+            Engine::Sqlite { writer, readers } => {
+                observe(Pool::Main, readers);
+                observe(Pool::Writer, writer);
+            }
+            Engine::Postgres(pool) => observe(Pool::Main, pool),
+        }
+    }
+
     /// Closes all connections.
     pub async fn close(&self) {
         match &self.engine {
@@ -189,4 +209,23 @@ impl Database {
             Engine::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Counts how long a connection took to be had, begun or not.
+async fn acquired<T, E>(pool: Pool, acquire: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let asked = Instant::now();
+    let acquired = acquire.await;
+    METRICS.acquire_seconds.of(pool).record(asked.elapsed());
+    if acquired.is_err() {
+        METRICS.acquire_failures.of(pool).increment(1);
+    }
+    acquired
+}
+
+fn observe<D: sqlx::Database>(pool: Pool, connections: &sqlx::Pool<D>) {
+    let (open, idle) = (connections.size(), connections.num_idle());
+    let open = usize::try_from(open).unwrap_or(usize::MAX);
+    METRICS.connections.of((pool, Use::Idle)).set(size(idle));
+    METRICS.connections.of((pool, Use::InUse)).set(size(open.saturating_sub(idle)));
+    METRICS.connections_max.of(pool).set(connections.options().get_max_connections());
 }

@@ -3,6 +3,7 @@
 //! **Invariant.** A plan and its price are remembered for at most half a second: what a command
 //! changes shows within a second.
 
+use super::metrics::METRICS;
 use super::{Database, DbError, catalogue, organizations};
 use crate::http::tenant::Organizations;
 use async_trait::async_trait;
@@ -57,20 +58,26 @@ impl CachedOffers {
         let plans = Cache::builder().max_capacity(PLANS_MAX).time_to_live(PLAN_TTL).build();
         Self { database, plans }
     }
+
+    /// Brings up to date what the metrics show of the cache.
+    pub fn observe(&self) {
+        METRICS.plans.holds(self.plans.entry_count());
+    }
 }
 
 #[async_trait]
 impl Offers for CachedOffers {
     async fn plan(&self, org: OrgId, id: PlanId) -> Result<Option<Arc<Plan>>, StoreError> {
+        let mut known = true;
         let read = async {
+            known = false;
             let mut tx = self.database.read().await?;
             let plan = catalogue::sold_plan(&mut tx, org, id).await?;
             Ok::<_, DbError>(plan.map(Arc::new))
         };
         // Read once for all who ask at the same time; a failure is told to each of them.
-        self.plans
-            .try_get_with((org, id), read)
-            .await
-            .map_err(|error| StoreError::Unavailable(error.to_string()))
+        let plan = self.plans.try_get_with((org, id), read).await;
+        METRICS.plans.asked(known);
+        plan.map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 }

@@ -19,7 +19,9 @@ mod batches;
 mod concurrency;
 mod expiry;
 mod guards;
+mod ledger_check;
 mod links;
+mod open_work;
 mod operations;
 mod outages;
 mod races;
@@ -92,6 +94,16 @@ on_both! {
         instances_expire_each_activation_once,
         topups_and_the_end_of_others_do_not_lose_each_other,
         a_link_that_is_being_changed_is_left_for_the_next_time,
+    }
+    ledger_check {
+        a_sound_ledger_is_clean_however_long_it_is,
+        a_ledger_row_changed_by_hand_is_found_and_told_until_it_is_mended,
+        a_wallet_or_a_total_changed_by_hand_is_found_at_the_next_look,
+        a_look_beside_commits_finds_nothing,
+    }
+    open_work {
+        what_is_open_is_counted_and_what_is_over_is_not,
+        messages_are_counted_until_they_are_handed_over_and_then_until_they_arrive,
     }
     operations {
         an_operation_reads_back_as_it_was_written,

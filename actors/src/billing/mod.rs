@@ -8,10 +8,12 @@
 //! fee that is due is paid only when its Link is reactivated. While one is due of a Link, no other
 //! falls due.
 
+mod metrics;
 mod monthly;
 mod run;
 mod tally;
 
-pub use monthly::MonthlyFees;
+pub(crate) use metrics::METRICS;
+pub use monthly::{MonthlyFees, unfinished_organizations};
 pub use run::{FeeRun, FeeRunError};
 pub use tally::Tally;

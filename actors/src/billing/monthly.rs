@@ -3,8 +3,11 @@
 //! Only the current month is charged so: a month in which the service never ran would come as a
 //! surprise when it is over, and is for a person to decide (`bappy fees run --month`).
 
+use super::METRICS;
 use super::run::{FeeRun, FeeRunError};
+use crate::metrics::{Job, job_succeeded};
 use crate::model::{Month, Timestamp};
+use crate::ports::{FeeBook, StoreError};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
@@ -32,9 +35,15 @@ impl MonthlyFees {
         loop {
             let month = due_month(self.run.clock.now());
             let catching_up = async {
-                let Some(month) = month else { return };
-                if let Err(error) = self.catch_up(month).await {
-                    tracing::warn!(%month, %error, "the monthly fees are not all charged yet");
+                let Some(month) = month else {
+                    return job_succeeded(Job::Fees, self.run.clock.now());
+                };
+                match self.catch_up(month).await {
+                    Ok(_) => job_succeeded(Job::Fees, self.run.clock.now()),
+                    Err(error) => {
+                        METRICS.failures.increment(1);
+                        tracing::warn!(%month, %error, "the monthly fees are not all charged yet");
+                    }
                 }
             };
             // What is cut here is gone on with at the next start.
@@ -71,6 +80,17 @@ impl MonthlyFees {
             }
         }
     }
+}
+
+/// How many organizations there are whose fees of this month are not all charged, up to 100; none
+/// before they fall due.
+pub async fn unfinished_organizations(
+    book: &dyn FeeBook,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    const SHOWN_MAX: i64 = 100;
+    let Some(month) = due_month(now) else { return Ok(0) };
+    Ok(book.payers(Some(month), None, SHOWN_MAX).await?.len())
 }
 
 /// The month whose fees are to be charged at a time; none in the first minutes of a month.

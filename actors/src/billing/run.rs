@@ -4,6 +4,7 @@
 //! **Invariant.** A run that is cut at any point, or runs beside others, charges nothing twice and
 //! misses nothing: what is decided is read from the database, and so is what is left.
 
+use super::METRICS;
 use super::tally::{Tally, Verdict, verdict};
 use crate::model::{EntryId, LinkFee, LinkId, Money, Month, OrgId, Timestamp};
 use crate::operation::ResolverHandle;
@@ -81,7 +82,9 @@ impl FeeRun {
             let Some(last) = part.last() else { break };
             after = Some(last.link_id);
             let looked_at = part.len() as u64;
-            tally = tally.plus(self.charge_part(payer, month, part, tally.suspended).await?);
+            let charged = self.charge_part(payer, month, part, tally.suspended).await?;
+            METRICS.did(&charged);
+            tally = tally.plus(charged);
             progress(looked_at);
         }
         Ok(tally)

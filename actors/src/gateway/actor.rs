@@ -4,7 +4,8 @@
 //! a future of its own, each bounded by the time it was given.
 
 use super::breaker::{Breaker, BreakerLimits, CallReport, Generation};
-use super::{BreakerState, NotAdmitted};
+use super::{BreakerState, METRICS, NotAdmitted};
+use crate::metrics::Present;
 use crate::ports::{AccessToken, CallError, Clock, Operator};
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, StreamHandler, Supervised,
@@ -81,6 +82,21 @@ impl Rate {
             Ok(Err(not_until)) => Err(not_until.wait_time_from(self.clock.now())),
             Ok(Ok(())) | Err(_) => Ok(()),
         }
+    }
+
+    /// Waits until there is room for calls, and takes it.
+    pub(super) async fn wait(&self, calls: NonZeroU32) {
+        let Err(mut wait) = self.take(calls) else { return };
+        let asked = self.clock.now();
+        loop {
+            tokio::time::sleep(wait).await;
+            match self.take(calls) {
+                Ok(()) => break,
+                Err(again) => wait = again,
+            }
+        }
+        let waited = self.clock.now().saturating_sub(asked);
+        METRICS.rate_wait_seconds.record(waited);
     }
 }
 
@@ -250,15 +266,13 @@ impl GatewayActor {
         self.want_session(told, ctx);
         let Admit { calls, patience, reply } = admit;
         let wait = async move {
-            let _place = place;
+            let _place = (place, Present::in_gauge(&METRICS.waiting));
             let token = match session.await {
                 Ok(token) => token?,
                 Err(_) => return Err(NotAdmitted::NoSession),
             };
             let slot = slots.acquire_owned().await.map_err(|_| NotAdmitted::NoRoom)?;
-            while let Err(wait) = rate.take(calls) {
-                tokio::time::sleep(wait).await;
-            }
+            rate.wait(calls).await;
             Ok(Admission { slot, token, ticket, rate })
         };
         let bounded = async move {
@@ -270,7 +284,10 @@ impl GatewayActor {
     }
 
     fn admit(&mut self, admit: Admit, ctx: &mut Context<Self>) {
-        let generation = match self.breaker.admit(self.clock.elapsed()) {
+        let before = self.breaker.state();
+        let admitted = self.breaker.admit(self.clock.elapsed());
+        METRICS.breaker_is(before, self.breaker.state());
+        let generation = match admitted {
             Ok(generation) => generation,
             Err(wait) => {
                 let _ = admit.reply.send(Err(NotAdmitted::BreakerOpen(wait)));
@@ -312,6 +329,7 @@ impl StreamHandler<Report> for GatewayActor {
         self.breaker.report(generation, report, self.clock.elapsed());
         let after = self.breaker.state();
         if before != after {
+            METRICS.breaker_is(before, after);
             tracing::warn!(?before, ?after, "the circuit breaker changed");
         }
     }

@@ -3,11 +3,13 @@
 //! **Invariants.** A call is made only with a permit. Every permit is reported to the breaker:
 //! once for each call, or as not made when it is dropped unused.
 
-use super::NotAdmitted;
 use super::actor::{
     Admission, Admit, AskState, GatewayActor, GatewayLimits, Rate, Renew, Report, Ticket,
 };
 use super::breaker::{BreakerState, CallReport};
+use super::metrics::AdmissionOutcome;
+use super::{METRICS, NotAdmitted};
+use crate::metrics::{Present, size};
 use crate::ports::{AccessToken, CallError, Clock, Operator};
 use actix::{Addr, ArbiterHandle, Message, Supervisor, dev::ToEnvelope};
 use std::{
@@ -49,6 +51,8 @@ impl GatewayHandle {
         limits: GatewayLimits,
     ) -> Arc<Self> {
         let live = start(&operator, &clock, &arbiter, limits);
+        METRICS.limit.set(size(limits.concurrency_max));
+        METRICS.rate_limit.set(limits.rate_per_second);
         let background = Rate::new(limits.rate_per_second / BACKGROUND_SHARE, Arc::clone(&clock));
         Arc::new(Self { operator, clock, arbiter, limits, background, live: Mutex::new(live) })
     }
@@ -60,9 +64,15 @@ impl GatewayHandle {
         patience: Duration,
     ) -> Result<Permit, NotAdmitted> {
         let (reply, admitted) = oneshot::channel();
+        let asked = self.clock.elapsed();
         self.send(Admit { calls, patience, reply });
-        let Admission { slot, token, ticket, rate } =
-            admitted.await.unwrap_or(Err(NotAdmitted::NoRoom))?;
+        let admitted = admitted.await.unwrap_or(Err(NotAdmitted::NoRoom));
+        let waited = self.clock.elapsed().saturating_sub(asked);
+        METRICS.admission_seconds.record(waited);
+        let outcome = admitted.as_ref().err().map_or(AdmissionOutcome::Granted, |&why| why.into());
+        METRICS.admissions.of(outcome).increment(1);
+        let Admission { slot, token, ticket, rate } = admitted?;
+        let slot = (slot, Present::in_gauge(&METRICS.in_use));
         let gateway = Arc::clone(self);
         Ok(Permit { gateway, _slot: slot, token, ticket, rate, paid: calls.get() })
     }
@@ -75,11 +85,7 @@ impl GatewayHandle {
         patience: Duration,
     ) -> Result<Permit, NotAdmitted> {
         let asked = self.clock.elapsed();
-        let wait = async {
-            while let Err(wait) = self.background.take(calls) {
-                tokio::time::sleep(wait).await;
-            }
-        };
+        let wait = self.background.wait(calls);
         tokio::time::timeout(patience, wait).await.map_err(|_| NotAdmitted::NoRoom)?;
         let waited = self.clock.elapsed().saturating_sub(asked);
         self.admit(calls, patience.saturating_sub(waited)).await
@@ -137,7 +143,7 @@ fn start(
 /// Room at the operator for calls one after the other.
 pub struct Permit {
     gateway: Arc<GatewayHandle>,
-    _slot: OwnedSemaphorePermit,
+    _slot: (OwnedSemaphorePermit, Present),
     token: AccessToken,
     ticket: Ticket,
     rate: Arc<Rate>,
@@ -196,12 +202,7 @@ impl Permit {
             self.paid = paid;
             return true;
         }
-        let wait = async {
-            while let Err(wait) = self.rate.take(NonZeroU32::MIN) {
-                tokio::time::sleep(wait).await;
-            }
-        };
-        tokio::time::timeout(left, wait).await.is_ok()
+        tokio::time::timeout(left, self.rate.wait(NonZeroU32::MIN)).await.is_ok()
     }
 
     async fn renew(&mut self, patience: Duration) -> Result<(), NotAdmitted> {
@@ -214,7 +215,6 @@ impl Permit {
     }
 
     fn report<T>(&mut self, answer: &Result<T, CallError>, took: Duration) {
-        metrics::histogram!("bappy_operator_call_seconds").record(took.as_secs_f64());
         self.ticket.report(match answer {
             Ok(_) | Err(CallError::Refused(_) | CallError::Throttled(_)) => {
                 CallReport::Answered(took)

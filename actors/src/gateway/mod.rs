@@ -11,12 +11,15 @@
 mod actor;
 pub mod breaker;
 mod handle;
+mod metrics;
 mod sim_pool;
 
 pub use actor::GatewayLimits;
 pub use breaker::{BreakerLimits, BreakerState};
 pub use handle::{GatewayHandle, Permit};
 pub use sim_pool::{SimPool, SimPoolError};
+
+pub(crate) use metrics::METRICS;
 
 use std::time::Duration;
 

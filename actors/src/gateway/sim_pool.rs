@@ -7,7 +7,9 @@
 //! **Invariant.** A card that was given to an operation is given to no other until it was
 //! released; one that an unknown outcome may have touched is never released.
 
-use super::{GatewayHandle, NotAdmitted};
+use super::metrics::{Refilled, SponsorMetrics};
+use super::{GatewayHandle, METRICS, NotAdmitted};
+use crate::metrics::size;
 use crate::model::{OperationId, OrgId, SimKind};
 use crate::ports::{CallError, Clock, SimCard, StockClaim, Store, StoreError};
 use dashmap::DashMap;
@@ -23,6 +25,8 @@ use tokio::sync::Mutex;
 
 /// A refill starts in the background below this many free cards: some seconds of a busy service.
 const LOW_WATER: i64 = 100;
+/// Free cards are counted up to so many: enough to see a trend, and a look at as many rows.
+const SHOWN_MAX: i64 = 1_000;
 /// Cards asked for at a time.
 const REFILL_CARDS: u32 = 200;
 /// Pages of known cards that a refill walks past before it gives up.
@@ -49,8 +53,8 @@ pub enum SimPoolError {
 }
 
 /// The cards of one sponsor.
-#[derive(Default)]
 struct Sponsor {
+    metrics: SponsorMetrics,
     /// One refill at a time.
     refilling: Mutex<()>,
     /// About how many are free; other instances claim too.
@@ -83,10 +87,50 @@ impl SimPool {
         operation: OperationId,
         patience: Duration,
     ) -> Result<SimCard, SimPoolError> {
-        let sponsor = Arc::clone(&self.sponsors.entry(sponsor_id.to_owned()).or_default());
+        let sponsor = self.sponsor(sponsor_id);
+        let claimed = self.claim_of(&sponsor, sponsor_id, operation, patience).await;
+        let metrics = &sponsor.metrics;
+        let counter = match &claimed {
+            Ok(_) => &metrics.claimed,
+            Err(SimPoolError::Empty) => &metrics.empty,
+            Err(_) => &metrics.failed,
+        };
+        counter.increment(1);
+        claimed
+    }
+
+    /// Brings up to date what the metrics show of the free cards of sponsors.
+    pub async fn observe(&self, sponsor_ids: &[String]) -> Result<(), StoreError> {
+        for sponsor_id in sponsor_ids {
+            let free = self.store.free_sims(sponsor_id, SimKind::Esim, SHOWN_MAX).await?;
+            let free = usize::try_from(free).unwrap_or(0);
+            self.sponsor(sponsor_id).metrics.free.set(size(free));
+        }
+        Ok(())
+    }
+
+    fn sponsor(&self, sponsor_id: &str) -> Arc<Sponsor> {
+        let others = self.sponsors.len();
+        let new = || {
+            Arc::new(Sponsor {
+                metrics: SponsorMetrics::of(sponsor_id, others),
+                refilling: Mutex::default(),
+                free: AtomicI64::default(),
+            })
+        };
+        Arc::clone(&self.sponsors.entry(sponsor_id.to_owned()).or_insert_with(new))
+    }
+
+    async fn claim_of(
+        self: &Arc<Self>,
+        sponsor: &Arc<Sponsor>,
+        sponsor_id: &str,
+        operation: OperationId,
+        patience: Duration,
+    ) -> Result<SimCard, SimPoolError> {
         if let Some(sim) = self.take(sponsor_id, operation).await? {
             if sponsor.free.fetch_sub(1, Ordering::Relaxed) <= LOW_WATER {
-                self.refill_ahead(sponsor_id.to_owned(), sponsor);
+                self.refill_ahead(sponsor_id.to_owned(), Arc::clone(sponsor));
             }
             return Ok(sim);
         }
@@ -97,7 +141,7 @@ impl SimPool {
         if let Some(sim) = self.take(sponsor_id, operation).await? {
             return Ok(sim);
         }
-        self.refill(sponsor_id, &sponsor, until).await?;
+        self.refill(sponsor_id, sponsor, until).await?;
         self.take(sponsor_id, operation).await?.ok_or(SimPoolError::Empty)
     }
 
@@ -144,6 +188,22 @@ impl SimPool {
     /// Brings the free cards of a sponsor above the low-water mark, if the operator has as many
     /// and tells them until `until`, on the process's own clock.
     async fn refill(
+        &self,
+        sponsor_id: &str,
+        sponsor: &Sponsor,
+        until: Duration,
+    ) -> Result<(), SimPoolError> {
+        let refilled = self.fill(sponsor_id, sponsor, until).await;
+        let outcome = match &refilled {
+            Ok(()) if sponsor.free.load(Ordering::Relaxed) > 0 => Refilled::Done,
+            Ok(()) => Refilled::Empty,
+            Err(_) => Refilled::Failed,
+        };
+        METRICS.refills.of(outcome).increment(1);
+        refilled
+    }
+
+    async fn fill(
         &self,
         sponsor_id: &str,
         sponsor: &Sponsor,

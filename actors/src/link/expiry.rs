@@ -6,6 +6,7 @@
 //! when the Link is read, not here: nobody would see it sooner, and asking for every Link would cost
 //! calls in proportion to all that was ever sold.
 
+use crate::metrics::{Job, job_succeeded};
 use crate::ports::{Clock, Store, StoreError};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
@@ -35,8 +36,12 @@ impl Expiry {
         let mut stopped = std::pin::pin!(stop.notified());
         loop {
             match self.round().await {
-                Ok(0) => {}
-                Ok(expired) => tracing::debug!(expired, "activations are over"),
+                Ok(expired) => {
+                    job_succeeded(Job::Expiry, self.clock.now());
+                    if expired > 0 {
+                        tracing::debug!(expired, "activations are over");
+                    }
+                }
                 Err(error) => tracing::warn!(%error, "activations that are over are not looked up"),
             }
             tokio::select! {

@@ -3,19 +3,17 @@
 
 use super::actor::{Enter, Entered, Forget, LinkActor, Look, Mode, Outside, Whereabouts};
 use super::connectivity::{Asker, LOOK_TIMEOUT, Looked};
-use super::{Freshness, Identifier, LookError, Usage, usage};
+use super::{Freshness, Identifier, LookError, METRICS, Usage, usage};
+use crate::Arbiters;
 use crate::gateway::GatewayHandle;
+use crate::metrics::size;
 use crate::model::{Activation, ActivationStatus};
 use crate::model::{ActivationId, Link, LinkId, OrgId, Timestamp, Volume};
 use crate::ports::{Clock, EndpointStatus, InstanceState, Store, StoreError, UsageReading};
-use actix::{Addr, ArbiterHandle, Supervisor};
+use actix::{Addr, Supervisor};
 use dashmap::DashMap;
 use moka::future::Cache;
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 /// Bounds of the Links' actors and caches.
@@ -56,10 +54,9 @@ pub struct LinkHandle {
     store: Arc<dyn Store>,
     gateway: Arc<GatewayHandle>,
     clock: Arc<dyn Clock>,
-    arbiters: Vec<ArbiterHandle>,
+    arbiters: Arbiters,
     limits: LinkLimits,
     live: DashMap<(OrgId, LinkId), Live>,
-    hasher: RandomState,
     /// An ICCID never changes its Link, nor a Link its organization.
     ids: Cache<(OrgId, String), LinkId>,
     usage: Cache<(OrgId, LinkId), Arc<Usage>>,
@@ -67,12 +64,12 @@ pub struct LinkHandle {
 }
 
 impl LinkHandle {
-    /// Link actors are spread over `arbiters`; there must be one.
+    /// Link actors run where `arbiters` puts their organization.
     pub fn new(
         store: Arc<dyn Store>,
         gateway: Arc<GatewayHandle>,
         clock: Arc<dyn Clock>,
-        arbiters: Vec<ArbiterHandle>,
+        arbiters: Arbiters,
         limits: LinkLimits,
     ) -> Self {
         Self {
@@ -82,7 +79,6 @@ impl LinkHandle {
             arbiters,
             limits,
             live: DashMap::new(),
-            hasher: RandomState::new(),
             ids: Cache::new(limits.entries_max),
             usage: Cache::builder()
                 .max_capacity(limits.entries_max)
@@ -106,8 +102,10 @@ impl LinkHandle {
             Identifier::Iccid(iccid) => iccid,
         };
         let key = (org, iccid.clone());
-        if let Some(id) = self.ids.get(&key).await {
-            return Ok(Some(id));
+        let known = self.ids.get(&key).await;
+        METRICS.ids.asked(known.is_some());
+        if known.is_some() {
+            return Ok(known);
         }
         let Some(link) = self.store.link_by_iccid(org, iccid).await? else { return Ok(None) };
         self.ids.insert(key, link.id).await;
@@ -155,10 +153,12 @@ impl LinkHandle {
     /// and kept as last known.
     pub async fn connectivity(&self, org: OrgId, link: Arc<Link>, freshness: Freshness) -> Looked {
         let id = link.id;
-        if freshness == Freshness::Cached
-            && let Some(reading) = self.whereabouts.get(&(org, id)).await
-        {
-            return Ok(reading);
+        if freshness == Freshness::Cached {
+            let known = self.whereabouts.get(&(org, id)).await;
+            METRICS.whereabouts.asked(known.is_some());
+            if let Some(reading) = known {
+                return Ok(reading);
+            }
         }
         let (reply, looked) = oneshot::channel();
         let addr = self.actor(org, id);
@@ -175,7 +175,9 @@ impl LinkHandle {
     /// be had now. Read once for all who ask at the same time, and kept as last known.
     pub async fn usage(&self, org: OrgId, link: &Link, known: &[Activation]) -> Option<Arc<Usage>> {
         let key = (org, link.id);
+        let mut found = true;
         let read = async {
+            found = false;
             let usage = usage::read(&self.gateway, &*self.clock, link).await?;
             let reading = reading(&usage, known);
             if let Err(error) = self.store.record_usage(org, link.id, reading).await {
@@ -183,7 +185,9 @@ impl LinkHandle {
             }
             Some(Arc::new(usage))
         };
-        self.usage.optionally_get_with(key, read).await
+        let usage = self.usage.optionally_get_with(key, read).await;
+        METRICS.usage.asked(found);
+        usage
     }
 
     /// Lets go of the actors that were idle for long; their supervisors end with the last address.
@@ -197,6 +201,14 @@ impl LinkHandle {
         self.live.len()
     }
 
+    /// Brings up to date what the metrics show of the actors and caches.
+    pub fn observe(&self) {
+        METRICS.actors.set(size(self.live.len()));
+        METRICS.ids.holds(self.ids.entry_count());
+        METRICS.usage.holds(self.usage.entry_count());
+        METRICS.whereabouts.holds(self.whereabouts.entry_count());
+    }
+
     fn actor(&self, org: OrgId, id: LinkId) -> Addr<LinkActor> {
         let now = self.clock.elapsed();
         let start = || {
@@ -208,12 +220,12 @@ impl LinkHandle {
                 row_ttl: self.limits.row_ttl,
             };
             let actor = LinkActor::new(org, id, outside);
-            let hash = usize::try_from(self.hasher.hash_one(id)).unwrap_or(0);
-            Supervisor::start_in_arbiter(&self.arbiters[hash % self.arbiters.len()], |_| actor)
+            Supervisor::start_in_arbiter(self.arbiters.of(org), |_| actor)
         };
         let mut live =
             self.live.entry((org, id)).or_insert_with(|| Live { addr: start(), last_used: now });
         if !live.addr.connected() {
+            METRICS.respawns.increment(1);
             tracing::error!(link = %id, "a Link's actor died; starting it again");
             live.addr = start();
         }

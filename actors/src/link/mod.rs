@@ -8,12 +8,14 @@ mod actor;
 mod connectivity;
 mod expiry;
 mod handle;
+mod metrics;
 mod usage;
 
 pub use actor::{Entered, Mode};
 pub use connectivity::{Freshness, LookError};
 pub use expiry::Expiry;
 pub use handle::{LinkHandle, LinkLimits};
+pub(crate) use metrics::METRICS;
 pub use usage::Usage;
 
 use crate::model::LinkId;

@@ -12,6 +12,7 @@
 pub(crate) mod change;
 mod charge;
 mod finish;
+mod metrics;
 mod operator_calls;
 mod resolver;
 mod schedule;
@@ -19,6 +20,7 @@ mod service;
 mod sms;
 pub mod step;
 
+pub(crate) use metrics::METRICS;
 pub use resolver::{Resolver, ResolverHandle};
 pub use service::{OperationLimits, Operations, Services};
 pub use sms::{SmsHandle, SmsSender};

@@ -1,11 +1,15 @@
-//! The door to operations: starts each in a task of its own and hands back its end.
+//! The door to operations: starts each in a task of its own, on its organization's thread, and
+//! hands back its end.
 
 use super::{
-    AddPlans, Caller, CreateLink, Ended, OperationError, RemovePlans, ResolverHandle, SendSms,
-    SmsHandle, UpdateLink, change, charge, sms,
+    AddPlans, Caller, CreateLink, Ended, METRICS, OperationError, RemovePlans, ResolverHandle,
+    SendSms, SmsHandle, UpdateLink, change, charge, sms,
 };
+use crate::Arbiters;
 use crate::gateway::{GatewayHandle, SimPool};
 use crate::link::LinkHandle;
+use crate::metrics::Present;
+use crate::model::{OperationKind, OrgId};
 use crate::ports::{Clock, Ids, Offers, Store};
 use crate::wallet::WalletHandle;
 use std::{
@@ -15,7 +19,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{runtime, sync::oneshot};
+use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -84,45 +88,62 @@ pub struct Services {
 #[derive(Clone)]
 pub struct Operations {
     services: Arc<Services>,
-    runtime: runtime::Handle,
+    arbiters: Arbiters,
     running: TaskTracker,
     closing: Arc<AtomicBool>,
 }
 
 impl Operations {
-    /// Operations run on `runtime`, which must outlive the listeners.
-    pub fn new(services: Arc<Services>, runtime: runtime::Handle) -> Self {
-        Self { services, runtime, running: TaskTracker::new(), closing: Arc::default() }
+    /// Operations run where `arbiters` puts their organization, beside its actors; they must
+    /// outlive the listeners.
+    pub fn new(services: Arc<Services>, arbiters: Arbiters) -> Self {
+        Self { services, arbiters, running: TaskTracker::new(), closing: Arc::default() }
     }
 
     /// Creates a Link.
     pub async fn create_link(&self, caller: Caller, create: CreateLink) -> Ended {
-        let services = Arc::clone(&self.services);
-        self.run(async move { charge::create_link(&services, caller, create).await }).await
+        let (org, services) = (caller.org, Arc::clone(&self.services));
+        self.run((org, OperationKind::CreateLink), async move {
+            charge::create_link(&services, caller, create).await
+        })
+        .await
     }
 
     /// Adds plans to a Link.
     pub async fn add_plans(&self, caller: Caller, add: AddPlans) -> Ended {
-        let services = Arc::clone(&self.services);
-        self.run(async move { charge::add_plans(&services, caller, add).await }).await
+        let (org, services) = (caller.org, Arc::clone(&self.services));
+        self.run((org, OperationKind::Topup), async move {
+            charge::add_plans(&services, caller, add).await
+        })
+        .await
     }
 
     /// Takes plans off a Link.
     pub async fn remove_plans(&self, caller: Caller, remove: RemovePlans) -> Ended {
-        let services = Arc::clone(&self.services);
-        self.run(async move { change::remove_plans(&services, caller, remove).await }).await
+        let (org, services) = (caller.org, Arc::clone(&self.services));
+        self.run((org, OperationKind::RemovePlan), async move {
+            change::remove_plans(&services, caller, remove).await
+        })
+        .await
     }
 
     /// Changes a Link.
     pub async fn update_link(&self, caller: Caller, update: UpdateLink) -> Ended {
-        let services = Arc::clone(&self.services);
-        self.run(async move { change::update_link(&services, caller, update).await }).await
+        let (org, services) = (caller.org, Arc::clone(&self.services));
+        self.run((org, OperationKind::UpdateLink), async move {
+            change::update_link(&services, caller, update).await
+        })
+        .await
     }
 
     /// Charges an SMS and queues it.
     pub async fn send_sms(&self, caller: Caller, send: SendSms) -> Ended {
-        let services = Arc::clone(&self.services);
-        self.run(async move { sms::queue(&services, caller, send).await }).await
+        let (org, services) = (caller.org, Arc::clone(&self.services));
+        self.run(
+            (org, OperationKind::SendSms),
+            async move { sms::queue(&services, caller, send).await },
+        )
+        .await
     }
 
     /// Lets nothing new in and waits until all that runs has ended.
@@ -138,18 +159,37 @@ impl Operations {
     }
 
     /// Runs an operation in a task of its own, so that it ends whatever becomes of its caller.
-    async fn run(&self, operation: impl Future<Output = Ended> + Send + 'static) -> Ended {
+    async fn run(
+        &self,
+        (org, kind): (OrgId, OperationKind),
+        operation: impl Future<Output = Ended> + Send + 'static,
+    ) -> Ended {
+        let asked = self.services.clock.elapsed();
+        let ended = self.run_unmeasured(org, operation).await;
+        let took = self.services.clock.elapsed().saturating_sub(asked);
+        METRICS.call_seconds.of(kind).record(took);
+        METRICS.calls.of((kind, (&ended).into())).increment(1);
+        ended
+    }
+
+    async fn run_unmeasured(
+        &self,
+        org: OrgId,
+        operation: impl Future<Output = Ended> + Send + 'static,
+    ) -> Ended {
         let is_full = self.running.len() >= self.services.limits.running_max;
         if self.closing.load(Ordering::Relaxed) || is_full {
             return Ended::before_record(OperationError::Overloaded);
         }
         let (tell, ended) = oneshot::channel();
         let operation = async move {
+            let _running = Present::in_gauge(&METRICS.running);
             // A caller that went away does not hear it; the database holds it.
             let _ = tell.send(operation.await);
         };
-        self.running.spawn_on(operation.in_current_span(), &self.runtime);
-        // A task that died of a panic leaves its operation to the resolver.
+        let operation = self.running.track_future(operation.in_current_span());
+        // A task that died of a panic, or with its thread, leaves its operation to the resolver.
+        self.arbiters.of(org).spawn(operation);
         ended.await.unwrap_or(Ended { operation_id: None, result: Err(OperationError::Unsettled) })
     }
 }

@@ -5,7 +5,8 @@
 //! throws its memory away.
 
 use super::state::{self, Command, Decided, FeeCharge};
-use super::{CommandError, Receipt};
+use super::{CommandError, METRICS, Receipt};
+use crate::metrics::{Present, size};
 use crate::model::{OperationState, OrgId};
 use crate::ports::{Clock, CommitOutcome, Store, StoreError, WalletRow};
 use actix::{
@@ -35,6 +36,8 @@ pub(super) struct Submit {
     pub permit: Option<OwnedSemaphorePermit>,
     /// Whether it may already be in the database: it is looked up before it is decided.
     pub doubtful: bool,
+    /// Counts it while it waits.
+    pub _waiting: Present,
 }
 
 impl Submit {
@@ -194,8 +197,8 @@ impl WalletActor {
         let Decided { batch, verdicts } = state::decide(self.org, row, commands, self.clock.now());
         let after = WalletRow { balance: batch.balance, version: batch.version, ..row };
         let (store, org) = (Arc::clone(&self.store), self.org);
-        metrics::histogram!("bappy_wallet_batch_commands")
-            .record(f64::from(u32::try_from(flight.len()).unwrap_or(u32::MAX)));
+        METRICS.batch.record(size(flight.len()));
+        let decided_at = self.clock.elapsed();
         let committed = async move {
             if !batch.items.is_empty() {
                 return store.commit(batch).await;
@@ -208,6 +211,8 @@ impl WalletActor {
         };
         ctx.spawn(committed.into_actor(self).map(move |outcome, actor, ctx| {
             actor.busy = false;
+            let took = actor.clock.elapsed().saturating_sub(decided_at);
+            METRICS.commit_seconds.record(took);
             match outcome {
                 Ok(outcome) => actor.ended(outcome, flight, &verdicts, after),
                 Err(StoreError::Unknown(why)) => {
@@ -246,7 +251,7 @@ impl WalletActor {
                 }
             }
             CommitOutcome::Stale => {
-                metrics::counter!("bappy_wallet_conflicts_total").increment(1);
+                METRICS.conflicts.increment(1);
                 self.forget(false);
                 self.requeue(flight);
             }
@@ -299,6 +304,7 @@ impl WalletActor {
 
 fn answer(submit: Submit, answer: Result<Receipt, CommandError>) {
     drop(submit.permit);
+    METRICS.answered(&submit.command, &answer);
     // Nobody listens any more when the caller's task was dropped at shutdown: the resolver will
     // find the operation.
     let _ = submit.reply.send(answer);

@@ -6,13 +6,14 @@
 //! behind a raised fence before it is decided again.
 
 use super::actor::{Drain, Submit, WalletActor};
-use super::{Command, CommandError, Receipt};
+use super::{Command, CommandError, METRICS, Receipt};
+use crate::Arbiters;
+use crate::metrics::{Present, size};
 use crate::model::OrgId;
 use crate::ports::{Clock, Store};
-use actix::{Addr, ArbiterHandle, Supervisor};
+use actix::{Addr, Supervisor};
 use dashmap::DashMap;
 use std::{
-    hash::{BuildHasher, RandomState},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -49,19 +50,18 @@ struct Live {
 pub struct WalletHandle {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    arbiters: Vec<ArbiterHandle>,
+    arbiters: Arbiters,
     limits: WalletLimits,
     live: DashMap<OrgId, Live>,
-    hasher: RandomState,
     closing: AtomicBool,
 }
 
 impl WalletHandle {
-    /// Wallet actors are spread over `arbiters` by their organization's hash; there must be one.
+    /// Wallet actors run where `arbiters` puts their organization.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
-        arbiters: Vec<ArbiterHandle>,
+        arbiters: Arbiters,
         limits: WalletLimits,
     ) -> Self {
         Self {
@@ -70,7 +70,6 @@ impl WalletHandle {
             arbiters,
             limits,
             live: DashMap::new(),
-            hasher: RandomState::new(),
             closing: AtomicBool::new(false),
         }
     }
@@ -88,7 +87,7 @@ impl WalletHandle {
             // A command that was let in is not turned away later: it may have been carried out.
             let permit = if is_debit && attempt == 0 {
                 let Ok(permit) = permits.try_acquire_owned() else {
-                    metrics::counter!("bappy_wallet_rejections_total").increment(1);
+                    METRICS.rejections.increment(1);
                     return Err(CommandError::Overloaded);
                 };
                 Some(permit)
@@ -96,8 +95,13 @@ impl WalletHandle {
                 None
             };
             let (reply, answered) = oneshot::channel();
-            let submit =
-                Submit { command: Arc::clone(&command), reply, permit, doubtful: attempt > 0 };
+            let submit = Submit {
+                command: Arc::clone(&command),
+                reply,
+                permit,
+                doubtful: attempt > 0,
+                _waiting: Present::in_gauge(&METRICS.queue),
+            };
             // Of a clone of the address no mailbox is ever full; room is what the permit is for.
             if addr.try_send(submit).is_ok()
                 && let Ok(answer) = answered.await
@@ -137,6 +141,11 @@ impl WalletHandle {
         self.live.len()
     }
 
+    /// Brings up to date what the metrics show of the actors.
+    pub fn observe(&self) {
+        METRICS.actors.set(size(self.live.len()));
+    }
+
     fn actor(&self, org: OrgId) -> (Addr<WalletActor>, Arc<Semaphore>) {
         let now = self.clock.elapsed();
         if let Some(mut live) = self.live.get_mut(&org)
@@ -151,7 +160,7 @@ impl WalletHandle {
             last_used: now,
         });
         if !entry.addr.connected() {
-            metrics::counter!("bappy_wallet_respawns_total").increment(1);
+            METRICS.respawns.increment(1);
             // What the dead one had under way may still land: the new one raises the fence.
             entry.addr = self.start(org, true);
         }
@@ -161,7 +170,6 @@ impl WalletHandle {
     fn start(&self, org: OrgId, fence_first: bool) -> Addr<WalletActor> {
         let actor =
             WalletActor::new(org, Arc::clone(&self.store), Arc::clone(&self.clock), fence_first);
-        let index = usize::try_from(self.hasher.hash_one(org)).unwrap_or(0) % self.arbiters.len();
-        Supervisor::start_in_arbiter(&self.arbiters[index], |_| actor)
+        Supervisor::start_in_arbiter(self.arbiters.of(org), |_| actor)
     }
 }

@@ -10,10 +10,13 @@
 
 mod actor;
 mod handle;
+mod metrics;
 pub mod state;
 
 pub use handle::{WalletHandle, WalletLimits};
 pub use state::{Command, Credit, Debit, FeeCharge, RefundOrder, Refused, Settlement};
+
+pub(crate) use metrics::METRICS;
 
 use crate::model::Money;
 use crate::ports::Guard;

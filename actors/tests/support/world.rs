@@ -7,6 +7,7 @@ use super::operator::{ScriptedOperator, physical};
 use super::script::Script;
 use super::store::MemoryStore;
 use actix::{Arbiter, ArbiterHandle, System};
+use bappy_actors::Arbiters;
 use bappy_actors::gateway::{GatewayHandle, GatewayLimits, SimPool};
 use bappy_actors::link::{LinkHandle, LinkLimits};
 use bappy_actors::model::{Answer, Cleanup, LinkId, OperationState, Timestamp};
@@ -33,6 +34,10 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
 
 pub fn arbiter() -> ArbiterHandle {
     Arbiter::current()
+}
+
+pub fn arbiters() -> Arbiters {
+    Arbiters::new(arbiter(), [])
 }
 
 /// What outlives a process: the database and the operator.
@@ -135,14 +140,14 @@ impl World {
         let wallets = Arc::new(WalletHandle::new(
             Arc::clone(&store),
             Arc::clone(&time),
-            vec![arbiter()],
+            arbiters(),
             WalletLimits::default(),
         ));
         let links = Arc::new(LinkHandle::new(
             Arc::clone(&store),
             Arc::clone(&gateway),
             Arc::clone(&time),
-            vec![arbiter()],
+            arbiters(),
             LinkLimits::default(),
         ));
         let sims = SimPool::new(Arc::clone(&store), Arc::clone(&gateway), Arc::clone(&time));
@@ -159,7 +164,7 @@ impl World {
             sms: SmsHandle::default(),
             limits,
         });
-        let operations = Operations::new(Arc::clone(&services), tokio::runtime::Handle::current());
+        let operations = Operations::new(Arc::clone(&services), arbiters());
         let resolver = Resolver::new(Arc::clone(&services));
         let sender = SmsSender::new(Arc::clone(&services));
         Self { outside, clock, services, operations, resolver, sender }

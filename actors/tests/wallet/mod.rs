@@ -10,7 +10,7 @@ use crate::support::environment::{TestClock, epoch};
 use crate::support::fixtures::{money, org};
 use crate::support::script::Script;
 use crate::support::store::MemoryStore;
-use crate::support::world::arbiter;
+use crate::support::world::arbiters;
 use bappy_actors::model::OrgId;
 use bappy_actors::wallet::{Command, CommandError, Receipt, WalletHandle, WalletLimits};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Bench {
 
     fn wallets(store: &MemoryStore, limits: WalletLimits) -> Arc<WalletHandle> {
         let clock = Arc::new(TestClock::starting_at(epoch()));
-        Arc::new(WalletHandle::new(Arc::new(store.clone()), clock, vec![arbiter()], limits))
+        Arc::new(WalletHandle::new(Arc::new(store.clone()), clock, arbiters(), limits))
     }
 
     async fn submit(&self, command: Command) -> Answer {

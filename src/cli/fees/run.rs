@@ -9,6 +9,7 @@ use crate::cli::session::Session;
 use crate::cli::{ConfigArgs, Failed, Outcome};
 use crate::store::organizations::{self, Account};
 use actix::Arbiter;
+use bappy_actors::Arbiters;
 use bappy_actors::billing::FeeRun;
 use bappy_actors::model::{Month, OrgId};
 use bappy_actors::operation::ResolverHandle;
@@ -95,7 +96,7 @@ fn fee_run(session: &Session) -> FeeRun {
     let wallets = Arc::new(WalletHandle::new(
         Arc::clone(&parts.store) as Arc<dyn Store>,
         Arc::clone(&parts.clock),
-        vec![Arbiter::new().handle()],
+        Arbiters::new(Arbiter::new().handle(), []),
         WalletLimits::default(),
     ));
     app::fee_run(&session.config, parts, wallets, ResolverHandle::default())

@@ -11,7 +11,6 @@ use bappy_actors::model::OperationId;
 use clap::Args;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tokio::runtime::Handle;
 
 /// Arguments of `operations resolve`.
 #[derive(Args)]
@@ -34,10 +33,9 @@ impl Resolve {
         let found = attempts::find(&mut database.read().await?, self.id).await?;
         let org = found.ok_or_else(unknown)?.org_id;
 
-        let (parts, io) = (Arc::clone(&session), Handle::current());
+        let parts = Arc::clone(&session);
         let (core, actors) =
-            ActorThread::start(move || app::core(&parts.config, &parts.parts, operator, io))
-                .await?;
+            ActorThread::start(move || app::core(&parts.config, &parts.parts, operator)).await?;
         let resolved = core.resolver.resolve_now(org, self.id).await;
         core.operations.drain().await;
         core.wallets.drain().await;

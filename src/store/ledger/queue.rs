@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** what a writer takes at once has each wallet at most once.
 
+use crate::store::metrics::METRICS;
+use bappy_actors::metrics::Present;
 use bappy_actors::ports::{Batch, CommitOutcome, StoreError};
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,6 +25,7 @@ pub struct Job {
     /// Who waits. Gone if the caller is.
     pub reply: oneshot::Sender<Answer>,
     queued_at: Instant,
+    _waiting: Present,
 }
 
 /// The queue that all writers share.
@@ -38,7 +41,12 @@ impl Queue {
     /// Adds a batch; the answer comes by the receiver.
     pub fn push(&self, batch: Batch) -> oneshot::Receiver<Answer> {
         let (reply, answer) = oneshot::channel();
-        self.lock().push_back(Job { batch, reply, queued_at: Instant::now() });
+        self.lock().push_back(Job {
+            batch,
+            reply,
+            queued_at: Instant::now(),
+            _waiting: Present::in_gauge(&METRICS.waiting),
+        });
         self.arrived.notify_one();
         answer
     }
@@ -108,7 +116,9 @@ impl Queue {
         let mut waiting = self.lock();
         while waiting.front().is_some_and(|job| job.queued_at.elapsed() >= patience) {
             if let Some(job) = waiting.pop_front() {
-                let _ = job.reply.send(Err(StoreError::Unavailable(why.to_owned())));
+                let refused = Err(StoreError::Unavailable(why.to_owned()));
+                METRICS.written(&job.batch, &refused);
+                let _ = job.reply.send(refused);
             }
         }
     }
@@ -116,7 +126,7 @@ impl Queue {
     /// Counts a writer that has a connection, until the guard is dropped.
     pub fn connected(&self) -> Connected<'_> {
         self.connected.fetch_add(1, Ordering::AcqRel);
-        Connected(self)
+        Connected(self, Present::in_gauge(&METRICS.writers))
     }
 
     /// No more batches will come.
@@ -137,7 +147,7 @@ impl Queue {
 }
 
 /// A writer that has a connection.
-pub struct Connected<'a>(&'a Queue);
+pub struct Connected<'a>(&'a Queue, #[expect(dead_code, reason = "counts")] Present);
 
 impl Drop for Connected<'_> {
     fn drop(&mut self) {

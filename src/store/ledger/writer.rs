@@ -8,7 +8,9 @@
 use super::obstacles;
 use super::queue::{Connected, Job, Queue};
 use crate::store::db::Engine;
+use crate::store::metrics::METRICS;
 use crate::store::{Database, DbError, Tx, postgres, sqlite};
+use bappy_actors::metrics::size;
 use bappy_actors::ports::{Batch, CommitOutcome, StoreError};
 use sqlx::{Connection, SqlitePool};
 use std::collections::HashSet;
@@ -74,6 +76,7 @@ async fn serve(db: &Database, queue: &Queue) {
         drop(connected);
         // What this one has left over is the others' now.
         queue.wake();
+        METRICS.writer_losses.increment(1);
         tracing::warn!("a ledger writer has lost its connection");
     }
 }
@@ -184,7 +187,12 @@ async fn write_all(backend: &mut Backend, queue: &Queue, taken: Vec<Job>) -> boo
     }
     let batches: Vec<&Batch> = jobs.iter().map(|job| &job.batch).collect();
     let mut usable = true;
-    match backend.write(&batches).await {
+    let commands = batches.iter().map(|batch| batch.items.len()).sum();
+    METRICS.write_commands.record(size(commands));
+    let began = Instant::now();
+    let written = backend.write(&batches).await;
+    METRICS.write_seconds.record(began.elapsed());
+    match written {
         Ok(moved) => {
             for job in jobs {
                 if moved.contains(&job.batch.org_id.0) {
@@ -243,5 +251,6 @@ async fn explain(backend: &mut Backend, job: Job, error: Option<StoreError>) -> 
 
 /// The caller may be gone; its batch is written or not all the same.
 fn answer(job: Job, answer: super::queue::Answer) {
+    METRICS.written(&job.batch, &answer);
     let _ = job.reply.send(answer);
 }

@@ -2,7 +2,7 @@
 //! is away. Called by the runners of this folder and by the resolver.
 
 use crate::model::{ActivationId, Answer, Cleanup, Failure, Operation, OperationState};
-use crate::operation::{OperationError, Services, left};
+use crate::operation::{METRICS, OperationError, Services, left};
 use crate::ports::{Closing, LinkChange, StoreError};
 use std::time::Duration;
 
@@ -52,9 +52,13 @@ pub(in crate::operation) async fn close(
     loop {
         let (closing, change) = (closing.clone(), change.clone());
         match services.store.close_operation(org, link, closing, change, now).await {
-            Ok(true) => return Ok(()),
+            Ok(true) => {
+                METRICS.ended_as(operation.kind, state);
+                return Ok(());
+            }
             // By ourselves, in a commit whose answer was lost.
             Ok(false) if lost && !pending && is_in_state(services, operation, state).await => {
+                METRICS.ended_as(operation.kind, state);
                 return Ok(());
             }
             // Taken over: who did so brings it to its end.

@@ -147,7 +147,8 @@ pub(super) async fn add_plans(services: &Services, caller: Caller, add: AddPlans
             Err(refund_added(services, &items, place, failure, deadline).await)
         }
     };
-    services.links.changed(caller.org, link.id).await;
+    // The row that the Link's actor remembers stays good: a top-up changes nothing of what it is
+    // asked for.
     services.links.usage_changed(caller.org, link.id).await;
     Ended { operation_id: Some(group), result }
 }

@@ -7,12 +7,14 @@ mod resume;
 mod suspend_again;
 mod tidy;
 
+use crate::metrics::{Job, job_succeeded};
 use crate::model::{
     Cleanup, Operation, OperationId, OperationKind, OperationState, OrgId, Timestamp,
 };
+use crate::operation::metrics::Resolved;
 use crate::operation::operator_calls::{self, Landed};
 use crate::operation::step::{READ_BACKS_MAX, Seen};
-use crate::operation::{OperationError, Services, schedule, sms};
+use crate::operation::{METRICS, OperationError, Services, schedule, sms};
 use crate::ports::{Claimed, Due, StoreError};
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet};
@@ -68,7 +70,10 @@ impl Resolver {
                 let resolver = self.clone();
                 // In a task of its own: a panic ends one claim, not the resolver.
                 match tokio::spawn(async move { resolver.claim(room).await }).await {
-                    Ok(Ok(claimed)) => self.spawn(&mut tasks, claimed),
+                    Ok(Ok(claimed)) => {
+                        job_succeeded(Job::Resolver, self.services.clock.now());
+                        self.spawn(&mut tasks, claimed);
+                    }
                     Ok(Err(error)) => tracing::warn!(%error, "due operations are not looked up"),
                     Err(error) => tracing::error!(%error, "a claim of the resolver failed"),
                 }
@@ -141,6 +146,8 @@ impl Resolver {
                 self.again(&operation, operation.cleanup, None).await
             }
         };
+        let outcome = if resolved.is_ok() { Resolved::Done } else { Resolved::Failed };
+        METRICS.looks.of(outcome).increment(1);
         let Err(error) = resolved else { return };
         tracing::warn!(operation = %operation.id, %error, "an operation is not resolved yet");
         // What the database never takes, such as a settlement without its card, must not be
@@ -202,6 +209,9 @@ impl Resolver {
         cleanup: Cleanup,
         by: Option<Timestamp>,
     ) -> Result<(), OperationError> {
+        if cleanup == Cleanup::Manual {
+            METRICS.manual.increment(1);
+        }
         let now = self.services.clock.now();
         let due_at = by.map(|by| schedule::next_look(operation.attempts, now, by));
         let (org, id, epoch) = (operation.org_id, operation.id, operation.epoch);

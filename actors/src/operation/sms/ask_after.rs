@@ -3,7 +3,8 @@
 
 use super::{LOOK_TIMEOUT, PATIENCE};
 use crate::model::{Cleanup, Operation, SmsStatus, Timestamp};
-use crate::operation::{OperationError, Services};
+use crate::operation::metrics::Arrived;
+use crate::operation::{METRICS, OperationError, Services};
 use crate::ports::SmsState;
 use chrono::TimeDelta;
 use std::num::NonZeroU32;
@@ -48,6 +49,9 @@ pub(super) async fn ask_after(
     let now = services.clock.now();
     if let Some(status) = ended {
         services.store.sms_ended(org, id, status, now).await?;
+        let arrived =
+            if status == SmsStatus::Delivered { Arrived::Delivered } else { Arrived::Failed };
+        METRICS.sms_arrived.of(arrived).increment(1);
     } else {
         let due_at = next(operation.settled_at.unwrap_or(operation.created_at), now);
         services.store.reschedule(org, id, epoch, Cleanup::None, due_at).await?;

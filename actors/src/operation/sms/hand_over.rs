@@ -4,9 +4,11 @@
 use super::step::{self, Bounds, Look, Next, Turn};
 use super::{COMMIT_MARGIN, LOOK_TIMEOUT, PATIENCE, ask_after, lease};
 use crate::gateway::{NotAdmitted, Permit};
-use crate::model::{Cleanup, EntryId, Failure, Operation, Request, SmsText, Timestamp};
+use crate::model::{
+    Cleanup, EntryId, Failure, Operation, OperationState, Request, SmsText, Timestamp,
+};
 use crate::operation::step::READ_BACKS_MAX;
-use crate::operation::{OperationError, Services, finish, left, schedule};
+use crate::operation::{METRICS, OperationError, Services, finish, left, schedule};
 use crate::ports::{CallError, SmsReport};
 use crate::wallet::{Command, Debit};
 use std::num::NonZeroU32;
@@ -167,8 +169,10 @@ async fn end(
         Next::Settle(report) => {
             let now = services.clock.now();
             let due_at = ask_after::first(report.state, now);
-            store.sms_handed_over(org, id, epoch, report, due_at, now).await?;
-            metrics::counter!("bappy_sms_handed_over_total").increment(1);
+            if store.sms_handed_over(org, id, epoch, report, due_at, now).await? {
+                METRICS.sms_handed_over.increment(1);
+                METRICS.ended_as(operation.kind, OperationState::Succeeded);
+            }
             Ok(())
         }
         Next::Refund(failure) => refund(services, operation.clone(), failure, until).await,
@@ -186,6 +190,7 @@ async fn end(
         Next::Look => later(services, operation, operation.horizon_at, Duration::ZERO).await,
         Next::Manual => {
             tracing::error!(operation = %id, "a person has to look at it");
+            METRICS.manual.increment(1);
             store.reschedule(org, id, epoch, Cleanup::Manual, None).await?;
             Ok(())
         }
@@ -274,7 +279,7 @@ async fn refund(
     let until = until.max(services.clock.elapsed() + COMMIT_MARGIN);
     match finish::commit(services, org, Command::Refund(vec![order]), until).await {
         finish::Commit::Done => {
-            metrics::counter!("bappy_sms_refunded_total").increment(1);
+            METRICS.sms_refunded.increment(1);
             Ok(())
         }
         finish::Commit::TakenOver => Ok(()),

@@ -7,8 +7,9 @@
 use super::ask_after::ask_after;
 use super::hand_over::{Turned, hand_over};
 use super::lease;
+use crate::metrics::{Job, job_succeeded};
 use crate::model::{Cleanup, Operation, OperationState};
-use crate::operation::{OperationError, Services, schedule};
+use crate::operation::{METRICS, OperationError, Services, schedule};
 use crate::ports::{Claimed, Due, StoreError};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet};
@@ -148,6 +149,7 @@ impl SmsSender {
         // In a task of its own: a panic ends one claim, not the sender.
         match tokio::spawn(async move { claim(&services, due, room).await }).await {
             Ok(Ok(claimed)) => {
+                job_succeeded(Job::Sms, self.services.clock.now());
                 if claimed.len() < room {
                     lane.quiet_until = self.services.clock.elapsed() + POLL;
                 }
@@ -195,6 +197,7 @@ async fn put_off(services: &Services, operation: &Operation) -> Result<(), Opera
         (Cleanup::None, Some(due_at))
     } else if operation.state == OperationState::Pending {
         tracing::error!(operation = %id, "a person has to look at it");
+        METRICS.manual.increment(1);
         (Cleanup::Manual, None)
     } else {
         // Handed over, and under way for a day.
