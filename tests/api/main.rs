@@ -33,6 +33,7 @@ mod qr_code;
 mod rate_limits;
 mod sms;
 mod status;
+mod tenants;
 mod transactions;
 mod update_link;
 mod usage;
