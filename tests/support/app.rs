@@ -61,6 +61,13 @@ pub const AMPLE: Timings = Timings {
     horizon: Duration::from_secs(2),
 };
 
+/// For what is refunded and then watched to its horizon, of an operator that does answer.
+pub const MODERATE: Timings = Timings {
+    call_timeout: Duration::from_secs(3),
+    deadline: Duration::from_secs(4),
+    horizon: Duration::from_millis(300),
+};
+
 /// So short that what an operator never answers is over soon.
 pub const SHORT: Timings = Timings {
     call_timeout: Duration::from_millis(500),
