@@ -12,6 +12,8 @@ mod documented;
 mod gate;
 #[path = "app/identity.rs"]
 mod identity;
+#[path = "app/liar.rs"]
+mod liar;
 #[path = "app/operator.rs"]
 mod operator;
 #[path = "app/schema.rs"]
@@ -25,6 +27,7 @@ pub use caller::{Answer, Caller, id};
 pub use documented::Document;
 pub use gate::Gate;
 pub use identity::token;
+pub use liar::{CALLS, Liar, Lie, Told};
 pub use operator::SimulatedOperator;
 
 use bappy::app::Running;
