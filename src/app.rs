@@ -19,6 +19,7 @@ use crate::http::tenant::Tenants;
 use crate::identity::{self, Identity, IdentityConfig};
 use crate::ledger_check::{LedgerCheck, LedgerCheckLimits};
 use crate::operator::{Measured, OperatorClient};
+use crate::store::ranks::Ranks;
 use crate::store::{CachedOffers, Database, Schema, SqlStore, StoredOrganizations};
 use crate::telemetry::{self, Sampler, Threads};
 use actix::{Arbiter, System};
@@ -413,6 +414,12 @@ fn watch(core: &Core, (database, tenants): (Database, Arc<Tenants>)) {
     let clock = Arc::clone(&core.services.clock);
     let check = LedgerCheck::new(database.clone(), clock, LedgerCheckLimits::default());
     tokio::spawn(check.run(Arc::clone(&core.stop)));
+    let ranks = Ranks {
+        database: database.clone(),
+        clock: Arc::clone(&core.services.clock),
+        horizon: core.services.limits.horizon,
+    };
+    tokio::spawn(ranks.run(Arc::clone(&core.stop)));
     let sampler = Sampler {
         database,
         fees: Arc::clone(&core.fees.book),

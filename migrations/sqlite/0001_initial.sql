@@ -111,9 +111,9 @@ CREATE INDEX sims_operation ON sims (operation_id) WHERE state = 'claimed';
 CREATE INDEX sims_stock ON sims (org_id, iccid) WHERE org_id IS NOT NULL;
 
 -- References to organizations, wallets and plans are not declared here, nor on activations and the
--- ledger, nor those of the latter two to operations: each costs a look-up and a lock a row where
--- thousands are written a second. Their rows are never deleted, what is written here is written
--- together with its wallet's row, and the audit compares all of it.
+-- ledger, nor those of the latter two to operations and Links: each costs a look-up and a lock a
+-- row where thousands are written a second. Their rows are never deleted, what is written here is
+-- written together with its wallet's and its Link's row, and the audit compares all of it.
 --
 -- One attempt to change something at the operator. All of a group end alike; only its first
 -- carries the idempotency key and, while it is pending, the lease.
@@ -212,8 +212,7 @@ CREATE TABLE activations (
     amount         INTEGER NOT NULL,
     currency       TEXT NOT NULL,
     PRIMARY KEY (org_id, id),
-    UNIQUE (org_id, operation_id),
-    FOREIGN KEY (org_id, link_id) REFERENCES links (org_id, id)
+    UNIQUE (org_id, operation_id)
 ) STRICT;
 -- In force: not cancelled and not expired; a depleted plan is still the Link's.
 CREATE INDEX activations_in_force ON activations (org_id, link_id, id)

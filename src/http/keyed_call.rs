@@ -137,6 +137,10 @@ impl<'a> KeyedCall<'a> {
             }
             OperationError::SimInUse => ApiError::new(ErrorKind::InvalidState)
                 .with_message("The card is in use, or an earlier attempt on it is not over."),
+            OperationError::SimHeld => {
+                ApiError::unavailable(UNAVAILABLE_RETRY_S, "the card is claimed by no operation")
+                    .with_message("An earlier attempt on the card may still begin; try again.")
+            }
             OperationError::NoPlan(_) => ApiError::new(ErrorKind::PlanNotFound),
             OperationError::LinkState(status) => ApiError::new(ErrorKind::InvalidState)
                 .with_message("The Link is not active.")

@@ -5,6 +5,7 @@ use super::{
     ledger::Ledger, link_fees, links, operations, plans, sims, sms, wallet,
 };
 use async_trait::async_trait;
+use bappy_actors::fault_point;
 use bappy_actors::model::{
     Activation, ActivationId, Cleanup, Currency, EntryId, LedgerEntry, Link, LinkFee, LinkId,
     LinkSnapshot, Month, Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Sms,
@@ -56,11 +57,17 @@ macro_rules! read {
     }};
 }
 
-/// Writes in a transaction of its own, in a task of its own.
+/// Writes in a transaction of its own, in a task of its own; what belongs to an operation names the
+/// point behind it.
 macro_rules! write {
     ($self:ident, |$tx:ident| $work:expr) => {
         Ok($self.db.write(move |$tx| Box::pin(async move { $work.await })).await?)
     };
+    ($self:ident, $point:literal, |$tx:ident| $work:expr) => {{
+        let written = $self.db.write(move |$tx| Box::pin(async move { $work.await })).await?;
+        fault_point!($point);
+        Ok(written)
+    }};
 }
 
 #[async_trait]
@@ -111,7 +118,10 @@ impl Store for SqlStore {
             })
         });
         match opened.await {
-            Ok(()) => Ok(OpenOutcome::Opened),
+            Ok(()) => {
+                fault_point!("store.open_operation");
+                Ok(OpenOutcome::Opened)
+            }
             Err(DbError::FeeDue) => Ok(OpenOutcome::FeeDue),
             Err(DbError::Sql(error)) if is_unique_violation(&error) => {
                 let why = self.why_not_opened(&operation).await?;
@@ -129,7 +139,9 @@ impl Store for SqlStore {
         change: LinkChange,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        write!(self, |tx| operations::close(tx, org, link, &closing, &change, at))
+        write!(self, "store.close_operation", |tx| operations::close(
+            tx, org, link, &closing, &change, at
+        ))
     }
 
     async fn rewrite_request(
@@ -139,7 +151,9 @@ impl Store for SqlStore {
         epoch: i64,
         request: Request,
     ) -> Result<bool, StoreError> {
-        write!(self, |tx| operations::rewrite_request(tx, org, id, epoch, &request))
+        write!(self, "store.rewrite_request", |tx| operations::rewrite_request(
+            tx, org, id, epoch, &request
+        ))
     }
 
     async fn claim_due(
@@ -149,7 +163,15 @@ impl Store for SqlStore {
         lease_until: Timestamp,
         limit: i64,
     ) -> Result<Vec<Claimed>, StoreError> {
-        write!(self, |tx| operations::claim_due(tx, which, now, lease_until, limit))
+        let claimed = self
+            .db
+            .write(move |tx| Box::pin(operations::claim_due(tx, which, now, lease_until, limit)));
+        let claimed = claimed.await?;
+        // Mostly nothing is due, and nothing has changed.
+        if !claimed.is_empty() {
+            fault_point!("store.claim_due");
+        }
+        Ok(claimed)
     }
 
     async fn claim_operation(
@@ -169,7 +191,9 @@ impl Store for SqlStore {
         cleanup: Cleanup,
         due_at: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
-        write!(self, |tx| operations::reschedule(tx, org, id, epoch, cleanup, due_at))
+        write!(self, "store.reschedule", |tx| operations::reschedule(
+            tx, org, id, epoch, cleanup, due_at
+        ))
     }
 
     async fn due_fee(&self, org: OrgId, link: LinkId) -> Result<Option<LinkFee>, StoreError> {
@@ -191,7 +215,7 @@ impl Store for SqlStore {
         org: OrgId,
         suspensions: Vec<Suspending>,
     ) -> Result<Vec<SuspensionOutcome>, StoreError> {
-        write!(self, |tx| link_fees::suspend(tx, org, &suspensions))
+        write!(self, "store.open_suspensions", |tx| link_fees::suspend(tx, org, &suspensions))
     }
 
     async fn claim_sim(
@@ -202,7 +226,7 @@ impl Store for SqlStore {
         at: Timestamp,
     ) -> Result<Option<SimCard>, StoreError> {
         let sponsor_id = sponsor_id.to_owned();
-        write!(self, |tx| sims::claim(tx, &sponsor_id, kind, operation, at))
+        write!(self, "store.claim_sim", |tx| sims::claim(tx, &sponsor_id, kind, operation, at))
     }
 
     async fn claim_stock_sim(
@@ -215,17 +239,24 @@ impl Store for SqlStore {
         stale: Timestamp,
     ) -> Result<StockClaim, StoreError> {
         let (iccid, sponsor) = (iccid.to_owned(), sponsor_id.to_owned());
-        write!(self, |tx| sims::claim_stock(tx, org, (&iccid, &sponsor), operation, at, stale))
+        write!(self, "store.claim_stock_sim", |tx| sims::claim_stock(
+            tx,
+            org,
+            (&iccid, &sponsor),
+            operation,
+            at,
+            stale
+        ))
     }
 
     async fn release_sim(&self, iccid: &str, operation: OperationId) -> Result<(), StoreError> {
         let iccid = iccid.to_owned();
-        write!(self, |tx| sims::release(tx, &iccid, operation))
+        write!(self, "store.release_sim", |tx| sims::release(tx, &iccid, operation))
     }
 
     async fn retire_sim(&self, iccid: &str) -> Result<(), StoreError> {
         let iccid = iccid.to_owned();
-        write!(self, |tx| sims::retire(tx, &iccid))
+        write!(self, "store.retire_sim", |tx| sims::retire(tx, &iccid))
     }
 
     async fn sim(&self, iccid: &str) -> Result<Option<SimCard>, StoreError> {
@@ -337,7 +368,9 @@ impl Store for SqlStore {
         due_at: Option<Timestamp>,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        write!(self, |tx| sms::handed_over(tx, org, id, epoch, &report, due_at, at))
+        write!(self, "store.sms_handed_over", |tx| sms::handed_over(
+            tx, org, id, epoch, &report, due_at, at
+        ))
     }
 
     async fn sms_ended(
@@ -347,7 +380,7 @@ impl Store for SqlStore {
         status: SmsStatus,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        write!(self, |tx| sms::ended(tx, org, id, status, at))
+        write!(self, "store.sms_ended", |tx| sms::ended(tx, org, id, status, at))
     }
 
     async fn debit_of(
@@ -387,10 +420,10 @@ impl FeeBook for SqlStore {
         links: Vec<LinkId>,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        write!(self, |tx| link_fees::waive(tx, org, month, &links, at))
+        write!(self, "store.waive", |tx| link_fees::waive(tx, org, month, &links, at))
     }
 
     async fn complete(&self, org: OrgId, month: Month, at: Timestamp) -> Result<(), StoreError> {
-        write!(self, |tx| link_fees::complete(tx, org, month, at))
+        write!(self, "store.complete", |tx| link_fees::complete(tx, org, month, at))
     }
 }

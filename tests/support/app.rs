@@ -12,6 +12,8 @@ mod documented;
 mod gate;
 #[path = "app/identity.rs"]
 mod identity;
+#[path = "app/liar.rs"]
+mod liar;
 #[path = "app/operator.rs"]
 mod operator;
 #[path = "app/schema.rs"]
@@ -25,6 +27,7 @@ pub use caller::{Answer, Caller, id};
 pub use documented::Document;
 pub use gate::Gate;
 pub use identity::token;
+pub use liar::{CALLS, Liar, Lie, Told};
 pub use operator::SimulatedOperator;
 
 use bappy::app::Running;
@@ -56,6 +59,13 @@ pub const AMPLE: Timings = Timings {
     call_timeout: Duration::from_secs(10),
     deadline: Duration::from_secs(15),
     horizon: Duration::from_secs(2),
+};
+
+/// For what is refunded and then watched to its horizon, of an operator that does answer.
+pub const MODERATE: Timings = Timings {
+    call_timeout: Duration::from_secs(3),
+    deadline: Duration::from_secs(4),
+    horizon: Duration::from_millis(300),
 };
 
 /// So short that what an operator never answers is over soon.

@@ -96,6 +96,23 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Waits until it has ended by itself, and well.
+    pub async fn done(mut self) {
+        let until = Instant::now() + EXIT_MAX;
+        loop {
+            if let Some(status) = self.ended() {
+                return assert!(status.success(), "{status}:\n{}", self.log());
+            }
+            assert!(Instant::now() < until, "it does not end:\n{}", self.log());
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// Asks it to stop, and waits until it has.
     pub async fn terminate(mut self) -> ExitStatus {
         self.signal("TERM");

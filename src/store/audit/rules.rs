@@ -291,7 +291,8 @@ pub(super) const RULES: &[Rule] = &[
             LEFT JOIN operations o ON o.org_id = a.org_id AND o.id = a.operation_id
             LEFT JOIN ledger_entries d ON d.org_id = a.org_id AND d.operation_id = a.operation_id
                 AND d.kind IN ('activation', 'topup')
-            WHERE (o.id IS NULL OR o.state <> 'succeeded' OR o.kind NOT IN ('create_link', 'topup')
+            LEFT JOIN links l ON l.org_id = a.org_id AND l.id = a.link_id
+            WHERE (l.id IS NULL OR o.id IS NULL OR o.state <> 'succeeded' OR o.kind NOT IN ('create_link', 'topup')
                 OR COALESCE(o.activation_id, a.id) <> a.id OR o.link_id <> a.link_id
                 OR (d.id IS NULL AND a.amount <> 0) OR d.amount <> -a.amount){org:a}",
         detail: |row| {

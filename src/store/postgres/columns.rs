@@ -7,20 +7,20 @@ use crate::store::{DbError, Text, Time, ledger, link_fees, operations, text};
 use bappy_actors::ports::{Batch, Planned};
 
 /// Adds the list `$name` to the statement: `column: type = value of a row`, one array a column.
-macro_rules! section {
+macro_rules! list {
     ($s:ident, $rows:ident, $name:literal, $filter:expr,
      |$row:ident| { $($column:ident: $kind:ident = $value:expr,)+ }) => {{
-        $s.unnest($name, &[$((stringify!($column), stringify!($kind))),+], $filter);
+        $s.list($name, &[$((stringify!($column), stringify!($kind))),+], $filter);
         $($s.bind($rows.iter().map(|$row| $value).collect())?;)+
     }};
 }
 
-/// As `section!`, of the wallets that have moved, and inserts the list into `$table`.
-macro_rules! insertion {
-    ($s:ident, $rows:ident, $name:literal => $table:literal,
+/// Inserts rows into `$table`, written as in `list!`, of the wallets that have moved.
+macro_rules! insert {
+    ($s:ident, $rows:ident, $table:literal,
      |$row:ident| { $($column:ident: $kind:ident = $value:expr,)+ }) => {{
-        section!($s, $rows, $name, $s.of_moved, |$row| { $($column: $kind = $value,)+ });
-        $s.insert($table, $name, &[$(stringify!($column)),+]);
+        $s.insert($table, &[$((stringify!($column), stringify!($kind))),+]);
+        $($s.bind($rows.iter().map(|$row| $value).collect())?;)+
     }};
 }
 
@@ -36,10 +36,14 @@ fn each<'a, T>(
     rows
 }
 
-/// Wallets to be moved: from which version and fence, to which, and how many guards have to hold.
+/// Wallets to be moved: from which version and fence, to which, and how many rows have to be found:
+/// operations to be ended, and Links that plans are added to.
 pub fn wallets(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
-    let guards = |b: &Batch| b.items.iter().map(|item| item.closed.len()).sum::<usize>();
-    section!(s, batches, "wanted", "", |b| {
+    let guards = |b: &Batch| {
+        let closings: usize = b.items.iter().map(|item| item.closed.len()).sum();
+        closings + ledger::volumes_added(b).len()
+    };
+    list!(s, batches, "wanted", "", |b| {
         org_id: uuid = b.org_id.0,
         version: int8 = b.before.version,
         fence: int8 = b.before.fence,
@@ -65,7 +69,7 @@ pub fn closings(s: &mut Statement, batches: &[&Batch]) -> Result<bool, DbError> 
         return Ok(false);
     }
     rows.sort_unstable_by_key(|(batch, closing, _)| (batch.org_id, closing.operation_id));
-    section!(s, rows, "ending", s.of_moved, |r| {
+    list!(s, rows, "ending", s.of_moved, |r| {
         org_id: uuid = r.0.org_id.0,
         id: uuid = r.1.operation_id.0,
         epoch: int8 = r.1.epoch,
@@ -88,7 +92,7 @@ pub fn operations(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> 
     if rows.is_empty() {
         return Ok(());
     }
-    insertion!(s, rows, "opening" => "operations", |r| {
+    insert!(s, rows, "operations", |r| {
         org_id: uuid = r.1.org_id.0,
         id: uuid = r.1.id.0,
         group_id: uuid = r.1.group_id.0,
@@ -120,7 +124,7 @@ pub fn sms(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
     if rows.is_empty() {
         return Ok(());
     }
-    insertion!(s, rows, "queueing" => "sms", |r| {
+    insert!(s, rows, "sms", |r| {
         org_id: uuid = r.0.org_id.0,
         id: uuid = r.1.id.0,
         link_id: uuid = r.1.link_id.0,
@@ -140,7 +144,7 @@ pub fn sms_failed(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> 
     if rows.is_empty() {
         return Ok(());
     }
-    section!(s, rows, "failing", s.of_moved, |r| {
+    list!(s, rows, "failing", s.of_moved, |r| {
         org_id: uuid = r.0.org_id.0,
         id: uuid = r.1.0,
         at: timestamptz = Time::from(r.0.at),
@@ -159,7 +163,7 @@ pub fn links(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
     if rows.is_empty() {
         return Ok(());
     }
-    insertion!(s, rows, "linking" => "links", |r| {
+    insert!(s, rows, "links", |r| {
         org_id: uuid = r.0.org_id.0,
         id: uuid = r.1.id.0,
         name: text = r.1.name.as_deref(),
@@ -179,6 +183,10 @@ pub fn links(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
         created_at: timestamptz = Time::from(r.1.created_at),
         updated_at: timestamptz = Time::from(r.1.updated_at),
     });
+    list!(s, rows, "linking", s.of_moved, |r| {
+        org_id: uuid = r.0.org_id.0,
+        iccid: text = r.1.iccid.as_str(),
+    });
     s.push(
         "used AS (
              UPDATE sims SET state = 'used' FROM linking l WHERE sims.iccid = l.iccid)",
@@ -192,7 +200,7 @@ pub fn activations(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError>
     if rows.is_empty() {
         return Ok(());
     }
-    insertion!(s, rows, "activating" => "activations", |r| {
+    insert!(s, rows, "activations", |r| {
         org_id: uuid = r.0.org_id.0,
         id: uuid = r.1.id.0,
         link_id: uuid = r.1.link_id.0,
@@ -213,27 +221,22 @@ pub fn activations(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError>
     Ok(())
 }
 
-/// The volume that activations add to Links that are there already.
-pub fn volumes(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
+/// The volume that activations add to Links that are there already; `false` where there is none.
+pub fn volumes(s: &mut Statement, batches: &[&Batch]) -> Result<bool, DbError> {
     let mut rows = Vec::new();
     for batch in batches {
         rows.extend(ledger::volumes_added(batch).into_iter().map(|(link, kb)| (batch, link, kb)));
     }
     if rows.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
-    section!(s, rows, "adding", s.of_moved, |r| {
+    list!(s, rows, "adding", s.of_moved, |r| {
         org_id: uuid = r.0.org_id.0,
         link_id: uuid = r.1.0,
         kb: int8 = r.2,
         at: timestamptz = Time::from(r.0.at),
     });
-    s.push(
-        "added AS (
-             UPDATE links l SET data_total_kb = l.data_total_kb + a.kb, updated_at = a.at
-             FROM adding a WHERE l.org_id = a.org_id AND l.id = a.link_id)",
-    );
-    Ok(())
+    Ok(true)
 }
 
 /// Ledger entries.
@@ -242,7 +245,7 @@ pub fn entries(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
     if rows.is_empty() {
         return Ok(());
     }
-    insertion!(s, rows, "entering" => "ledger_entries", |r| {
+    insert!(s, rows, "ledger_entries", |r| {
         org_id: uuid = r.0.org_id.0,
         sequence: int8 = r.1.sequence,
         id: uuid = r.1.id.0,
@@ -269,7 +272,7 @@ pub fn fees(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
     if rows.is_empty() {
         return Ok(());
     }
-    insertion!(s, rows, "charging" => "link_fees", |r| {
+    insert!(s, rows, "link_fees", |r| {
         org_id: uuid = r.0.org_id.0,
         link_id: uuid = r.1.fee.link_id.0,
         month: text = r.1.fee.month.to_string(),
@@ -287,7 +290,7 @@ pub fn fees_returned(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbErro
     if rows.is_empty() {
         return Ok(());
     }
-    section!(s, rows, "returning_fee", s.of_moved, |r| {
+    list!(s, rows, "returning_fee", s.of_moved, |r| {
         org_id: uuid = r.0.org_id.0,
         link_id: uuid = r.1.0.0,
         entry_id: uuid = r.1.1.0,
@@ -310,7 +313,7 @@ pub fn days(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
     if rows.is_empty() {
         return Ok(());
     }
-    section!(s, rows, "totalling", s.of_moved, |r| {
+    list!(s, rows, "totalling", s.of_moved, |r| {
         org_id: uuid = r.0.org_id.0,
         plan_id: uuid = r.1.1,
         kind: text = r.1.0.word(),

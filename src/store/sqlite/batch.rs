@@ -61,7 +61,7 @@ async fn write_one(tx: &mut Tx, batch: &Batch) -> Result<bool, DbError> {
         insert(tx, org, item, batch.at).await?;
     }
     for (link, kb) in ledger::volumes_added(batch) {
-        exec!(
+        let found = exec!(
             tx,
             "UPDATE links SET data_total_kb = data_total_kb + $3, updated_at = $4
              WHERE org_id = $1 AND id = $2",
@@ -70,6 +70,9 @@ async fn write_one(tx: &mut Tx, batch: &Batch) -> Result<bool, DbError> {
             kb,
             Time::from(batch.at)
         )?;
+        if found == 0 {
+            return Err(DbError::Unreadable("a Link is not there".to_owned()));
+        }
     }
     for (kind, plan, sums) in ledger::day_totals(batch) {
         add_to_day(tx, batch, kind, plan, &sums).await?;
