@@ -45,7 +45,7 @@ impl Watch {
         };
         let (second, of) = (measured.as_secs(), settings.duration.as_secs());
         let live = tick.live;
-        let line =
+        let text =
             format!("{label}{} a second, p99 {}, {} errors", live.ok, ms(live.p99_ms), live.errors);
         if self.lines && (second.is_multiple_of(LINE_EVERY_S) || second == of) {
             eprintln!("{second} of {of} s: {text}");
