@@ -52,6 +52,7 @@ pub use error::{DbError, is_unique_violation};
 pub use links::plans_coverage;
 pub use lookups::{CachedOffers, StoredOrganizations};
 pub use metrics::register as register_metrics;
+pub use postgres::row_level_security::Wall;
 pub use sql_store::SqlStore;
 pub use text::Text;
 pub use time::Time;

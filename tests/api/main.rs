@@ -31,6 +31,7 @@ mod physical;
 mod plans;
 mod qr_code;
 mod rate_limits;
+mod row_level_security;
 mod sms;
 mod status;
 mod tenants;
