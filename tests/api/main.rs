@@ -32,6 +32,7 @@ mod plans;
 mod qr_code;
 mod query_plans;
 mod rate_limits;
+mod row_level_security;
 mod sms;
 mod status;
 mod tenants;
