@@ -30,6 +30,9 @@ enum Source {
     Postgres(String, String),
 }
 
+/// Many copies are in use at a time, and little goes on in each.
+pub const FEW_CONNECTIONS: (&str, &str) = ("BAPPY_DATABASE__MAX_CONNECTIONS", "3");
+
 const SQLITE: &str = "bappy.db";
 
 impl<T> Template<T> {
@@ -63,8 +66,9 @@ impl<T> Template<T> {
         let operator_at = crate::process::free_port();
         let operator = world::start_operator(&self.client, operator_at, &folder).await;
         let operator_url = format!("http://{operator_at}");
-        let environment =
+        let mut environment =
             world::configuration(&database_url, &self.identity, &operator_url, operator_at, times);
+        environment.push((FEW_CONNECTIONS.0, FEW_CONNECTIONS.1.to_owned()));
         let environment = environment.into_iter().map(|(key, value)| (key.to_owned(), value));
         let config = Config::load(&Profile::Service, None, environment).unwrap();
         World {

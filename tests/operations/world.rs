@@ -277,10 +277,21 @@ impl Service {
 
     /// Starts it, for the first time or again on its address.
     pub async fn start(&mut self, client: &reqwest::Client) {
-        std::fs::write(self.log.with_file_name(STARTED), "").unwrap();
-        let process = Process::start(&["serve"], &self.environment, &self.log);
+        let process = self.launch();
         let health = format!("http://{}/health", self.at);
         self.process = Some(process.ready(client, &health).await);
+    }
+
+    /// Starts it; it may have ended by the time that it would serve.
+    pub async fn start_or_end(&mut self, client: &reqwest::Client) {
+        let process = self.launch();
+        let health = format!("http://{}/health", self.at);
+        self.process = Some(process.ready_or_ended(client, &health).await);
+    }
+
+    fn launch(&self) -> Process {
+        std::fs::write(self.log.with_file_name(STARTED), "").unwrap();
+        Process::start(&["serve"], &self.environment, &self.log)
     }
 
     pub fn kill9(&mut self) {

@@ -6,10 +6,11 @@ use super::kind::Kind;
 use super::outcome::Outcome;
 use super::verdict;
 use super::way::{Script, Way};
-use crate::load::{Client, Load, Told};
+use crate::load::{Call, Client, Load, Told};
 use crate::template::{self, Template};
 use crate::world::{Service, Times, World};
 use bappy::store::{DbError, Time};
+use bappy_actors::model::Money;
 use chrono::TimeDelta;
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
@@ -70,6 +71,7 @@ impl Cell {
         let script = Script { operation, outcome: self.outcome, spared, held, late: LATE };
         let way = Way::to(world.operator_at, world.client.clone(), script).await;
         let mut service = world.service("serve", &format!("http://{}", way.at));
+        service.set(template::FEW_CONNECTIONS.0, template::FEW_CONNECTIONS.1);
         if self.kind == Kind::MonthlyFees {
             service.set("BAPPY_FEES__ENABLED", "true");
         }
@@ -77,22 +79,7 @@ impl Cell {
         let mut stage = Stage { cell: self, world: &world, way: &way, died: 0 };
         stage.start(&mut service, 0).await;
         let told = match self.kind.call(&template.known) {
-            Some(call) => {
-                let load = Load::new(&world, vec![service.at], Client::Patient, 1);
-                let asking = async {
-                    let told = load.run(vec![call.clone()]).await.remove(0);
-                    verdict::holds_at_once(&world, self.kind, &told).await;
-                    told
-                };
-                let (told, ()) = tokio::join!(asking, stage.lives(&mut service, Some(&load)));
-                way.quiet().await;
-                verdict::in_the_end(&world, self.kind, &[&told], before).await;
-                let again = load.run(vec![call]).await.remove(0);
-                stage.rest(&mut service, &load, 2).await;
-                verdict::second_use(&world, self.kind, &told, &again).await;
-                verdict::in_the_end(&world, self.kind, &[&told, &again], before).await;
-                Some(told)
-            }
+            Some(call) => Some(stage.calls(&mut service, call, before).await),
             None => {
                 stage.lives(&mut service, None).await;
                 way.quiet().await;
@@ -124,41 +111,72 @@ impl Stage<'_> {
             Some(End::Point(name, nth)) => service.set("FAULT_POINT", format!("{name}@{nth}")),
             _ => service.unset("FAULT_POINT"),
         }
-        service.start(&self.world.client).await;
+        service.start_or_end(&self.world.client).await;
     }
 
-    /// Has the service die as often as it is to, and come to rest in the end.
-    async fn lives(&mut self, service: &mut Service, load: Option<&Load<'_>>) {
-        for (life, end) in self.cell.ends.iter().enumerate() {
-            match end {
-                End::Point(..) => {
-                    if !self.dies_or_rests(service, load).await {
-                        return;
-                    }
-                }
+    /// The call, and once all of it is done with the same call under the same key. Gives what its
+    /// client was told.
+    async fn calls(&mut self, service: &mut Service, call: Call, before: Money) -> Told {
+        let (world, way, kind) = (self.world, self.way, self.cell.kind);
+        let load = Load::new(world, vec![service.at], Client::Patient, 1);
+        let asking = async {
+            let told = load.run(vec![call.clone()]).await.remove(0);
+            verdict::holds_at_once(world, kind, &told).await;
+            told
+        };
+        let (told, ()) = tokio::join!(asking, self.lives(service, Some((&load, 1))));
+        way.quiet().await;
+        verdict::in_the_end(world, kind, &[&told], before).await;
+        let again = load.run(vec![call]);
+        let (again, ()) = tokio::join!(again, self.lives(service, Some((&load, 2))));
+        verdict::second_use(world, kind, &told, &again[0]).await;
+        verdict::in_the_end(world, kind, &[&told, &again[0]], before).await;
+        told
+    }
+
+    /// Has the service die as often as it is to, and come to rest in the end, so many calls
+    /// answered.
+    async fn lives(&mut self, service: &mut Service, load: Option<(&Load<'_>, usize)>) {
+        while let Some(end) = self.cell.ends.get(self.died) {
+            let died = match end {
+                End::Point(..) => self.dies_or_rests(service, load).await,
                 End::InFlight => {
-                    self.way.met().await;
-                    service.kill9();
+                    let met = tokio::select! {
+                        () = self.way.met() => true,
+                        _ = self.dies_or_rests(service, load) => false,
+                    };
+                    if met {
+                        service.kill9();
+                    }
+                    met
                 }
                 End::Told => {
-                    load.unwrap().reaches(1).await;
+                    let (load, calls) = load.unwrap();
+                    load.reaches(calls).await;
                     service.kill9();
+                    true
                 }
+            };
+            if !died {
+                return;
             }
             self.died += 1;
             self.way.lift();
             age_claims(self.world).await;
-            self.start(service, life + 1).await;
+            self.start(service, self.died).await;
         }
         assert!(!self.dies_or_rests(service, load).await, "it died of itself");
     }
 
-    /// Waits until the service has died at its point, or will not any more.
-    async fn dies_or_rests(&self, service: &mut Service, load: Option<&Load<'_>>) -> bool {
+    /// Waits until the service has died at its point, or all calls are answered and it will not
+    /// any more.
+    async fn dies_or_rests(&self, service: &mut Service, load: Option<(&Load<'_>, usize)>) -> bool {
         let lifted = async {
             // Who waits for an answer is answered before the operator is back.
             match load {
-                Some(load) if !self.cell.kind.is_in_background() => load.reaches(1).await,
+                Some((load, calls)) if !self.cell.kind.is_in_background() => {
+                    load.reaches(calls).await;
+                }
                 _ => {
                     self.way.met().await;
                     tokio::time::sleep(OUTAGE).await;
@@ -174,7 +192,8 @@ impl Stage<'_> {
                     assert_eq!(status.signal(), Some(6), "{status}\n{}", self.world.logs());
                     return true;
                 }
-                if load.is_none_or(|load| load.answered() > 0) && self.is_at_rest().await {
+                let answered = load.is_none_or(|(load, calls)| load.answered() >= calls);
+                if answered && self.is_at_rest().await {
                     return false;
                 }
                 assert!(started.elapsed() < REST_MAX, "no rest:\n{}", self.world.warnings());
@@ -187,19 +206,15 @@ impl Stage<'_> {
         }
     }
 
-    /// Waits until all is done that was asked for so far, so many calls.
-    async fn rest(&self, service: &mut Service, load: &Load<'_>, calls: usize) {
-        load.reaches(calls).await;
-        assert!(!self.dies_or_rests(service, Some(load)).await, "it died of itself");
-    }
-
     /// Whether nothing goes on any more.
     async fn is_at_rest(&self) -> bool {
+        // First whether all has begun, then whether it has ended.
+        if self.cell.kind == Kind::MonthlyFees && !verdict::fees_are_run(self.world).await {
+            return false;
+        }
         let found = verdict::audited(self.world).await;
-        found.in_flight == 0
-            && found.watched == 0
-            && verdict::messages_under_way(self.world).await == 0
-            && (self.cell.kind != Kind::MonthlyFees || verdict::fees_are_run(self.world).await)
+        let messages = verdict::messages_under_way(self.world).await;
+        found.in_flight == 0 && found.watched == 0 && messages == 0
     }
 }
 

@@ -198,9 +198,9 @@ async fn until_fees_are_due() {
 
 fn what_failed(ended: tokio::task::JoinError) -> String {
     match ended.try_into_panic() {
-        Ok(panic) => match panic.downcast::<String>() {
-            Ok(text) => *text,
-            Err(_) => "a panic".to_owned(),
+        Ok(panic) => match panic.downcast_ref::<String>() {
+            Some(text) => text.clone(),
+            None => (*panic.downcast_ref::<&str>().unwrap_or(&"a panic")).to_owned(),
         },
         Err(ended) => ended.to_string(),
     }
