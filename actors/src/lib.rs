@@ -11,6 +11,8 @@
 
 mod arbiters;
 pub mod billing;
+#[cfg(feature = "fault-points")]
+pub mod fault_points;
 pub mod gateway;
 pub mod link;
 pub mod metrics;
@@ -20,3 +22,21 @@ pub mod ports;
 pub mod wallet;
 
 pub use arbiters::Arbiters;
+
+/// Names a place at which a test may end the process; nothing at all but in a build for tests.
+#[cfg(feature = "fault-points")]
+#[macro_export]
+macro_rules! fault_point {
+    ($name:literal) => {
+        $crate::fault_points::pass($name)
+    };
+}
+
+/// Names a place at which a test may end the process; nothing at all but in a build for tests.
+#[cfg(not(feature = "fault-points"))]
+#[macro_export]
+macro_rules! fault_point {
+    ($name:literal) => {
+        ()
+    };
+}

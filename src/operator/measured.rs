@@ -1,9 +1,11 @@
-//! An operator whose calls are counted and timed: stands between the gateway and the client.
+//! An operator whose calls are counted and timed: stands between the gateway and the client. Behind
+//! the answers that operations wait for are the points at which tests may end the process.
 //!
 //! **Invariant:** what is asked and answered passes through unchanged.
 
 use super::metrics::{Call, METRICS};
 use async_trait::async_trait;
+use bappy_actors::fault_point;
 use bappy_actors::model::{ProfileState, SimKind};
 use bappy_actors::ports::{
     AccessToken, CallError, CataloguePage, Connectivity, Endpoint, EndpointStatus, NewEndpoint,
@@ -70,7 +72,10 @@ impl<O: Operator> Operator for Measured<O> {
         new: NewEndpoint<'_>,
         timeout: Duration,
     ) -> Result<Endpoint, CallError> {
-        measured(Call::CreateEndpoint, self.0.create_endpoint(token, new, timeout)).await
+        let answer =
+            measured(Call::CreateEndpoint, self.0.create_endpoint(token, new, timeout)).await;
+        fault_point!("operator.create_endpoint");
+        answer
     }
 
     async fn endpoint(
@@ -79,7 +84,10 @@ impl<O: Operator> Operator for Measured<O> {
         endpoint_id: &str,
         timeout: Duration,
     ) -> Result<Option<Endpoint>, CallError> {
-        measured(Call::GetEndpoint, self.0.endpoint(token, endpoint_id, timeout)).await
+        let answer =
+            measured(Call::GetEndpoint, self.0.endpoint(token, endpoint_id, timeout)).await;
+        fault_point!("operator.get_endpoint");
+        answer
     }
 
     async fn endpoints_of_sim(
@@ -88,7 +96,10 @@ impl<O: Operator> Operator for Measured<O> {
         iccid: &str,
         timeout: Duration,
     ) -> Result<Vec<Endpoint>, CallError> {
-        measured(Call::FindEndpoint, self.0.endpoints_of_sim(token, iccid, timeout)).await
+        let answer =
+            measured(Call::FindEndpoint, self.0.endpoints_of_sim(token, iccid, timeout)).await;
+        fault_point!("operator.find_endpoint");
+        answer
     }
 
     async fn add_plan(
@@ -100,7 +111,9 @@ impl<O: Operator> Operator for Measured<O> {
         timeout: Duration,
     ) -> Result<PlanInstance, CallError> {
         let added = self.0.add_plan(token, endpoint_id, operator_plan_id, reference, timeout);
-        measured(Call::AddPlan, added).await
+        let answer = measured(Call::AddPlan, added).await;
+        fault_point!("operator.add_plan");
+        answer
     }
 
     async fn remove_plan(
@@ -111,7 +124,9 @@ impl<O: Operator> Operator for Measured<O> {
         timeout: Duration,
     ) -> Result<Removal, CallError> {
         let removed = self.0.remove_plan(token, endpoint_id, instance_id, timeout);
-        measured(Call::RemovePlan, removed).await
+        let answer = measured(Call::RemovePlan, removed).await;
+        fault_point!("operator.remove_plan");
+        answer
     }
 
     async fn set_status(
@@ -121,7 +136,10 @@ impl<O: Operator> Operator for Measured<O> {
         status: EndpointStatus,
         timeout: Duration,
     ) -> Result<(), CallError> {
-        measured(Call::SetStatus, self.0.set_status(token, endpoint_id, status, timeout)).await
+        let answer =
+            measured(Call::SetStatus, self.0.set_status(token, endpoint_id, status, timeout)).await;
+        fault_point!("operator.set_status");
+        answer
     }
 
     async fn connectivity(
@@ -142,7 +160,9 @@ impl<O: Operator> Operator for Measured<O> {
         timeout: Duration,
     ) -> Result<SmsReport, CallError> {
         let sent = self.0.send_sms(token, endpoint_id, text, reference, timeout);
-        measured(Call::SendSms, sent).await
+        let answer = measured(Call::SendSms, sent).await;
+        fault_point!("operator.send_sms");
+        answer
     }
 
     async fn find_sms(
@@ -152,7 +172,10 @@ impl<O: Operator> Operator for Measured<O> {
         reference: &str,
         timeout: Duration,
     ) -> Result<Option<SmsReport>, CallError> {
-        measured(Call::FindSms, self.0.find_sms(token, endpoint_id, reference, timeout)).await
+        let answer =
+            measured(Call::FindSms, self.0.find_sms(token, endpoint_id, reference, timeout)).await;
+        fault_point!("operator.find_sms");
+        answer
     }
 
     async fn sms(
@@ -161,7 +184,9 @@ impl<O: Operator> Operator for Measured<O> {
         sms_id: &str,
         timeout: Duration,
     ) -> Result<Option<SmsReport>, CallError> {
-        measured(Call::GetSms, self.0.sms(token, sms_id, timeout)).await
+        let answer = measured(Call::GetSms, self.0.sms(token, sms_id, timeout)).await;
+        fault_point!("operator.get_sms");
+        answer
     }
 
     async fn ping(&self, token: &AccessToken, timeout: Duration) -> Result<(), CallError> {

@@ -10,6 +10,7 @@
 
 use super::page::Walk;
 use super::{Database, DbError, Tx};
+use bappy_actors::metrics::{Job, job_succeeded};
 use bappy_actors::model::{OrgId, Timestamp};
 use bappy_actors::ports::Clock;
 use chrono::TimeDelta;
@@ -105,8 +106,9 @@ impl Ranks {
     pub async fn run(self, stop: Arc<Notify>) {
         let mut stopped = std::pin::pin!(stop.notified());
         loop {
-            if let Err(error) = self.round().await {
-                tracing::warn!(%error, "ranks of long lists could not be kept up");
+            match self.round().await {
+                Ok(()) => job_succeeded(Job::Ranks, self.clock.now()),
+                Err(error) => tracing::warn!(%error, "ranks of long lists could not be kept up"),
             }
             tokio::select! {
                 () = &mut stopped => return,

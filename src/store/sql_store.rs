@@ -5,6 +5,7 @@ use super::{
     ledger::Ledger, link_fees, links, operations, plans, sims, sms, wallet,
 };
 use async_trait::async_trait;
+use bappy_actors::fault_point;
 use bappy_actors::model::{
     Activation, ActivationId, Cleanup, Currency, EntryId, LedgerEntry, Link, LinkFee, LinkId,
     LinkSnapshot, Month, Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Sms,
@@ -36,7 +37,7 @@ impl SqlStore {
 
     /// Which index kept an operation from being recorded; none: that of its own id.
     async fn why_not_opened(&self, operation: &Operation) -> Result<Option<OpenOutcome>, DbError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.db.read_of(operation.org_id).await?;
         if let Some(key) = &operation.key
             && operations::key_is_taken(&mut tx, operation.org_id, &key.key, operation.id).await?
         {
@@ -48,7 +49,7 @@ impl SqlStore {
     }
 }
 
-/// Reads on a connection of the read pool.
+/// Reads across organizations.
 macro_rules! read {
     ($self:ident, $function:path $(, $arg:expr)*) => {{
         let mut tx = $self.db.read().await?;
@@ -56,17 +57,31 @@ macro_rules! read {
     }};
 }
 
-/// Writes in a transaction of its own, in a task of its own.
+/// Reads rows of one organization.
+macro_rules! read_of {
+    ($self:ident, $org:expr, $function:path $(, $arg:expr)*) => {{
+        let mut tx = $self.db.read_of($org).await?;
+        Ok($function(&mut tx, $org $(, $arg)*).await?)
+    }};
+}
+
+/// Writes in a transaction of its own, in a task of its own; what belongs to an operation names the
+/// point behind it.
 macro_rules! write {
     ($self:ident, |$tx:ident| $work:expr) => {
         Ok($self.db.write(move |$tx| Box::pin(async move { $work.await })).await?)
     };
+    ($self:ident, $point:literal, |$tx:ident| $work:expr) => {{
+        let written = $self.db.write(move |$tx| Box::pin(async move { $work.await })).await?;
+        fault_point!($point);
+        Ok(written)
+    }};
 }
 
 #[async_trait]
 impl Store for SqlStore {
     async fn wallet(&self, org: OrgId) -> Result<Option<WalletRow>, StoreError> {
-        read!(self, wallet::wallet, org)
+        read_of!(self, org, wallet::wallet)
     }
 
     async fn fence_wallet(&self, org: OrgId) -> Result<Option<WalletRow>, StoreError> {
@@ -74,7 +89,7 @@ impl Store for SqlStore {
     }
 
     async fn currency(&self, org: OrgId) -> Result<Option<Currency>, StoreError> {
-        read!(self, wallet::currency, org)
+        read_of!(self, org, wallet::currency)
     }
 
     async fn commit(&self, batch: Batch) -> Result<CommitOutcome, StoreError> {
@@ -86,7 +101,7 @@ impl Store for SqlStore {
         org: OrgId,
         id: OperationId,
     ) -> Result<Option<Operation>, StoreError> {
-        read!(self, operations::operation, org, id)
+        read_of!(self, org, operations::operation, id)
     }
 
     async fn operation_group(
@@ -94,7 +109,7 @@ impl Store for SqlStore {
         org: OrgId,
         group: OperationId,
     ) -> Result<Vec<Operation>, StoreError> {
-        read!(self, operations::group, org, group)
+        read_of!(self, org, operations::group, group)
     }
 
     async fn open_operation(
@@ -111,7 +126,10 @@ impl Store for SqlStore {
             })
         });
         match opened.await {
-            Ok(()) => Ok(OpenOutcome::Opened),
+            Ok(()) => {
+                fault_point!("store.open_operation");
+                Ok(OpenOutcome::Opened)
+            }
             Err(DbError::FeeDue) => Ok(OpenOutcome::FeeDue),
             Err(DbError::Sql(error)) if is_unique_violation(&error) => {
                 let why = self.why_not_opened(&operation).await?;
@@ -129,7 +147,9 @@ impl Store for SqlStore {
         change: LinkChange,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        write!(self, |tx| operations::close(tx, org, link, &closing, &change, at))
+        write!(self, "store.close_operation", |tx| operations::close(
+            tx, org, link, &closing, &change, at
+        ))
     }
 
     async fn rewrite_request(
@@ -139,7 +159,9 @@ impl Store for SqlStore {
         epoch: i64,
         request: Request,
     ) -> Result<bool, StoreError> {
-        write!(self, |tx| operations::rewrite_request(tx, org, id, epoch, &request))
+        write!(self, "store.rewrite_request", |tx| operations::rewrite_request(
+            tx, org, id, epoch, &request
+        ))
     }
 
     async fn claim_due(
@@ -149,7 +171,15 @@ impl Store for SqlStore {
         lease_until: Timestamp,
         limit: i64,
     ) -> Result<Vec<Claimed>, StoreError> {
-        write!(self, |tx| operations::claim_due(tx, which, now, lease_until, limit))
+        let claimed = self
+            .db
+            .write(move |tx| Box::pin(operations::claim_due(tx, which, now, lease_until, limit)));
+        let claimed = claimed.await?;
+        // Mostly nothing is due, and nothing has changed.
+        if !claimed.is_empty() {
+            fault_point!("store.claim_due");
+        }
+        Ok(claimed)
     }
 
     async fn claim_operation(
@@ -169,11 +199,13 @@ impl Store for SqlStore {
         cleanup: Cleanup,
         due_at: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
-        write!(self, |tx| operations::reschedule(tx, org, id, epoch, cleanup, due_at))
+        write!(self, "store.reschedule", |tx| operations::reschedule(
+            tx, org, id, epoch, cleanup, due_at
+        ))
     }
 
     async fn due_fee(&self, org: OrgId, link: LinkId) -> Result<Option<LinkFee>, StoreError> {
-        read!(self, link_fees::due, org, link)
+        read_of!(self, org, link_fees::due, link)
     }
 
     async fn is_fee_charged(
@@ -183,7 +215,7 @@ impl Store for SqlStore {
         month: Month,
         entry: EntryId,
     ) -> Result<bool, StoreError> {
-        read!(self, link_fees::is_charged, org, link, month, entry)
+        read_of!(self, org, link_fees::is_charged, link, month, entry)
     }
 
     async fn open_suspensions(
@@ -191,7 +223,7 @@ impl Store for SqlStore {
         org: OrgId,
         suspensions: Vec<Suspending>,
     ) -> Result<Vec<SuspensionOutcome>, StoreError> {
-        write!(self, |tx| link_fees::suspend(tx, org, &suspensions))
+        write!(self, "store.open_suspensions", |tx| link_fees::suspend(tx, org, &suspensions))
     }
 
     async fn claim_sim(
@@ -202,7 +234,7 @@ impl Store for SqlStore {
         at: Timestamp,
     ) -> Result<Option<SimCard>, StoreError> {
         let sponsor_id = sponsor_id.to_owned();
-        write!(self, |tx| sims::claim(tx, &sponsor_id, kind, operation, at))
+        write!(self, "store.claim_sim", |tx| sims::claim(tx, &sponsor_id, kind, operation, at))
     }
 
     async fn claim_stock_sim(
@@ -215,17 +247,24 @@ impl Store for SqlStore {
         stale: Timestamp,
     ) -> Result<StockClaim, StoreError> {
         let (iccid, sponsor) = (iccid.to_owned(), sponsor_id.to_owned());
-        write!(self, |tx| sims::claim_stock(tx, org, (&iccid, &sponsor), operation, at, stale))
+        write!(self, "store.claim_stock_sim", |tx| sims::claim_stock(
+            tx,
+            org,
+            (&iccid, &sponsor),
+            operation,
+            at,
+            stale
+        ))
     }
 
     async fn release_sim(&self, iccid: &str, operation: OperationId) -> Result<(), StoreError> {
         let iccid = iccid.to_owned();
-        write!(self, |tx| sims::release(tx, &iccid, operation))
+        write!(self, "store.release_sim", |tx| sims::release(tx, &iccid, operation))
     }
 
     async fn retire_sim(&self, iccid: &str) -> Result<(), StoreError> {
         let iccid = iccid.to_owned();
-        write!(self, |tx| sims::retire(tx, &iccid))
+        write!(self, "store.retire_sim", |tx| sims::retire(tx, &iccid))
     }
 
     async fn sim(&self, iccid: &str) -> Result<Option<SimCard>, StoreError> {
@@ -258,11 +297,11 @@ impl Store for SqlStore {
     }
 
     async fn link(&self, org: OrgId, id: LinkId) -> Result<Option<Link>, StoreError> {
-        read!(self, links::link, org, id)
+        read_of!(self, org, links::link, id)
     }
 
     async fn link_by_iccid(&self, org: OrgId, iccid: &str) -> Result<Option<Link>, StoreError> {
-        read!(self, links::by_iccid, org, iccid)
+        read_of!(self, org, links::by_iccid, iccid)
     }
 
     async fn link_snapshot(
@@ -271,7 +310,7 @@ impl Store for SqlStore {
         id: LinkId,
         now: Timestamp,
     ) -> Result<Option<LinkSnapshot>, StoreError> {
-        read!(self, links::snapshot, org, id, now)
+        read_of!(self, org, links::snapshot, id, now)
     }
 
     async fn activation(
@@ -280,7 +319,7 @@ impl Store for SqlStore {
         link: LinkId,
         id: ActivationId,
     ) -> Result<Option<Activation>, StoreError> {
-        read!(self, activations::activation, org, link, id)
+        read_of!(self, org, activations::activation, link, id)
     }
 
     async fn record_usage(
@@ -317,7 +356,7 @@ impl Store for SqlStore {
         org: OrgId,
         link: LinkId,
     ) -> Result<Option<ConnectivityReading>, StoreError> {
-        read!(self, connectivity::last, org, link)
+        read_of!(self, org, connectivity::last, link)
     }
 
     async fn plan(&self, id: PlanId) -> Result<Option<Plan>, StoreError> {
@@ -325,7 +364,7 @@ impl Store for SqlStore {
     }
 
     async fn sms(&self, org: OrgId, id: OperationId) -> Result<Option<Sms>, StoreError> {
-        read!(self, sms::get, org, id)
+        read_of!(self, org, sms::get, id)
     }
 
     async fn sms_handed_over(
@@ -337,7 +376,9 @@ impl Store for SqlStore {
         due_at: Option<Timestamp>,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        write!(self, |tx| sms::handed_over(tx, org, id, epoch, &report, due_at, at))
+        write!(self, "store.sms_handed_over", |tx| sms::handed_over(
+            tx, org, id, epoch, &report, due_at, at
+        ))
     }
 
     async fn sms_ended(
@@ -347,7 +388,7 @@ impl Store for SqlStore {
         status: SmsStatus,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        write!(self, |tx| sms::ended(tx, org, id, status, at))
+        write!(self, "store.sms_ended", |tx| sms::ended(tx, org, id, status, at))
     }
 
     async fn debit_of(
@@ -355,7 +396,7 @@ impl Store for SqlStore {
         org: OrgId,
         operation: OperationId,
     ) -> Result<Option<(EntryId, LedgerEntry)>, StoreError> {
-        read!(self, entries::debit_of, org, operation)
+        read_of!(self, org, entries::debit_of, operation)
     }
 }
 
@@ -377,7 +418,7 @@ impl FeeBook for SqlStore {
         after: Option<LinkId>,
         limit: i64,
     ) -> Result<Vec<Candidate>, StoreError> {
-        read!(self, link_fees::candidates, org, month, after, limit)
+        read_of!(self, org, link_fees::candidates, month, after, limit)
     }
 
     async fn waive(
@@ -387,10 +428,10 @@ impl FeeBook for SqlStore {
         links: Vec<LinkId>,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        write!(self, |tx| link_fees::waive(tx, org, month, &links, at))
+        write!(self, "store.waive", |tx| link_fees::waive(tx, org, month, &links, at))
     }
 
     async fn complete(&self, org: OrgId, month: Month, at: Timestamp) -> Result<(), StoreError> {
-        write!(self, |tx| link_fees::complete(tx, org, month, at))
+        write!(self, "store.complete", |tx| link_fees::complete(tx, org, month, at))
     }
 }

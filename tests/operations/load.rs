@@ -19,12 +19,18 @@ const PATIENCE: Duration = Duration::from_mins(2);
 #[derive(Clone, Debug)]
 pub enum Wish {
     Create,
+    /// A Link on a card of the stock.
+    CreateOn(String),
     /// So many plans, all or none, on a Link.
     Topup(String, usize),
     /// An activation taken off a Link.
     Remove(String, String),
+    /// Several at once.
+    RemoveAll(String, Vec<String>),
     /// A Link's status.
     Status(String, &'static str),
+    /// A Link's name.
+    Rename(String, &'static str),
     /// A message to a Link.
     Sms(String, String),
 }
@@ -44,6 +50,8 @@ pub struct Told {
     pub code: String,
     pub charged: Money,
     pub operation: Option<String>,
+    /// Whether it says that it was given before.
+    pub replayed: bool,
     /// Connections that broke before there was an answer.
     pub cut: usize,
     /// The longest that it waited for an answer.
@@ -120,9 +128,14 @@ impl<'a> Load<'a> {
         join_all(lists).await.concat()
     }
 
+    /// How many calls have their final answer.
+    pub fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
+    }
+
     /// Returns when so many calls have their final answer.
     pub async fn reaches(&self, answered: usize) {
-        while self.answered.load(Ordering::Relaxed) < answered {
+        while self.answered() < answered {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -153,6 +166,10 @@ impl<'a> Load<'a> {
         let plan = &self.world.plan;
         let (method, path, body) = match &call.wish {
             Wish::Create => (Method::POST, "/v1/links".to_owned(), json!({ "plan_id": plan })),
+            Wish::CreateOn(iccid) => {
+                let body = json!({ "plan_id": plan, "iccid": iccid });
+                (Method::POST, "/v1/links".to_owned(), body)
+            }
             Wish::Topup(link, plans) => {
                 let body = json!({ "add": vec![plan; *plans] });
                 (Method::PUT, format!("/v1/links/{link}/plans"), body)
@@ -161,8 +178,15 @@ impl<'a> Load<'a> {
                 let body = json!({ "remove": [activation] });
                 (Method::PUT, format!("/v1/links/{link}/plans"), body)
             }
+            Wish::RemoveAll(link, activations) => {
+                let body = json!({ "remove": activations });
+                (Method::PUT, format!("/v1/links/{link}/plans"), body)
+            }
             Wish::Status(link, status) => {
                 (Method::PUT, format!("/v1/links/{link}"), json!({ "status": status }))
+            }
+            Wish::Rename(link, name) => {
+                (Method::PUT, format!("/v1/links/{link}"), json!({ "name": name }))
             }
             Wish::Sms(link, message) => {
                 let body = json!({ "link_id": link, "message": message });
@@ -175,12 +199,13 @@ impl<'a> Load<'a> {
         let status = answer.status().as_u16();
         let operation = answer.headers().get("Operation-Id");
         let operation = operation.map(|id| id.to_str().unwrap().to_owned());
+        let replayed = answer.headers().contains_key("Idempotent-Replayed");
         let body: Value = answer.json().await?;
         let code = body["error"]["code"].as_str().unwrap_or("OK").to_owned();
         let charged = body["data"]["amount_charged"].as_str();
         let charged = charged.map_or(Money::ZERO, |amount| amount.parse().unwrap());
         let (key, took) = (call.key.clone(), Duration::ZERO);
-        Ok(Told { key, status, code, charged, operation, cut: 0, took, body })
+        Ok(Told { key, status, code, charged, operation, replayed, cut: 0, took, body })
     }
 }
 

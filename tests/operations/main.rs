@@ -9,7 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[macro_use]
-#[expect(unused_macros, reason = "these tests only read")]
+#[expect(unused_macros, reason = "not all of them are needed")]
 #[path = "../../src/store/sql.rs"]
 mod sql;
 /// Where the statement macros look for the connection's type.
@@ -25,10 +25,12 @@ mod agreement;
 mod figures;
 mod load;
 mod sizes;
+mod template;
 mod world;
 
 mod changes;
 mod crash;
+mod crash_matrix;
 mod database_cut;
 mod graceful_stop;
 mod late;
@@ -66,6 +68,7 @@ on_both! {
     lossy { a_lossy_operator_costs_nobody_anything }
     late { what_lands_after_its_refund_is_undone }
     crash { kills_lose_nothing_and_charge_nothing_twice }
+    crash_matrix { the_service_may_die_at_any_point }
     changes {
         statuses_and_removals_agree_with_the_operator_after_kills,
         a_change_left_in_doubt_by_a_crash_is_not_given_up_for_a_throttle,

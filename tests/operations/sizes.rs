@@ -10,7 +10,8 @@ pub fn size(name: &str, small: usize, full: usize) -> usize {
     if is_full() { full } else { small }
 }
 
-fn is_full() -> bool {
+/// Whether all there is to be played is.
+pub fn is_full() -> bool {
     std::env::var_os("BAPPY_FULL").is_some_and(|value| value == "1")
 }
 

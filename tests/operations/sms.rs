@@ -53,7 +53,6 @@ pub async fn each_message_is_sent_once_or_given_back_once(world: World) {
     let queued = started.elapsed();
     let settled = agreement::drained(&world).await;
 
-    let rows = rows(&world).await;
     let told_of: BTreeSet<_> = told
         .iter()
         .map(|told| {
@@ -62,10 +61,50 @@ pub async fn each_message_is_sent_once_or_given_back_once(world: World) {
         })
         .collect();
     assert_eq!(told_of.len(), count, "each key has a message of its own");
+    let Agreed { known, ends, charged } = agree(&world).await;
     // A key whose first attempt was given back before its client came back stands for another.
-    let known: BTreeSet<_> = rows.iter().map(|row| row.id.to_string()).collect();
     assert!(told_of.is_subset(&known), "told of what is not there");
-    let sent = handed_over(&world).await;
+    let after = world.balance().await;
+    assert_eq!(before.checked_sub(after), Some(charged));
+    assert!(audit(&world.parts.database, None).await.unwrap().is_clean());
+    let logs = world.logs();
+    assert!(!logs.contains(SECRET), "a log shows a message");
+    let unsure = logs.lines().filter(|l| l.contains("the outcome of an SMS is unknown")).count();
+    println!(
+        "sms: {count} messages, {} rows {ends:?}; unknown outcomes {unsure}; \
+         connections cut {}; queued in {queued:.1?}, settled {settled:.1?} after; \
+         audit clean; wall time {:.1?}",
+        known.len(),
+        told.iter().map(|told| told.cut).sum::<usize>(),
+        started.elapsed()
+    );
+
+    // What was handed over is delivered in the end.
+    world.faults(json!({})).await;
+    let waiting = Instant::now();
+    while rows_with(&world, "sent").await > 0 {
+        assert!(waiting.elapsed() < Duration::from_mins(3), "not all are delivered");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    println!("sms: all delivered {:.1?} after", waiting.elapsed());
+}
+
+/// What became of all messages.
+pub struct Agreed {
+    /// Their ids.
+    pub known: BTreeSet<String>,
+    /// How many ended how.
+    pub ends: BTreeMap<String, usize>,
+    /// What those that were sent cost.
+    pub charged: Money,
+}
+
+/// Each message is with the operator once, or its money is back; and the operator has no other.
+/// None is queued any more.
+pub async fn agree(world: &World) -> Agreed {
+    let rows = rows(world).await;
+    let known: BTreeSet<_> = rows.iter().map(|row| row.id.to_string()).collect();
+    let sent = handed_over(world).await;
     let unknown: Vec<_> = sent.keys().filter(|&id| !known.contains(id)).collect();
     assert!(unknown.is_empty(), "the database does not know {unknown:?}");
     let mut ends: BTreeMap<String, usize> = BTreeMap::new();
@@ -84,29 +123,7 @@ pub async fn each_message_is_sent_once_or_given_back_once(world: World) {
         let failure = row.failure.as_deref().unwrap_or("-");
         *ends.entry(format!("{}/{}/{failure}", row.state, row.status)).or_default() += 1;
     }
-    let after = world.balance().await;
-    assert_eq!(before.checked_sub(after), Some(Money::from_micros(charged)));
-    assert!(audit(&world.parts.database, None).await.unwrap().is_clean());
-    let logs = world.logs();
-    assert!(!logs.contains(SECRET), "a log shows a message");
-    let unsure = logs.lines().filter(|l| l.contains("the outcome of an SMS is unknown")).count();
-    println!(
-        "sms: {count} messages, {} rows {ends:?}; unknown outcomes {unsure}; \
-         connections cut {}; queued in {queued:.1?}, settled {settled:.1?} after; \
-         audit clean; wall time {:.1?}",
-        rows.len(),
-        told.iter().map(|told| told.cut).sum::<usize>(),
-        started.elapsed()
-    );
-
-    // What was handed over is delivered in the end.
-    world.faults(json!({})).await;
-    let waiting = Instant::now();
-    while rows_with(&world, "sent").await > 0 {
-        assert!(waiting.elapsed() < Duration::from_mins(3), "not all are delivered");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    println!("sms: all delivered {:.1?} after", waiting.elapsed());
+    Agreed { known, ends, charged: Money::from_micros(charged) }
 }
 
 /// What the operator has taken, by reference, and how often.
@@ -128,7 +145,7 @@ async fn rows(world: &World) -> Vec<Row> {
     all!(tx, Row, sql, world.org.0).unwrap()
 }
 
-async fn rows_with(world: &World, status: &'static str) -> i64 {
+pub async fn rows_with(world: &World, status: &'static str) -> i64 {
     let mut tx = world.parts.database.read().await.unwrap();
     let sql = "SELECT COUNT(*) FROM sms WHERE org_id = $1 AND status = $2";
     one!(tx, (i64,), sql, world.org.0, status).unwrap().0

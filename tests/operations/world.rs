@@ -14,6 +14,9 @@ use bappy_actors::wallet::{Command, Credit};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -23,8 +26,8 @@ pub const HORIZON: Duration = Duration::from_secs(6);
 pub const DEADLINE: Duration = Duration::from_secs(3);
 /// The deadline, the margin of a commit behind it, and what a busy machine adds.
 pub const ANSWERED_IN: Duration = DEADLINE.saturating_add(Duration::from_secs(4));
-/// One call to the operator; a hang costs this much.
-const CALL_TIMEOUT: Duration = Duration::from_secs(1);
+/// What is usual here: a call may take a second, which is what a hang costs.
+const USUAL: Times = Times { call: Duration::from_secs(1), deadline: DEADLINE, horizon: HORIZON };
 /// The file whose time says when a service was last started.
 const STARTED: &str = "started";
 /// An answer that takes longer than any deadline is a lost one.
@@ -38,12 +41,29 @@ pub struct World {
     pub client: reqwest::Client,
     pub token: String,
     pub operator_url: String,
-    operator: Option<Process>,
-    operator_at: SocketAddr,
-    _identity: Process,
-    issuer: String,
+    pub(crate) operator: Option<Process>,
+    pub(crate) operator_at: SocketAddr,
+    pub(crate) identity: Arc<Identity>,
     pub database_url: String,
-    folder: TempDir,
+    pub times: Times,
+    pub(crate) folder: TempDir,
+}
+
+/// How long a service lets things take.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// One call to the operator.
+    pub call: Duration,
+    /// No answer waits for the operator longer.
+    pub deadline: Duration,
+    /// So long after its deadline a call may still appear at the operator. Whole seconds.
+    pub horizon: Duration,
+}
+
+/// An identity provider, with the one client `acme`.
+pub struct Identity {
+    _process: Process,
+    issuer: String,
 }
 
 /// A service in a process of its own.
@@ -51,7 +71,7 @@ pub struct Service {
     process: Option<Process>,
     pub at: SocketAddr,
     environment: Vec<(&'static str, String)>,
-    log: std::path::PathBuf,
+    log: PathBuf,
 }
 
 impl World {
@@ -66,21 +86,24 @@ impl World {
         Some(Self::furnish(tempfile::tempdir().unwrap(), url).await)
     }
 
+    /// One of its own, on a database of the same engine.
+    pub async fn another(&self) -> Self {
+        if self.database_url.starts_with("sqlite") {
+            return Self::sqlite().await;
+        }
+        Self::postgres().await.unwrap()
+    }
+
     async fn furnish(folder: TempDir, database_url: String) -> Self {
         let client = reqwest::Client::builder().timeout(ANSWER_MAX).build().unwrap();
-        let (operator_at, identity_at) = (free_port(), free_port());
+        let operator_at = free_port();
         let operator = start_operator(&client, operator_at, &folder).await;
-        let issuer = format!("http://{identity_at}/realms/platform");
-        let listen = identity_at.to_string();
-        let arguments = ["identity-sim", "--listen", &listen, "--client", "acme:secret:acme"];
-        let identity = Process::start(&arguments, &[], &folder.path().join("identity.log"));
-        let discovery = format!("{issuer}/.well-known/openid-configuration");
-        let identity = identity.ready(&client, &discovery).await;
+        let identity = Identity::start(&client, &folder).await;
         let operator_url = format!("http://{operator_at}");
-        let config = configuration(&database_url, &issuer, &operator_url, free_port());
-        let (parts, org, plan, price) = seed(config).await;
-        let token = token(&client, &issuer).await;
-        let operator = Some(operator);
+        let environment =
+            configuration(&database_url, &identity, &operator_url, free_port(), USUAL);
+        let (parts, org, plan, price) = seed(environment).await;
+        let token = identity.token(&client).await;
         Self {
             parts,
             org,
@@ -89,23 +112,42 @@ impl World {
             client,
             token,
             operator_url,
-            operator,
+            operator: Some(operator),
             operator_at,
-            _identity: identity,
-            issuer,
+            identity: Arc::new(identity),
             database_url,
+            times: USUAL,
             folder,
         }
     }
 
     /// Starts a service and waits until it serves.
     pub async fn serve(&self, name: &str) -> Service {
-        let at = free_port();
-        let environment = configuration(&self.database_url, &self.issuer, &self.operator_url, at);
-        let log = self.folder.path().join(format!("{name}.log"));
-        let mut service = Service { process: None, at, environment, log };
+        let mut service = self.service(name, &self.operator_url);
         service.start(&self.client).await;
         service
+    }
+
+    /// A service that does not run yet, with its way to the operator.
+    pub fn service(&self, name: &str, operator_url: &str) -> Service {
+        let at = free_port();
+        let environment =
+            configuration(&self.database_url, &self.identity, operator_url, at, self.times);
+        let log = self.folder.path().join(format!("{name}.log"));
+        Service { process: None, at, environment, log }
+    }
+
+    /// Runs a command of the program to its end, which must be a good one.
+    pub async fn run(&self, arguments: &[&str]) {
+        let environment = self.service("command", &self.operator_url).environment;
+        let process =
+            Process::start(arguments, &environment, &self.folder.path().join("command.log"));
+        process.done().await;
+    }
+
+    /// A file in the folder of this World.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Sets the operator's faults; `{}` is none.
@@ -218,19 +260,45 @@ impl World {
 }
 
 impl Service {
+    /// Sets a variable of its environment for the starts to come.
+    pub fn set(&mut self, key: &'static str, value: impl ToString) {
+        self.unset(key);
+        self.environment.push((key, value.to_string()));
+    }
+
+    pub fn unset(&mut self, key: &str) {
+        self.environment.retain(|(known, _)| *known != key);
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.as_mut().unwrap().ended()
+    }
+
     /// Starts it, for the first time or again on its address.
     pub async fn start(&mut self, client: &reqwest::Client) {
-        std::fs::write(self.log.with_file_name(STARTED), "").unwrap();
-        let process = Process::start(&["serve"], &self.environment, &self.log);
+        let process = self.launch();
         let health = format!("http://{}/health", self.at);
         self.process = Some(process.ready(client, &health).await);
+    }
+
+    /// Starts it; it may have ended by the time that it would serve.
+    pub async fn start_or_end(&mut self, client: &reqwest::Client) {
+        let process = self.launch();
+        let health = format!("http://{}/health", self.at);
+        self.process = Some(process.ready_or_ended(client, &health).await);
+    }
+
+    fn launch(&self) -> Process {
+        std::fs::write(self.log.with_file_name(STARTED), "").unwrap();
+        Process::start(&["serve"], &self.environment, &self.log)
     }
 
     pub fn kill9(&mut self) {
         self.process.take().unwrap().kill9();
     }
 
-    pub async fn terminate(&mut self) -> std::process::ExitStatus {
+    pub async fn terminate(&mut self) -> ExitStatus {
         self.process.take().unwrap().terminate().await
     }
 
@@ -239,30 +307,61 @@ impl Service {
     }
 }
 
-fn configuration(
+impl Identity {
+    async fn start(client: &reqwest::Client, folder: &TempDir) -> Self {
+        let at = free_port();
+        let (issuer, listen) = (format!("http://{at}/realms/platform"), at.to_string());
+        let arguments = ["identity-sim", "--listen", &listen, "--client", "acme:secret:acme"];
+        let process = Process::start(&arguments, &[], &folder.path().join("identity.log"));
+        let discovery = format!("{issuer}/.well-known/openid-configuration");
+        Self { _process: process.ready(client, &discovery).await, issuer }
+    }
+
+    pub async fn token(&self, client: &reqwest::Client) -> String {
+        let form = json!({
+            "grant_type": "client_credentials", "client_id": "acme", "client_secret": "secret",
+        });
+        let url = format!("{}/protocol/openid-connect/token", self.issuer);
+        let answer: Value =
+            client.post(url).form(&form).send().await.unwrap().json().await.unwrap();
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+}
+
+pub(crate) fn configuration(
     database: &str,
-    issuer: &str,
+    identity: &Identity,
     operator: &str,
     listen: SocketAddr,
+    times: Times,
 ) -> Vec<(&'static str, String)> {
     vec![
         ("BAPPY_LISTEN", listen.to_string()),
         ("BAPPY_DATABASE__URL", database.to_owned()),
-        ("BAPPY_IDENTITY__ISSUER", issuer.to_owned()),
+        ("BAPPY_IDENTITY__ISSUER", identity.issuer.clone()),
         ("BAPPY_OPERATOR__URL", operator.to_owned()),
         ("BAPPY_OPERATOR__USERNAME", "bappy".to_owned()),
         ("BAPPY_OPERATOR__PASSWORD", "secret".to_owned()),
         ("BAPPY_OPERATOR__RATE_PER_SECOND", "100000".to_owned()),
-        ("BAPPY_OPERATOR__HORIZON_S", HORIZON.as_secs().to_string()),
-        ("BAPPY_OPERATOR__DEADLINE_MS", DEADLINE.as_millis().to_string()),
-        ("BAPPY_OPERATOR__CALL_TIMEOUT_MS", CALL_TIMEOUT.as_millis().to_string()),
+        ("BAPPY_OPERATOR__HORIZON_S", times.horizon.as_secs().to_string()),
+        ("BAPPY_OPERATOR__DEADLINE_MS", times.deadline.as_millis().to_string()),
+        ("BAPPY_OPERATOR__CALL_TIMEOUT_MS", times.call.as_millis().to_string()),
         ("BAPPY_METRICS__LISTEN", "127.0.0.1:0".to_owned()),
         ("BAPPY_RATE_LIMIT__ENABLED", "false".to_owned()),
+        // Where the monthly fees are what a test is about, it asks for them.
+        ("BAPPY_FEES__ENABLED", "false".to_owned()),
     ]
 }
 
-async fn start_operator(client: &reqwest::Client, at: SocketAddr, folder: &TempDir) -> Process {
-    let (listen, state) = (at.to_string(), folder.path().join("operator.jsonl"));
+/// Where the operator keeps its state.
+pub(crate) const OPERATOR_STATE: &str = "operator.jsonl";
+
+pub(crate) async fn start_operator(
+    client: &reqwest::Client,
+    at: SocketAddr,
+    folder: &TempDir,
+) -> Process {
+    let (listen, state) = (at.to_string(), folder.path().join(OPERATOR_STATE));
     let state = state.to_str().unwrap();
     let arguments = ["operator-sim", "--listen", &listen, "--state", state];
     let process = Process::start(&arguments, &[], &folder.path().join("operator.log"));
@@ -276,7 +375,7 @@ async fn seed(environment: Vec<(&'static str, String)>) -> (Parts, OrgId, String
     let config = Config::load(&Profile::Service, None, environment).unwrap();
     let parts = app::open(&config).await.unwrap();
     let operator = app::operator(&config.required().unwrap()).unwrap();
-    let items = catalogue::fetch(&*operator, CALL_TIMEOUT * 10).await.unwrap();
+    let items = catalogue::fetch(&*operator, USUAL.call * 10).await.unwrap();
     let (at, ids, org) = (parts.clock.now(), parts.ids.clone(), OrgId(parts.ids.next()));
     let new = NewOrganization {
         id: org,
@@ -301,13 +400,4 @@ async fn seed(environment: Vec<(&'static str, String)>) -> (Parts, OrgId, String
     });
     let (plan, price) = seeded.await.unwrap();
     (parts, org, plan.to_string(), Money::from_micros(price))
-}
-
-async fn token(client: &reqwest::Client, issuer: &str) -> String {
-    let form = json!({
-        "grant_type": "client_credentials", "client_id": "acme", "client_secret": "secret",
-    });
-    let url = format!("{issuer}/protocol/openid-connect/token");
-    let answer: Value = client.post(url).form(&form).send().await.unwrap().json().await.unwrap();
-    answer["access_token"].as_str().unwrap().to_owned()
 }

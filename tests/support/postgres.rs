@@ -25,7 +25,7 @@ finish() { "$BIN/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || tru
 trap finish EXIT
 "$BIN/initdb" -D "$dir/data" -U bappy --auth=trust --encoding=UTF8 --locale=C -N >"$dir/log" 2>&1 \
   && "$BIN/pg_ctl" -D "$dir/data" -w -l "$dir/log" \
-       -o "-k $dir -h 127.0.0.1 -p $PORT -c max_connections=200" start >/dev/null \
+       -o "-k $dir -h 127.0.0.1 -p $PORT -c max_connections=500" start >/dev/null \
   || { cat "$dir/log" >&2; exit 1; }
 echo ready
 cat >/dev/null

@@ -4,6 +4,7 @@
 //! **Invariants.** A signal goes only to a process that was started here; what still runs is
 //! killed when its [`Process`] is dropped.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -35,6 +36,23 @@ pub fn free_port() -> SocketAddr {
     panic!("there is no free port");
 }
 
+/// The program under test: the one that belongs to the tests, unless `BAPPY_TEST_PROGRAM` names
+/// another build of it.
+pub fn program() -> OsString {
+    let other = std::env::var_os("BAPPY_TEST_PROGRAM");
+    other.unwrap_or_else(|| env!("CARGO_BIN_EXE_bappy").into())
+}
+
+/// Keeps what is set for the tests (`BAPPY_…`) from a program.
+pub fn without_settings(command: &mut Command) -> &mut Command {
+    for (key, _) in std::env::vars_os() {
+        if key.to_string_lossy().starts_with("BAPPY_") {
+            command.env_remove(key);
+        }
+    }
+    command
+}
+
 /// A running program.
 pub struct Process {
     child: Child,
@@ -44,17 +62,10 @@ pub struct Process {
 
 impl Process {
     /// Starts `bappy` with its arguments and configuration; nothing else of `BAPPY_…` reaches it.
-    /// `BAPPY_TEST_PROGRAM` names another build of it than the one that belongs to the tests.
     pub fn start(arguments: &[&str], environment: &[(&str, String)], log: &Path) -> Self {
         let file = File::options().create(true).append(true).open(log).unwrap();
-        let program = std::env::var_os("BAPPY_TEST_PROGRAM");
-        let mut command = Command::new(program.unwrap_or(env!("CARGO_BIN_EXE_bappy").into()));
-        for (key, _) in std::env::vars_os() {
-            if key.to_string_lossy().starts_with("BAPPY_") {
-                command.env_remove(key);
-            }
-        }
-        command
+        let mut command = Command::new(program());
+        without_settings(&mut command)
             .args(arguments)
             .envs(environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
@@ -64,7 +75,15 @@ impl Process {
     }
 
     /// Waits until `GET url` is answered with a success.
-    pub async fn ready(mut self, client: &reqwest::Client, url: &str) -> Self {
+    pub async fn ready(self, client: &reqwest::Client, url: &str) -> Self {
+        let mut process = self.ready_or_ended(client, url).await;
+        let ended = process.ended();
+        assert!(ended.is_none(), "not ready ({ended:?}):\n{}", process.log());
+        process
+    }
+
+    /// Waits until `GET url` is answered with a success, or it has ended.
+    pub async fn ready_or_ended(mut self, client: &reqwest::Client, url: &str) -> Self {
         let until = Instant::now() + READY_MAX;
         loop {
             if let Ok(answer) = client.get(url).send().await
@@ -72,9 +91,10 @@ impl Process {
             {
                 return self;
             }
-            let ended = self.child.try_wait().unwrap();
-            let late = Instant::now() > until;
-            assert!(ended.is_none() && !late, "not ready ({ended:?}):\n{}", self.log());
+            if self.ended().is_some() {
+                return self;
+            }
+            assert!(Instant::now() < until, "not ready:\n{}", self.log());
             tokio::time::sleep(POLL).await;
         }
     }
@@ -83,6 +103,23 @@ impl Process {
     pub fn kill9(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Waits until it has ended by itself, and well.
+    pub async fn done(mut self) {
+        let until = Instant::now() + EXIT_MAX;
+        loop {
+            if let Some(status) = self.ended() {
+                return assert!(status.success(), "{status}:\n{}", self.log());
+            }
+            assert!(Instant::now() < until, "it does not end:\n{}", self.log());
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// Asks it to stop, and waits until it has.

@@ -64,6 +64,7 @@ impl From<&Ended> for Told {
             | OperationError::Refused(_)
             | OperationError::KeyTaken => Self::Refused,
             OperationError::NotAdmitted(_)
+            | OperationError::SimHeld
             | OperationError::Overloaded
             | OperationError::Database(_)
             | OperationError::Defect(_) => Self::Unavailable,

@@ -124,6 +124,10 @@ pub enum OperationError {
     /// The card is a Link's, or an operation's that is not over at the operator.
     #[error("the card is in use")]
     SimInUse,
+    /// The card is claimed by an attempt that was not recorded: it will be within moments, or its
+    /// process has ended, and then the claim ends by itself. Nothing was charged.
+    #[error("the card is claimed by an attempt that is not recorded")]
+    SimHeld,
     /// The Link has no such activation.
     #[error("no such activation")]
     NoActivation,

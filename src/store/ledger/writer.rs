@@ -10,6 +10,7 @@ use super::queue::{Connected, Job, Queue};
 use crate::store::db::Engine;
 use crate::store::metrics::METRICS;
 use crate::store::{Database, DbError, Tx, postgres, sqlite};
+use bappy_actors::fault_point;
 use bappy_actors::metrics::size;
 use bappy_actors::ports::{Batch, CommitOutcome, StoreError};
 use sqlx::{Connection, SqlitePool};
@@ -194,6 +195,7 @@ async fn write_all(backend: &mut Backend, queue: &Queue, taken: Vec<Job>) -> boo
     METRICS.write_seconds.record(began.elapsed());
     match written {
         Ok(moved) => {
+            fault_point!("ledger.commit");
             for job in jobs {
                 if moved.contains(&job.batch.org_id.0) {
                     answer(job, Ok(CommitOutcome::Committed));

@@ -1,12 +1,13 @@
-//! What only PostgreSQL needs: how it is opened, and its batch statement.
+//! What only PostgreSQL needs: how it is opened, its batch statement, its row-level security.
 
 pub mod batch;
 mod columns;
+pub mod row_level_security;
 
 use super::DbError;
 use super::db::Engine;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, PgPool};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -49,7 +50,12 @@ pub async fn open(url: &str, connections_max: u32) -> Result<Engine, DbError> {
             return Err(DbError::Address(format!("the database {name} does not answer")));
         }
     }
-    let pool = PgPoolOptions::new()
+    Ok(Engine::Postgres(pool(options, connections_max)))
+}
+
+/// A pool that has no connections yet.
+fn pool(options: PgConnectOptions, connections_max: u32) -> PgPool {
+    PgPoolOptions::new()
         .max_connections(connections_max.max(1))
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // A ping before each use would double the round trips.
@@ -64,8 +70,13 @@ pub async fn open(url: &str, connections_max: u32) -> Result<Engine, DbError> {
                 answered.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
             })
         })
-        .connect_lazy_with(options);
-    Ok(Engine::Postgres(pool))
+        .connect_lazy_with(options)
+}
+
+/// A pool beside another one, of as many connections that see one organization each.
+pub fn tenants(beside: &PgPool) -> PgPool {
+    let options = row_level_security::tenant_options(&beside.connect_options());
+    pool(options, beside.options().get_max_connections())
 }
 
 /// How a ledger writer connects. Its one statement is planned once: without these settings a

@@ -1,9 +1,9 @@
 //! The card of a new Link: a free eSIM of the pool, or the physical card that the partner names.
 
 use crate::gateway::{NotAdmitted, SimPoolError};
-use crate::model::{OperationId, OperationState, OrgId, Plan, RequestKey};
+use crate::model::{Operation, OperationId, OperationState, Plan, RequestKey};
 use crate::operation::{Caller, OperationError, Services, left};
-use crate::ports::{CallError, SimCard, StockClaim, StoreError};
+use crate::ports::{CallError, SimCard, StockClaim};
 use std::time::Duration;
 
 /// Pause before looking again what became of another attempt's claim: its debit follows in
@@ -31,32 +31,26 @@ pub(super) async fn claim(
             StockClaim::OtherSponsor => return Err(OperationError::OtherSponsor),
             StockClaim::InUse(rival) => rival,
         };
-        let (Some(key), Some(rival)) = (&caller.key, rival) else {
-            return Err(OperationError::SimInUse);
-        };
-        match is_attempt_of(services, caller.org, key, rival).await? {
-            Some(true) => return Err(OperationError::KeyTaken),
+        let Some(rival) = rival else { return Err(OperationError::SimInUse) };
+        match services.store.operation(caller.org, rival).await? {
+            Some(attempt) if is_under_key(&attempt, caller.key.as_ref()) => {
+                return Err(OperationError::KeyTaken);
+            }
+            Some(_) => return Err(OperationError::SimInUse),
             // Claimed and not recorded yet: it may be the same call, sent twice.
             None if left(until, services.clock.elapsed()) > RIVAL_PAUSE => {
                 tokio::time::sleep(RIVAL_PAUSE).await;
             }
-            Some(false) | None => return Err(OperationError::SimInUse),
+            // Its process may have ended in between: then the claim ends by itself.
+            None => return Err(OperationError::SimHeld),
         }
     }
 }
 
-/// Whether an operation is what a key stands for; none where it is not recorded.
-async fn is_attempt_of(
-    services: &Services,
-    org: OrgId,
-    key: &RequestKey,
-    operation: OperationId,
-) -> Result<Option<bool>, StoreError> {
-    let found = services.store.operation(org, operation).await?;
-    Ok(found.map(|found| {
-        matches!(found.state, OperationState::Pending | OperationState::Succeeded)
-            && found.key.is_some_and(|held| held.key == key.key)
-    }))
+/// Whether an attempt is what a key stands for.
+fn is_under_key(attempt: &Operation, key: Option<&RequestKey>) -> bool {
+    matches!(attempt.state, OperationState::Pending | OperationState::Succeeded)
+        && key.is_some_and(|key| attempt.key.as_ref().is_some_and(|held| held.key == key.key))
 }
 
 fn no_sim(error: SimPoolError) -> OperationError {
