@@ -161,7 +161,7 @@ async fn extend(
     before: Timestamp,
 ) -> Result<(), DbError> {
     let table = list.word();
-    let mut last = {
+    let mut ranked = {
         let mut tx = database.read().await?;
         let sql = "SELECT id FROM list_ranks WHERE org_id = $1 AND list = $2 AND rank = $3";
         let kept = opt!(tx, (Uuid,), sql, org.0, table, rank)?;
@@ -181,7 +181,7 @@ async fn extend(
                      WHERE place % $5 = 0 ORDER BY place"
                 )),
                 org.0,
-                last,
+                ranked,
                 first_id(before),
                 ROWS_AT_A_TIME,
                 STEP
@@ -207,7 +207,7 @@ async fn extend(
                 })
             })
             .await?;
-        (rank, last) = (rank + places, id);
+        (rank, ranked) = (rank + places, id);
         if places < ROWS_AT_A_TIME {
             return Ok(());
         }
