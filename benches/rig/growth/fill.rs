@@ -316,6 +316,15 @@ async fn entries(sink: &mut Sink, h: &History) -> Result<(), Failed> {
         },
     )
     .await?;
+    totals(sink, h, days, wallets).await
+}
+
+async fn totals(
+    sink: &mut Sink,
+    h: &History,
+    days: Days,
+    wallets: Vec<(Org, i64)>,
+) -> Result<(), Failed> {
     let mut totals = days.into_iter();
     sink.fill(
         "ledger_days",
