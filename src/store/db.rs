@@ -43,7 +43,7 @@ pub struct Database {
 #[derive(Clone)]
 pub(super) enum Engine {
     Sqlite { writer: SqlitePool, readers: SqlitePool },
-    Postgres(PgPool),
+    Postgres { pool: PgPool, hosts: postgres::Hosts },
 }
 
 impl Database {
@@ -53,7 +53,9 @@ impl Database {
     pub async fn open(url: &str, connections_max: u32, runtime: Handle) -> Result<Self, DbError> {
         let engine = match url.split_once(':').map(|(scheme, _)| scheme) {
             Some("sqlite") => sqlite::open(url, connections_max).await?,
-            Some("postgres" | "postgresql") => postgres::open(url, connections_max).await?,
+            Some("postgres" | "postgresql") => {
+                postgres::open(url, connections_max, &runtime).await?
+            }
             _ => {
                 return Err(DbError::Address(
                     "the database's address must begin with sqlite:// or postgres://".to_owned(),
@@ -67,7 +69,7 @@ impl Database {
     pub async fn migrate(&self) -> Result<(), DbError> {
         match &self.engine {
             Engine::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer).await,
-            Engine::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await,
+            Engine::Postgres { pool, .. } => POSTGRES_MIGRATIONS.run(pool).await,
         }
         .map_err(|error| match error {
             MigrateError::Execute(error) => DbError::Sql(error),
@@ -83,7 +85,7 @@ impl Database {
                 &SQLITE_MIGRATIONS,
                 "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'",
             ),
-            Engine::Postgres(_) => (
+            Engine::Postgres { .. } => (
                 &POSTGRES_MIGRATIONS,
                 "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')",
             ),
@@ -119,7 +121,7 @@ impl Database {
     async fn acquire(&self) -> Result<Tx, DbError> {
         let pool = match &self.engine {
             Engine::Sqlite { readers, .. } => return Ok(readers.acquire().await?.into()),
-            Engine::Postgres(pool) => pool,
+            Engine::Postgres { pool, .. } => pool,
         };
         if let Some(idle) = pool.try_acquire() {
             return Ok(idle.into());
@@ -147,7 +149,7 @@ impl Database {
                 Engine::Sqlite { writer, .. } => {
                     acquired(Pool::Writer, writer.begin_with("BEGIN IMMEDIATE")).await?.into()
                 }
-                Engine::Postgres(pool) => acquired(Pool::Main, pool.begin()).await?.into(),
+                Engine::Postgres { pool, .. } => acquired(Pool::Main, pool.begin()).await?.into(),
             };
             match work(&mut tx).await {
                 Ok(value) => {
@@ -168,7 +170,7 @@ impl Database {
     pub(super) fn writers(&self) -> usize {
         match self.engine {
             Engine::Sqlite { .. } => 1,
-            Engine::Postgres(_) => ledger::WRITERS,
+            Engine::Postgres { .. } => ledger::WRITERS,
         }
     }
 
@@ -195,7 +197,7 @@ impl Database {
                 observe(Pool::Main, readers);
                 observe(Pool::Writer, writer);
             }
-            Engine::Postgres(pool) => observe(Pool::Main, pool),
+            Engine::Postgres { pool, .. } => observe(Pool::Main, pool),
         }
     }
 
@@ -206,7 +208,7 @@ impl Database {
                 readers.close().await;
                 writer.close().await;
             }
-            Engine::Postgres(pool) => pool.close().await,
+            Engine::Postgres { pool, .. } => pool.close().await,
         }
     }
 }
