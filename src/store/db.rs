@@ -47,7 +47,7 @@ pub struct Database {
 #[derive(Clone)]
 pub(super) enum Engine {
     Sqlite { writer: SqlitePool, readers: SqlitePool },
-    Postgres(PgPool),
+    Postgres { pool: PgPool, hosts: postgres::Hosts },
 }
 
 impl Database {
@@ -57,7 +57,9 @@ impl Database {
     pub async fn open(url: &str, connections_max: u32, runtime: Handle) -> Result<Self, DbError> {
         let engine = match url.split_once(':').map(|(scheme, _)| scheme) {
             Some("sqlite") => sqlite::open(url, connections_max).await?,
-            Some("postgres" | "postgresql") => postgres::open(url, connections_max).await?,
+            Some("postgres" | "postgresql") => {
+                postgres::open(url, connections_max, &runtime).await?
+            }
             _ => {
                 return Err(DbError::Address(
                     "the database's address must begin with sqlite:// or postgres://".to_owned(),
@@ -70,12 +72,12 @@ impl Database {
     /// Has what is read for one organization go through row-level security, where the database
     /// has it or, with `may_establish`, lets us set it up; says whether it does.
     pub async fn wall_tenants(&mut self, may_establish: bool) -> Result<Wall, DbError> {
-        let Engine::Postgres(pool) = &self.engine else {
+        let Engine::Postgres { pool, hosts } = &self.engine else {
             return Ok(Wall::Absent("SQLite has none".to_owned()));
         };
         let wall = row_level_security::wall(pool, may_establish).await?;
         if wall == Wall::Up {
-            self.tenants = Some(postgres::tenants(pool));
+            self.tenants = Some(postgres::tenants(pool, hosts));
         }
         Ok(wall)
     }
@@ -84,7 +86,7 @@ impl Database {
     pub async fn migrate(&self) -> Result<(), DbError> {
         match &self.engine {
             Engine::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer).await,
-            Engine::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await,
+            Engine::Postgres { pool, .. } => POSTGRES_MIGRATIONS.run(pool).await,
         }
         .map_err(|error| match error {
             MigrateError::Execute(error) => DbError::Sql(error),
@@ -100,7 +102,7 @@ impl Database {
                 &SQLITE_MIGRATIONS,
                 "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'",
             ),
-            Engine::Postgres(_) => (
+            Engine::Postgres { .. } => (
                 &POSTGRES_MIGRATIONS,
                 "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')",
             ),
@@ -133,7 +135,7 @@ impl Database {
         acquired(Pool::Main, async {
             match &self.engine {
                 Engine::Sqlite { readers, .. } => Ok(readers.acquire().await?.into()),
-                Engine::Postgres(pool) => self.acquire(pool).await,
+                Engine::Postgres { pool, .. } => self.acquire(pool).await,
             }
         })
         .await
@@ -175,7 +177,7 @@ impl Database {
                 Engine::Sqlite { writer, .. } => {
                     acquired(Pool::Writer, writer.begin_with("BEGIN IMMEDIATE")).await?.into()
                 }
-                Engine::Postgres(pool) => acquired(Pool::Main, pool.begin()).await?.into(),
+                Engine::Postgres { pool, .. } => acquired(Pool::Main, pool.begin()).await?.into(),
             };
             match work(&mut tx).await {
                 Ok(value) => {
@@ -196,7 +198,7 @@ impl Database {
     pub(super) fn writers(&self) -> usize {
         match self.engine {
             Engine::Sqlite { .. } => 1,
-            Engine::Postgres(_) => ledger::WRITERS,
+            Engine::Postgres { .. } => ledger::WRITERS,
         }
     }
 
@@ -223,7 +225,7 @@ impl Database {
                 observe(Pool::Main, readers);
                 observe(Pool::Writer, writer);
             }
-            Engine::Postgres(pool) => observe(Pool::Main, pool),
+            Engine::Postgres { pool, .. } => observe(Pool::Main, pool),
         }
         if let Some(tenants) = &self.tenants {
             observe(Pool::Tenant, tenants);
@@ -237,7 +239,7 @@ impl Database {
                 readers.close().await;
                 writer.close().await;
             }
-            Engine::Postgres(pool) => pool.close().await,
+            Engine::Postgres { pool, .. } => pool.close().await,
         }
         if let Some(tenants) = &self.tenants {
             tenants.close().await;

@@ -65,7 +65,8 @@ async fn serve(db: &Database, queue: &Queue) {
             let Some(jobs) = queue.take().await else {
                 return backend.close().await;
             };
-            if used_at.elapsed() > IDLE_MAX && !backend.is_alive().await {
+            let is_left = backend.is_left_behind(db);
+            if is_left || (used_at.elapsed() > IDLE_MAX && !backend.is_alive().await) {
                 queue.give_back(jobs);
                 break;
             }
@@ -78,6 +79,9 @@ async fn serve(db: &Database, queue: &Queue) {
         // What this one has left over is the others' now.
         queue.wake();
         METRICS.writer_losses.increment(1);
+        if let Engine::Postgres { hosts, .. } = &db.engine {
+            hosts.doubt();
+        }
         tracing::warn!("a ledger writer has lost its connection");
     }
 }
@@ -85,7 +89,8 @@ async fn serve(db: &Database, queue: &Queue) {
 /// What a writer writes on.
 enum Backend {
     Sqlite(SqlitePool),
-    Postgres(Tx),
+    /// With how often the primary had moved by then.
+    Postgres(Tx, u64),
 }
 
 impl Backend {
@@ -93,7 +98,7 @@ impl Backend {
     async fn write(&mut self, batches: &[&Batch]) -> Result<HashSet<Uuid>, DbError> {
         match self {
             Self::Sqlite(pool) => sqlite::batch::write(pool, batches).await,
-            Self::Postgres(tx) => {
+            Self::Postgres(tx, _) => {
                 let write = postgres::batch::write(tx, batches);
                 tokio::time::timeout(ANSWER_TIMEOUT, write).await.unwrap_or_else(|_| {
                     Err(StoreError::Unknown("no answer to a statement".to_owned()).into())
@@ -108,7 +113,7 @@ impl Backend {
                 let mut tx: Tx = pool.acquire().await?.into();
                 obstacles::find(&mut tx, batch).await
             }
-            Self::Postgres(tx) => {
+            Self::Postgres(tx, _) => {
                 let find = obstacles::find(tx, batch);
                 tokio::time::timeout(ANSWER_TIMEOUT, find).await.unwrap_or_else(|_| {
                     Err(StoreError::Unavailable("no answer to a read".to_owned()).into())
@@ -117,10 +122,18 @@ impl Backend {
         }
     }
 
+    /// Whether the primary has moved since it was connected.
+    fn is_left_behind(&self, db: &Database) -> bool {
+        match (self, &db.engine) {
+            (Self::Postgres(_, moves), Engine::Postgres { hosts, .. }) => hosts.moves() != *moves,
+            _ => false,
+        }
+    }
+
     async fn is_alive(&mut self) -> bool {
         match self {
             Self::Sqlite(_) => true,
-            Self::Postgres(tx) => {
+            Self::Postgres(tx, _) => {
                 let ping = async { one!(tx, (i32,), "SELECT 1") };
                 matches!(tokio::time::timeout(PING_TIMEOUT, ping).await, Ok(Ok(_)))
             }
@@ -128,7 +141,7 @@ impl Backend {
     }
 
     async fn close(self) {
-        if let Self::Postgres(tx) = self {
+        if let Self::Postgres(tx, _) = self {
             tx.close().await;
         }
     }
@@ -137,22 +150,29 @@ impl Backend {
 /// Waits for a connection. While no writer has one, those who wait for a write are told so.
 /// None once the queue is closed and empty.
 async fn connect<'q>(db: &Database, queue: &'q Queue) -> Option<(Backend, Connected<'q>)> {
-    let options = match &db.engine {
+    let hosts = match &db.engine {
         Engine::Sqlite { writer, .. } => {
             return (!queue.is_over())
                 .then(|| (Backend::Sqlite(writer.clone()), queue.connected()));
         }
-        Engine::Postgres(pool) => postgres::ledger_options(&pool.connect_options()),
+        Engine::Postgres { hosts, .. } => hosts,
     };
     let mut pause = PAUSE_MIN;
     loop {
-        let attempt =
-            tokio::time::timeout(CONNECT_TIMEOUT, sqlx::PgConnection::connect_with(&options));
+        let (moves, options) = (hosts.moves(), postgres::ledger_options(hosts.current()));
+        let attempt = async {
+            let mut conn = sqlx::PgConnection::connect_with(&options).await?;
+            hosts.admit(&mut conn).await.map(|()| conn)
+        };
+        let attempt = tokio::time::timeout(CONNECT_TIMEOUT, attempt);
         tokio::pin!(attempt);
         let why = loop {
             tokio::select! {
                 ended = &mut attempt => match ended {
-                    Ok(Ok(conn)) => return Some((Backend::Postgres(conn.into()), queue.connected())),
+                    Ok(Ok(conn)) => {
+                        let backend = Backend::Postgres(conn.into(), moves);
+                        return Some((backend, queue.connected()));
+                    }
                     Ok(Err(error)) => break error.to_string(),
                     Err(_) => break "no answer".to_owned(),
                 },
@@ -164,6 +184,7 @@ async fn connect<'q>(db: &Database, queue: &'q Queue) -> Option<(Backend, Connec
         }
         // The server has refused: there is nothing to be patient for.
         queue.refuse(Duration::ZERO, &why);
+        hosts.doubt();
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSE_MAX);
     }

@@ -2,14 +2,18 @@
 
 pub mod batch;
 mod columns;
+mod hosts;
 pub mod row_level_security;
+
+pub use hosts::Hosts;
 
 use super::DbError;
 use super::db::Engine;
+use hosts::Adapt;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool};
-use std::str::FromStr;
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// How long a caller waits for a connection before it is told that there is none: below the time
 /// that a partner's client waits for an answer.
@@ -26,36 +30,27 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Prepared statements kept a connection: more than this program has.
 const STATEMENTS_MAX: usize = 256;
 
-/// Opens `postgres://…` with up to `connections_max` pooled connections.
-pub async fn open(url: &str, connections_max: u32) -> Result<Engine, DbError> {
-    let options = PgConnectOptions::from_str(url)
-        .map_err(|_| {
-            // The parser's own words may repeat the address, and with it the password.
-            DbError::Address(
-                "the database's address is not usable; write postgres://user:password@host/name"
-                    .to_owned(),
-            )
-        })?
-        .application_name("bappy")
-        .statement_cache_capacity(STATEMENTS_MAX)
-        .disable_statement_logging();
+/// Opens `postgres://…` with up to `connections_max` pooled connections, which follow the primary
+/// on `runtime`.
+pub async fn open(url: &str, connections_max: u32, runtime: &Handle) -> Result<Engine, DbError> {
+    let hosts = Hosts::parse(url, |options| {
+        options
+            .application_name("bappy")
+            .statement_cache_capacity(STATEMENTS_MAX)
+            .disable_statement_logging()
+    });
+    let hosts = hosts.map_err(DbError::Address)?;
     // A first connection by hand: the pool would hide why it cannot be had behind a time-out.
-    let name = describe(&options);
-    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
-        Ok(Ok(conn)) => drop(conn.close().await),
-        Ok(Err(e)) => {
-            return Err(DbError::Address(format!("the database {name} cannot be reached: {e}")));
-        }
-        Err(_) => {
-            return Err(DbError::Address(format!("the database {name} does not answer")));
-        }
-    }
-    Ok(Engine::Postgres(pool(options, connections_max)))
+    hosts.find(CONNECT_TIMEOUT).await.map_err(DbError::Address)?;
+    let pool = pool(&hosts, connections_max, PgConnectOptions::clone);
+    drop(runtime.spawn(hosts.clone().follow()));
+    Ok(Engine::Postgres { pool, hosts })
 }
 
-/// A pool that has no connections yet.
-fn pool(options: PgConnectOptions, connections_max: u32) -> PgPool {
-    PgPoolOptions::new()
+/// A pool of connections to the primary that has none yet.
+fn pool(hosts: &Hosts, connections_max: u32, adapt: Adapt) -> PgPool {
+    let (entering, leaving) = (hosts.clone(), hosts.clone());
+    let pool = PgPoolOptions::new()
         .max_connections(connections_max.max(1))
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // A ping before each use would double the round trips.
@@ -70,13 +65,23 @@ fn pool(options: PgConnectOptions, connections_max: u32) -> PgPool {
                 answered.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
             })
         })
-        .connect_lazy_with(options)
+        .after_connect(move |conn, _| {
+            let hosts = entering.clone();
+            Box::pin(async move { hosts.admit(conn).await })
+        })
+        .after_release(move |_, meta| {
+            let stays = !leaving.is_left_behind(meta.age);
+            Box::pin(async move { Ok(stays) })
+        })
+        .connect_lazy_with(adapt(hosts.current()));
+    hosts.lead(pool.clone(), adapt);
+    pool
 }
 
 /// A pool beside another one, of as many connections that see one organization each.
-pub fn tenants(beside: &PgPool) -> PgPool {
-    let options = row_level_security::tenant_options(&beside.connect_options());
-    pool(options, beside.options().get_max_connections())
+pub fn tenants(beside: &PgPool, hosts: &Hosts) -> PgPool {
+    let connections_max = beside.options().get_max_connections();
+    pool(hosts, connections_max, row_level_security::tenant_options)
 }
 
 /// How a ledger writer connects. Its one statement is planned once: without these settings a
@@ -91,13 +96,4 @@ pub fn ledger_options(options: &PgConnectOptions) -> PgConnectOptions {
         ("enable_material", "off"),
         ("jit", "off"),
     ])
-}
-
-/// Where a database is, without user and password.
-fn describe(options: &PgConnectOptions) -> String {
-    let name = options.get_database().unwrap_or_else(|| options.get_username());
-    match options.get_socket() {
-        Some(folder) => format!("{name} at {}", folder.display()),
-        None => format!("{name} at {}:{}", options.get_host(), options.get_port()),
-    }
 }

@@ -83,6 +83,10 @@ impl Cell {
             None => {
                 stage.lives(&mut service, None).await;
                 way.quiet().await;
+                way.lift();
+                // Once more by hand, which charges nothing twice, and suspends what would not be.
+                world.run(&["fees", "run"]).await;
+                stage.lives(&mut service, None).await;
                 verdict::fees(&world, &template.known).await;
                 None
             }
@@ -126,6 +130,7 @@ impl Stage<'_> {
         };
         let (told, ()) = tokio::join!(asking, self.lives(service, Some((&load, 1))));
         way.quiet().await;
+        way.lift();
         verdict::in_the_end(world, kind, &[&told], before).await;
         let again = load.run(vec![call]);
         let (again, ()) = tokio::join!(again, self.lives(service, Some((&load, 2))));
