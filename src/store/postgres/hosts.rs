@@ -263,3 +263,53 @@ fn describe(options: &PgConnectOptions) -> String {
         None => format!("the database {name} at {}:{}", options.get_host(), options.get_port()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(url: &str) -> Result<(Vec<(String, u16)>, bool), String> {
+        let hosts = Hosts::parse(url, |options| options)?;
+        let all = hosts.0.all.iter().map(|o| (o.get_host().to_owned(), o.get_port()));
+        Ok((all.collect(), hosts.0.asks))
+    }
+
+    #[test]
+    fn an_address_has_one_host_or_several() {
+        let (one, two) = (("a".to_owned(), 5432), ("b".to_owned(), 6000));
+        let both = vec![one.clone(), two.clone()];
+        for (url, all, asks) in [
+            ("postgres://u:p@a/name", vec![one.clone()], false),
+            ("postgres://u@a/name?target_session_attrs=any", vec![one.clone()], false),
+            ("postgres://u@a/name?target_session_attrs=primary", vec![one], true),
+            ("postgresql://u:p@a,b:6000/name", both.clone(), true),
+            ("postgres://u@a:5432,b:6000/name?target_session_attrs=read-write", both, true),
+            ("postgres://b:6000", vec![two], false),
+        ] {
+            assert_eq!(hosts(url), Ok((all, asks)), "{url}");
+        }
+    }
+
+    #[test]
+    fn each_host_has_what_is_said_of_all() {
+        let url = "postgres://u:p%40w@a,[::1]:6000/name?sslmode=require\
+                   &target_session_attrs=read-write&application_name=x";
+        let hosts = Hosts::parse(url, |options| options).unwrap();
+        assert_eq!(hosts.0.all.len(), 2);
+        for host in &hosts.0.all {
+            assert_eq!(host.get_username(), "u");
+            assert_eq!(host.get_database(), Some("name"));
+            assert_eq!(host.get_application_name(), Some("x"));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_said_without_the_password() {
+        for url in ["postgres://u:geheim@a:x,b/name", "postgres://u:geheim@a, /n", "postgres:u"] {
+            let why = hosts(url).unwrap_err();
+            assert!(why.contains("is not usable") && !why.contains("geheim"), "{url}: {why}");
+        }
+        let why = hosts("postgres://a,b/name?target_session_attrs=standby").unwrap_err();
+        assert!(why.contains("target_session_attrs"), "{why}");
+    }
+}
