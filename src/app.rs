@@ -17,9 +17,10 @@ use crate::http::rate_limit::RateLimits;
 use crate::http::service::StatusPage;
 use crate::http::tenant::Tenants;
 use crate::identity::{self, Identity, IdentityConfig};
-use crate::ledger_check::LedgerCheck;
+use crate::ledger_check::{LedgerCheck, LedgerCheckLimits};
 use crate::operator::{Measured, OperatorClient};
-use crate::store::{CachedOffers, Database, Schema, SqlStore, StoredOrganizations};
+use crate::store::ranks::Ranks;
+use crate::store::{CachedOffers, Database, Schema, SqlStore, StoredOrganizations, Wall};
 use crate::telemetry::{self, Sampler, Threads};
 use actix::{Arbiter, System};
 use actix_web::{App, HttpServer, web};
@@ -75,7 +76,7 @@ pub struct Parts {
 pub async fn open(config: &Config) -> Result<Parts, StartError> {
     let url = config.database.url.expose_secret();
     let connections_max = config.database.max_connections;
-    let database = Database::open(url, connections_max, Handle::current())
+    let mut database = Database::open(url, connections_max, Handle::current())
         .await
         .map_err(|error| StartError::because("database.url", error))?;
     if config.database.migrate {
@@ -95,6 +96,16 @@ pub async fn open(config: &Config) -> Result<Parts, StartError> {
             return Err(StartError(sentence.to_owned()));
         }
         Err(error) => return Err(StartError::because("the database cannot be read", error)),
+    }
+    if config.database.row_level_security {
+        let wall = database
+            .wall_tenants(config.database.migrate)
+            .await
+            .map_err(|error| StartError::because("row-level security cannot be set up", error))?;
+        match wall {
+            Wall::Up => tracing::info!("{wall}"),
+            Wall::Absent(_) => tracing::warn!("{wall}"),
+        }
     }
     let store = Arc::new(SqlStore::start(database.clone()));
     let (clock, ids) = (Arc::new(SystemClock::default()), Arc::new(SystemIds::default()));
@@ -411,8 +422,14 @@ fn background(core: &Core, fees_enabled: bool) {
 /// Starts what watches the service while it runs.
 fn watch(core: &Core, (database, tenants): (Database, Arc<Tenants>)) {
     let clock = Arc::clone(&core.services.clock);
-    let check = LedgerCheck::new(database.clone(), clock);
+    let check = LedgerCheck::new(database.clone(), clock, LedgerCheckLimits::default());
     tokio::spawn(check.run(Arc::clone(&core.stop)));
+    let ranks = Ranks {
+        database: database.clone(),
+        clock: Arc::clone(&core.services.clock),
+        horizon: core.services.limits.horizon,
+    };
+    tokio::spawn(ranks.run(Arc::clone(&core.stop)));
     let sampler = Sampler {
         database,
         fees: Arc::clone(&core.fees.book),

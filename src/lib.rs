@@ -8,6 +8,7 @@ pub mod environment;
 pub mod http;
 pub mod identity;
 pub mod ledger_check;
+pub mod load;
 pub mod operator;
 pub mod reference;
 pub mod sandbox;

@@ -203,6 +203,8 @@ pub enum Job {
     Fees,
     /// Compares wallets with their ledgers.
     LedgerCheck,
+    /// Keeps up how deep ids are in long lists.
+    Ranks,
     /// Brings operations to their end.
     Resolver,
     /// Reads what these metrics show of the database.
@@ -214,6 +216,7 @@ labels!(Job as "job_name" {
     Expiry = "expiry",
     Fees = "fees",
     LedgerCheck = "ledger_check",
+    Ranks = "ranks",
     Resolver = "resolver",
     Sampler = "sampler",
     Sms = "sms",

@@ -7,6 +7,7 @@ mod actor_thread;
 mod audit;
 mod fees;
 mod identity_sim;
+mod load;
 mod migrate;
 mod openapi;
 mod operations;
@@ -77,6 +78,7 @@ enum Command {
     Fees(fees::Fees),
     #[command(subcommand)]
     Operations(operations::Operations),
+    Load(Box<load::Load>),
     /// The sandbox operator alone
     OperatorSim(operator_sim::OperatorSim),
     /// The sandbox identity provider alone
@@ -121,6 +123,7 @@ pub fn main() -> ExitCode {
             Command::Sim(command) => command.run().await,
             Command::Fees(command) => command.run().await,
             Command::Operations(command) => command.run().await,
+            Command::Load(command) => command.run().await,
             Command::OperatorSim(command) => command.run().await,
             Command::IdentitySim(command) => command.run().await,
         }

@@ -77,6 +77,7 @@ fn database(profile: &Profile, s: &mut Source) -> Result<DatabaseConfig, ConfigE
         url: url.into(),
         max_connections: whole(s, "database.max_connections", 1..=COUNT_MAX, 10)?,
         migrate: switch(s, "database.migrate", true)?,
+        row_level_security: switch(s, "database.row_level_security", false)?,
     })
 }
 

@@ -43,6 +43,8 @@ pub struct DatabaseConfig {
     pub max_connections: u32,
     /// Whether `serve` brings the schema up to date.
     pub migrate: bool,
+    /// Whether what partners read goes through PostgreSQL's row-level security, where it can.
+    pub row_level_security: bool,
 }
 
 /// The identity provider whose tokens are accepted.

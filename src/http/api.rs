@@ -44,9 +44,9 @@ impl Api {
         format!("{}/v1", self.base_path)
     }
 
-    /// A connection for reads.
-    pub async fn read(&self) -> Result<Tx, ApiError> {
-        Ok(self.database.read().await?)
+    /// A connection for reads of an organization's rows.
+    pub async fn read(&self, org: OrgId) -> Result<Tx, ApiError> {
+        Ok(self.database.read_of(org).await?)
     }
 
     /// A Link with its activations, as far as the platform itself knows.

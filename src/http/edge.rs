@@ -16,8 +16,8 @@ use std::sync::Arc;
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{HttpMessage, HttpResponse};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -88,6 +88,11 @@ where
         let connection = ConnectionMark::of(&request);
         if connection.is_closed() {
             return Box::pin(async { Ok(request.into_response(no_answer().await)) });
+        }
+        if request.head().connection_type() == ConnectionType::Close {
+            // It says that it is the connection's last (RFC 9112, 9.6), but the server has read
+            // on: what is hidden behind it would be answered.
+            connection.close();
         }
         let context = RequestContext::open(&request, &self.settings.new_id, &self.settings.now);
         request.extensions_mut().insert(context.clone());

@@ -90,7 +90,7 @@ impl<'a> KeyedCall<'a> {
     /// What the key has been answered with, if it stands for a success.
     async fn told_before(&self) -> Result<Option<Told>, ApiError> {
         let Some(key) = &self.key else { return Ok(None) };
-        let mut tx = self.api.read().await?;
+        let mut tx = self.api.read(self.organization.id).await?;
         let found = latest_for_key(&mut tx, self.organization.id, &key.key).await?;
         drop(tx);
         let Some(KeyedAttempt { attempt, request_hash, answer }) = found else { return Ok(None) };
@@ -121,7 +121,7 @@ impl<'a> KeyedCall<'a> {
 
     /// What the call that queued an SMS was told.
     async fn queued_before(&self, id: OperationId) -> Result<Told, ApiError> {
-        let mut tx = self.api.read().await?;
+        let mut tx = self.api.read(self.organization.id).await?;
         let found = sms::get(&mut tx, self.organization.id, id).await?;
         let sms = found.ok_or_else(|| ApiError::internal(format!("the SMS {id} is lost")))?;
         let answer = Answer::SmsQueued { sms: Box::new(sms), currency: self.organization.currency };

@@ -1,14 +1,15 @@
 //! A JSON Web Key Set as a set of keys that may verify, and the check of one signature.
 //!
-//! **Invariants:** a set holds no symmetric key, no RSA key below 2048 bits and no key for
-//! another use than signatures; a key verifies only algorithms of its own type and, where the
-//! JWK names an `alg`, that one alone.
+//! **Invariants:** a set holds no symmetric key, no key whose private half was published with it,
+//! no RSA key below 2048 bits and no key for another use than signatures; a key verifies only
+//! algorithms of its own type and, where the JWK names an `alg`, that one alone.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::claims::Claims;
@@ -24,6 +25,10 @@ const TRIES_MAX: usize = 8;
 
 /// Accepted RSA moduli, in bits: the lower bound is NIST's, the upper one aws-lc's.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// Accepted RSA exponents, in bits: aws-lc's. With 1 every message is its own signature, and a
+/// long one makes each verification expensive.
+const RSA_EXPONENT_BITS: std::ops::RangeInclusive<usize> = 2..=33;
 
 /// The keys of one answer of the provider.
 pub(super) struct KeySet {
@@ -57,6 +62,8 @@ struct Jwk {
     e: Option<String>,
     x: Option<String>,
     y: Option<String>,
+    /// The private half of every asymmetric type.
+    d: Option<IgnoredAny>,
 }
 
 impl KeySet {
@@ -147,6 +154,11 @@ fn usable_key(published: Value) -> Option<Key> {
     {
         return None;
     }
+    if jwk.d.is_some() {
+        // Whoever read this document can sign in the provider's name.
+        tracing::warn!("the JWKS holds a private key, which is not used");
+        return None;
+    }
     let (decoding, mut algorithms) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
         ("RSA", _) => (rsa_key(&jwk)?, vec![Algorithm::RS256, Algorithm::PS256]),
         ("EC", Some("P-256")) => (p256_key(&jwk)?, vec![Algorithm::ES256]),
@@ -162,10 +174,21 @@ fn usable_key(published: Value) -> Option<Key> {
 
 fn rsa_key(jwk: &Jwk) -> Option<DecodingKey> {
     let (n, e) = (octets(jwk.n.as_deref())?, octets(jwk.e.as_deref())?);
-    let leading_zeros = n.iter().take_while(|byte| **byte == 0).count();
-    let significant = n.get(leading_zeros..)?;
-    let bits = significant.len() * 8 - significant.first()?.leading_zeros() as usize;
-    RSA_BITS.contains(&bits).then(|| DecodingKey::from_rsa_raw_components(significant, &e))
+    let (n, e) = (significant(&n)?, significant(&e)?);
+    let fits = RSA_BITS.contains(&bits(n))
+        && RSA_EXPONENT_BITS.contains(&bits(e))
+        && [n, e].iter().all(|odd| odd.last().is_some_and(|octet| octet & 1 == 1));
+    fits.then(|| DecodingKey::from_rsa_raw_components(n, e))
+}
+
+/// A number's octets without leading zeros; `None` for zero.
+fn significant(octets: &[u8]) -> Option<&[u8]> {
+    octets.get(octets.iter().position(|octet| *octet != 0)?..)
+}
+
+fn bits(significant: &[u8]) -> usize {
+    let unused = significant.first().map_or(0, |octet| octet.leading_zeros() as usize);
+    significant.len() * 8 - unused
 }
 
 fn p256_key(jwk: &Jwk) -> Option<DecodingKey> {

@@ -27,18 +27,35 @@ use tokio::sync::Notify;
 
 /// The pause between two turns.
 const PAUSE: Duration = Duration::from_secs(10);
-/// Wallets in one turn: some hundred milliseconds of one connection.
-const WALLETS: i64 = 50;
-/// Newest entries of each, and as many older ones: what a busy wallet writes in a turn's time may be
-/// more, which is then seen among the older ones.
-const LINES: i64 = 200;
 /// Mismatches that are remembered. More make the matter no clearer.
 const FOUND_MAX: usize = 1_000;
+
+/// How much a turn looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct LedgerCheckLimits {
+    /// Wallets: some hundred milliseconds of one connection.
+    pub wallets: i64,
+    /// Newest entries of each. A busy wallet writes more in a turn's time; those are seen as older
+    /// ones.
+    pub newest: i64,
+    /// Older entries of all of these wallets: some ten milliseconds more, and a ledger of ten
+    /// million is seen whole within two hours.
+    pub older: i64,
+    /// Of each wallet at least so many of these, if it has them.
+    pub older_min: i64,
+}
+
+impl Default for LedgerCheckLimits {
+    fn default() -> Self {
+        Self { wallets: 50, newest: 200, older: 20_000, older_min: 200 }
+    }
+}
 
 /// The check of one instance.
 pub struct LedgerCheck {
     database: Database,
     clock: Arc<dyn Clock>,
+    limits: LedgerCheckLimits,
     /// The wallet that the last turn ended with; none before the first of a round.
     after: Option<OrgId>,
     /// Down to where each ledger was looked at.
@@ -48,9 +65,9 @@ pub struct LedgerCheck {
 
 impl LedgerCheck {
     /// Of the wallets of a database.
-    pub fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(database: Database, clock: Arc<dyn Clock>, limits: LedgerCheckLimits) -> Self {
         let (seen_down_to, found) = (HashMap::new(), BTreeMap::new());
-        Self { database, clock, after: None, seen_down_to, found }
+        Self { database, clock, limits, after: None, seen_down_to, found }
     }
 
     /// Runs until the task is dropped or `stop` is notified.
@@ -75,21 +92,26 @@ impl LedgerCheck {
     pub async fn turn(&mut self) -> Result<(), DbError> {
         let began = self.clock.elapsed();
         let mut tx = self.database.read().await?;
-        let suspects: Vec<OrgId> = self.found.keys().copied().collect();
-        for org in suspects {
-            let found = self.look_again(&mut tx, org).await?;
-            self.note(org, found);
-        }
-        let wallets = ledger_sample::wallets(&mut tx, self.after, WALLETS).await?;
+        self.look_again(&mut tx).await?;
+        let wallets = ledger_sample::wallets(&mut tx, self.after, self.limits.wallets).await?;
+        let (mut versions, mut entries) = (Vec::with_capacity(wallets.len()), 0);
         for &org in &wallets {
-            self.after = Some(org);
-            if self.found.contains_key(&org) {
-                continue;
-            }
-            let found = self.look_at(&mut tx, org).await?;
+            let (version, found) = look_at(&mut tx, org, self.limits.newest).await?;
+            self.note(org, found);
+            versions.push((org, version));
+            entries += version;
+        }
+        // The longer a ledger, the more of it is looked at.
+        for (org, version) in versions {
+            let share =
+                i128::from(self.limits.older) * i128::from(version) / i128::from(entries.max(1));
+            let count =
+                i64::try_from(share).unwrap_or(self.limits.older).max(self.limits.older_min);
+            let found = self.look_back(&mut tx, org, version, count).await?;
             self.note(org, found);
         }
-        if i64::try_from(wallets.len()).is_ok_and(|count| count < WALLETS) {
+        self.after = wallets.last().copied();
+        if i64::try_from(wallets.len()).is_ok_and(|count| count < self.limits.wallets) {
             self.after = None;
             METRICS.round_ended(self.clock.now());
         }
@@ -103,22 +125,22 @@ impl LedgerCheck {
         &self.found
     }
 
-    /// What is wrong with one wallet, as far as it is looked at this time.
-    async fn look_at(&mut self, tx: &mut Tx, org: OrgId) -> Result<Vec<Mismatch>, DbError> {
-        let Some(newest) = ledger_sample::newest(tx, org, LINES).await? else {
+    /// Compares some older entries of a ledger, further down at each turn.
+    async fn look_back(
+        &mut self,
+        tx: &mut Tx,
+        org: OrgId,
+        version: i64,
+        count: i64,
+    ) -> Result<Vec<Mismatch>, DbError> {
+        let older = version - self.limits.newest + 1;
+        if older <= 1 {
             return Ok(Vec::new());
-        };
-        let mut found = compare::newest(&newest, LINES);
-        let older = newest.version - LINES + 1;
-        if older > 1 {
-            let to = self.next_down(org, older);
-            let from = (to - LINES).max(1);
-            found.extend(chain_between(tx, org, from, to).await?);
-            self.seen_down_to.insert(org, from);
         }
-        let totals = ledger_sample::totals(tx, org).await?;
-        found.extend(totals.and_then(compare::totals));
-        METRICS.looked_at(newest.lines.len());
+        let to = self.next_down(org, older);
+        let from = (to - count).max(1);
+        let found = chain_between(tx, org, from, to).await?;
+        self.seen_down_to.insert(org, from);
         Ok(found)
     }
 
@@ -132,30 +154,62 @@ impl LedgerCheck {
         }
     }
 
-    /// What is still wrong with a wallet of which something was found.
-    async fn look_again(&mut self, tx: &mut Tx, org: OrgId) -> Result<Vec<Mismatch>, DbError> {
-        // The wallet and its totals can be read whole.
-        let mut found = self.look_at(tx, org).await?;
-        for &mismatch in self.found.get(&org).into_iter().flatten() {
-            let Mismatch::Chain(place) = mismatch else { continue };
-            let again = chain_between(tx, org, (place - 1).max(1), place + 1).await?;
-            found.extend(again.contains(&mismatch).then_some(mismatch));
+    /// Forgets of what was found before that which is mended.
+    async fn look_again(&mut self, tx: &mut Tx) -> Result<(), DbError> {
+        let places: Vec<(OrgId, Mismatch)> = self
+            .found
+            .iter()
+            .flat_map(|(&org, found)| found.iter().map(move |&mismatch| (org, mismatch)))
+            .collect();
+        for (org, mismatch) in places {
+            let is_mended = match mismatch {
+                Mismatch::Chain(place) => {
+                    let again = chain_between(tx, org, (place - 1).max(1), place + 1).await?;
+                    !again.contains(&mismatch)
+                }
+                Mismatch::Wallet | Mismatch::Totals => {
+                    !look_at(tx, org, self.limits.newest).await?.1.contains(&mismatch)
+                }
+            };
+            if is_mended {
+                self.forget(org, mismatch);
+            }
         }
-        Ok(found)
+        Ok(())
     }
 
-    /// Remembers what is wrong with a wallet now, and logs what is new.
-    fn note(&mut self, org: OrgId, found: Vec<Mismatch>) {
-        let before = self.found.remove(&org).unwrap_or_default();
-        let known: usize = self.found.values().map(BTreeSet::len).sum();
-        let found: BTreeSet<_> = found.into_iter().take(FOUND_MAX.saturating_sub(known)).collect();
-        for mismatch in found.difference(&before) {
-            tracing::error!(%org, ?mismatch, "a wallet and its ledger disagree");
-        }
-        if !found.is_empty() {
-            self.found.insert(org, found);
+    fn forget(&mut self, org: OrgId, mismatch: Mismatch) {
+        if let Some(found) = self.found.get_mut(&org) {
+            tracing::info!(%org, ?mismatch, "a wallet and its ledger agree again");
+            found.remove(&mismatch);
+            if found.is_empty() {
+                self.found.remove(&org);
+            }
         }
     }
+
+    /// Remembers and logs what is found and was not known.
+    fn note(&mut self, org: OrgId, found: Vec<Mismatch>) {
+        let known: usize = self.found.values().map(BTreeSet::len).sum();
+        for mismatch in found.into_iter().take(FOUND_MAX.saturating_sub(known)) {
+            if self.found.entry(org).or_default().insert(mismatch) {
+                tracing::error!(%org, ?mismatch, "a wallet and its ledger disagree");
+            }
+        }
+    }
+}
+
+/// Compares a wallet with its newest entries and its daily totals; gives its version with what is
+/// wrong.
+async fn look_at(tx: &mut Tx, org: OrgId, count: i64) -> Result<(i64, Vec<Mismatch>), DbError> {
+    let Some(newest) = ledger_sample::newest(tx, org, count).await? else {
+        return Ok((0, Vec::new()));
+    };
+    METRICS.looked_at(newest.lines.len());
+    let mut found = compare::newest(&newest, count);
+    let totals = ledger_sample::totals(tx, org).await?;
+    found.extend(totals.and_then(compare::totals));
+    Ok((newest.version, found))
 }
 
 /// Compares the lines of a ledger from one place to another.

@@ -176,7 +176,14 @@ impl Operator for OperatorClient {
             return Ok(None);
         }
         match answer.result::<EndpointRow>() {
-            Ok(row) => row.try_into().map(Some),
+            Ok(row) => {
+                let endpoint: Endpoint = row.try_into()?;
+                // Taken for this one's, another's plans would say that ours are not there.
+                if endpoint.endpoint_id != endpoint_id {
+                    return Err(unreadable("the endpoint is another one than was asked for"));
+                }
+                Ok(Some(endpoint))
+            }
             // The same statement, wrapped in a success.
             Err(CallError::Refused(Refusal::NoEndpoint)) => Ok(None),
             Err(error) => Err(error),
@@ -193,7 +200,13 @@ impl Operator for OperatorClient {
         url.query_pairs_mut().append_pair("iccid", iccid);
         let answer = self.get(token, url, timeout, LONG_ANSWER_BYTES_MAX).await?;
         match answer.result::<Found>() {
-            Ok(found) => found.endpoints(|| answer.result()),
+            Ok(found) => {
+                let endpoints = found.endpoints(|| answer.result())?;
+                if endpoints.iter().any(|endpoint| endpoint.iccid != iccid) {
+                    return Err(unreadable("the endpoints are of another card than was asked for"));
+                }
+                Ok(endpoints)
+            }
             Err(CallError::Refused(Refusal::NoEndpoint)) => Ok(Vec::new()),
             Err(error) => Err(error),
         }
@@ -328,7 +341,11 @@ impl Operator for OperatorClient {
         if answer.is_absence() {
             return Ok(None);
         }
-        answer.result::<SmsRow>()?.try_into().map(Some)
+        let report: SmsReport = answer.result::<SmsRow>()?.try_into()?;
+        if report.sms_id != sms_id {
+            return Err(unreadable("the SMS is another one than was asked for"));
+        }
+        Ok(Some(report))
     }
 
     async fn ping(&self, token: &AccessToken, timeout: Duration) -> Result<(), CallError> {

@@ -14,6 +14,7 @@ mod client;
 mod json_fields;
 mod measured;
 mod metrics;
+mod shown_text;
 mod wire;
 
 pub use client::{OperatorClient, SetupError};

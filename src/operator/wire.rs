@@ -8,6 +8,9 @@
 //!   or gone would be a guess about money, and reading it again later costs nothing;
 //! - an unknown profile or connectivity state is `unknown`, a value of its own.
 //!
+//! A text that partners are shown has the shape of its field or counts as absent
+//! (`shown_text.rs`); a card whose activation code cannot be one is not sold.
+//!
 //! A 404 may come from something before the operator: a proxy, or an address that is not its own.
 //! It is the operator's where it has the protocol's body, `{"code", "message"}` with a code, and
 //! any code will do: then it is a no, and of a read that nothing is there. Any other 404 leaves the
@@ -17,6 +20,7 @@
 
 use super::answer::unreadable;
 use super::json_fields::{days, lenient, price, time};
+use super::shown_text::{self, imei, ip_address, is_mcc, is_mnc, msisdn, technology};
 use bappy_actors::model::{
     Coverage, CoverageType, Currency, Money, ProfileState, SimKind, Sponsor, Timestamp, Volume,
 };
@@ -150,6 +154,12 @@ impl SimRow {
             let length = self.iccid.chars().count();
             return Err(format!("{:?}, {length} characters, is not an ICCID", beginning + "…"));
         }
+        if !self.smdp_address.as_deref().is_none_or(shown_text::is_smdp_address) {
+            return Err("its SM-DP+ address is not a host name".to_owned());
+        }
+        if !self.matching_id.as_deref().is_none_or(shown_text::is_matching_id) {
+            return Err("its matching id is not letters, digits and hyphens".to_owned());
+        }
         Ok(SimCard {
             iccid: self.iccid,
             kind: self.kind.unwrap_or(kind),
@@ -170,7 +180,7 @@ pub(super) struct SimProfile {
 pub(super) struct EndpointRow {
     endpoint_id: String,
     iccid: String,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "msisdn")]
     msisdn: Option<String>,
     status: String,
     #[serde(default, deserialize_with = "lenient")]
@@ -189,7 +199,7 @@ impl TryFrom<EndpointRow> for Endpoint {
         Ok(Self {
             endpoint_id: row.endpoint_id,
             iccid: row.iccid,
-            msisdn: row.msisdn.filter(|number| !number.is_empty()),
+            msisdn: row.msisdn,
             status: endpoint_status(&row.status)
                 .ok_or_else(|| unreadable(&format!("unknown endpoint status `{}`", row.status)))?,
             reference: row.reference,
@@ -322,9 +332,9 @@ pub(super) struct ConnectivityRow {
     state: String,
     #[serde(default, deserialize_with = "lenient")]
     network: Option<NetworkRow>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "ip_address")]
     ip_address: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "imei")]
     imei: Option<String>,
     #[serde(default, deserialize_with = "time")]
     last_seen_at: Option<Timestamp>,
@@ -334,7 +344,7 @@ pub(super) struct ConnectivityRow {
 struct NetworkRow {
     mcc: String,
     mnc: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "technology")]
     technology: Option<String>,
 }
 
@@ -346,7 +356,8 @@ impl From<ConnectivityRow> for Connectivity {
             "offline" => ConnectivityState::Offline,
             _ => ConnectivityState::Unknown,
         };
-        let network = row.network.map(|network| NetworkInfo {
+        let known = |network: &NetworkRow| is_mcc(&network.mcc) && is_mnc(&network.mnc);
+        let network = row.network.filter(known).map(|network| NetworkInfo {
             mcc: network.mcc,
             mnc: network.mnc,
             technology: network.technology,

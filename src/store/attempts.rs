@@ -4,7 +4,9 @@
 //! **Invariant:** nothing here reads what an operation was asked to send: the operator's ids stay
 //! inside.
 
+use super::attempt_totals::{self, FAILED, OPEN};
 use super::page::{Part, Window};
+use super::ranks::{self, List};
 use super::{DbError, Text, Time, Tx};
 use bappy_actors::model::{
     Cleanup, Failure, LinkId, Money, OperationId, OperationKind, OperationState, OrgId, Timestamp,
@@ -59,6 +61,26 @@ pub struct AttemptFilter {
     pub idempotency_key: Option<String>,
 }
 
+impl AttemptFilter {
+    /// What is asked for, in SQL; rare states in the words of their indexes too.
+    pub(super) fn condition(&self) -> String {
+        let in_words = match self.state {
+            Some(OperationState::Pending) => OPEN,
+            Some(OperationState::Refunded | OperationState::Rejected) => FAILED,
+            _ => "",
+        };
+        let rare = self.kind.is_some_and(|kind| kind != OperationKind::Topup);
+        let parts = [
+            (self.state.is_some(), " AND state = $2"),
+            (true, in_words),
+            (self.kind.is_some(), " AND kind = $3"),
+            (rare, " AND kind <> 'topup'"),
+            (self.idempotency_key.is_some(), " AND idempotency_key = $4"),
+        ];
+        parts.iter().filter(|(wanted, _)| *wanted).map(|(_, sql)| *sql).collect()
+    }
+}
+
 /// Columns of [`Row`].
 macro_rules! columns {
     () => {
@@ -100,59 +122,48 @@ impl TryFrom<Row> for Attempt {
 }
 
 /// An organization's operations, newest first. Without a filter the total is the wallet's
-/// maintained counter and nothing is counted.
+/// maintained counter; with one it is put together from what is few.
 pub async fn list(
     tx: &mut Tx,
     org: OrgId,
     filter: &AttemptFilter,
     window: &Window<OperationId>,
 ) -> Result<Part<Attempt, OperationId>, DbError> {
-    let parts = [
-        (filter.state.is_some(), " AND state = $2"),
-        // In words of its own, so that the index of open operations serves it.
-        (
-            filter.state == Some(OperationState::Pending),
-            " AND (state = 'pending' OR cleanup IN ('watching', 'manual'))",
-        ),
-        (filter.kind.is_some(), " AND kind = $3"),
-        (filter.idempotency_key.is_some(), " AND idempotency_key = $4"),
-    ];
-    let condition: String =
-        parts.iter().filter(|(wanted, _)| *wanted).map(|(_, sql)| *sql).collect();
-    let state = filter.state.map(|state| state.word());
-    let kind = filter.kind.map(|kind| kind.word());
-    let key = filter.idempotency_key.as_deref();
     let total = if *filter == AttemptFilter::default() {
         let sql = "SELECT operations_total FROM wallets WHERE org_id = $1";
         opt!(tx, (i64,), sql, org.0)?.map_or(0, |(total,)| total)
     } else {
-        one!(
-            tx,
-            (i64,),
-            AssertSqlSafe(format!("SELECT COUNT(*) FROM operations WHERE org_id = $1{condition}")),
-            org.0,
-            state,
-            kind,
-            key
-        )?
-        .0
+        attempt_totals::total(tx, org, filter).await?
     };
+    let mut condition = filter.condition();
+    let state = filter.state.map(|state| state.word());
+    let kind = filter.kind.map(|kind| kind.word());
+    let key = filter.idempotency_key.as_deref();
     let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
-    let past = if window.after().is_some() { " AND id < $5" } else { "" };
+    let (walk, from) = if *filter == AttemptFilter::default() {
+        ranks::nearer(tx, org, List::Operations, total, walk).await?
+    } else {
+        (walk, None)
+    };
+    if from.is_some() {
+        condition.push_str(" AND id > $5");
+    } else if window.after().is_some() {
+        condition.push_str(" AND id < $5");
+    }
     let order = if walk.backwards { "id" } else { "id DESC" };
     let columns = columns!();
     let rows = all!(
         tx,
         Row,
         AssertSqlSafe(format!(
-            "SELECT {columns} FROM operations WHERE org_id = $1{condition}{past}
+            "SELECT {columns} FROM operations WHERE org_id = $1{condition}
              ORDER BY {order} LIMIT $6 OFFSET $7"
         )),
         org.0,
         state,
         kind,
         key,
-        window.after().map(|id| id.0),
+        from.or(window.after().map(|id| id.0)),
         walk.limit,
         walk.offset
     )?;

@@ -10,8 +10,10 @@
 //! other processes (the commands work while the service runs).
 
 use super::metrics::{METRICS, Pool, Use};
+use super::postgres::row_level_security::{self, Wall};
 use super::{DbError, Tx, ledger, postgres, sqlite};
 use bappy_actors::metrics::size;
+use bappy_actors::model::OrgId;
 use bappy_actors::ports::StoreError;
 use futures_util::future::BoxFuture;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -37,6 +39,8 @@ pub enum Schema {
 #[derive(Clone)]
 pub struct Database {
     pub(super) engine: Engine,
+    /// Connections that are shown one organization's rows; none where there is no such wall.
+    tenants: Option<PgPool>,
     runtime: Handle,
 }
 
@@ -62,7 +66,20 @@ impl Database {
                 ));
             }
         };
-        Ok(Self { engine, runtime })
+        Ok(Self { engine, tenants: None, runtime })
+    }
+
+    /// Has what is read for one organization go through row-level security, where the database
+    /// has it or, with `may_establish`, lets us set it up; says whether it does.
+    pub async fn wall_tenants(&mut self, may_establish: bool) -> Result<Wall, DbError> {
+        let Engine::Postgres { pool, hosts } = &self.engine else {
+            return Ok(Wall::Absent("SQLite has none".to_owned()));
+        };
+        let wall = row_level_security::wall(pool, may_establish).await?;
+        if wall == Wall::Up {
+            self.tenants = Some(postgres::tenants(pool, hosts));
+        }
+        Ok(wall)
     }
 
     /// Applies the migrations that are missing. Several processes may do so at once.
@@ -113,16 +130,27 @@ impl Database {
         Ok(self.schema().await? == Schema::Current)
     }
 
-    /// A connection for reads, outside of a transaction.
+    /// A connection for reads across organizations, outside of a transaction.
     pub async fn read(&self) -> Result<Tx, DbError> {
-        acquired(Pool::Main, self.acquire()).await
+        acquired(Pool::Main, async {
+            match &self.engine {
+                Engine::Sqlite { readers, .. } => Ok(readers.acquire().await?.into()),
+                Engine::Postgres { pool, .. } => self.acquire(pool).await,
+            }
+        })
+        .await
     }
 
-    async fn acquire(&self) -> Result<Tx, DbError> {
-        let pool = match &self.engine {
-            Engine::Sqlite { readers, .. } => return Ok(readers.acquire().await?.into()),
-            Engine::Postgres { pool, .. } => pool,
-        };
+    /// A connection for reads of one organization's rows: behind row-level security, where there
+    /// is such a wall, it is shown no others.
+    pub async fn read_of(&self, org: OrgId) -> Result<Tx, DbError> {
+        let Some(tenants) = &self.tenants else { return self.read().await };
+        let mut tx = acquired(Pool::Tenant, self.acquire(tenants)).await?;
+        row_level_security::enter(&mut tx, org).await?;
+        Ok(tx)
+    }
+
+    async fn acquire(&self, pool: &PgPool) -> Result<Tx, DbError> {
         if let Some(idle) = pool.try_acquire() {
             return Ok(idle.into());
         }
@@ -199,6 +227,9 @@ impl Database {
             }
             Engine::Postgres { pool, .. } => observe(Pool::Main, pool),
         }
+        if let Some(tenants) = &self.tenants {
+            observe(Pool::Tenant, tenants);
+        }
     }
 
     /// Closes all connections.
@@ -209,6 +240,9 @@ impl Database {
                 writer.close().await;
             }
             Engine::Postgres { pool, .. } => pool.close().await,
+        }
+        if let Some(tenants) = &self.tenants {
+            tenants.close().await;
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Links as a list shows them: without activations. Called by `GET /links`.
 //!
 //! **Invariants:** newest first by id, which is a UUID v7; without a filter the total is the
-//! wallet's maintained counter and nothing is counted.
+//! wallet's maintained counter and nothing is counted. On SQLite a search reads all of the
+//! organization's Links: it is for something anywhere in them.
 
 use super::links::{Row, link_columns};
 use super::page::{Part, Window, containing};
+use super::ranks::{self, List};
 use super::{Conn, DbError, Text, Tx};
 use bappy_actors::model::{Link, LinkId, LinkStatus, OrgId, SimKind};
 use sqlx::AssertSqlSafe;
@@ -27,6 +29,11 @@ const ID_TEXT_SQLITE: &str =
     || SUBSTR(HEX(l.id), 13, 4) || '-' || SUBSTR(HEX(l.id), 17, 4) || '-'
     || SUBSTR(HEX(l.id), 21))";
 
+/// All that is searched of a Link, in the words of the index `links_text` on PostgreSQL: what does
+/// not have the text somewhere in this has it in no column.
+const SEARCHED_POSTGRES: &str = " AND LOWER(COALESCE(l.name, '') || ' ' || l.iccid || ' '
+    || COALESCE(l.msisdn, '') || ' ' || CAST(l.id AS TEXT)) LIKE LOWER($4)";
+
 /// An organization's Links, newest first.
 pub async fn list(
     tx: &mut Tx,
@@ -34,15 +41,29 @@ pub async fn list(
     filter: &LinkFilter,
     window: &Window<LinkId>,
 ) -> Result<Part<Link, LinkId>, DbError> {
-    let id_text = match tx.conn() {
-        Conn::Sqlite(_) => ID_TEXT_SQLITE,
-        Conn::Postgres(_) => ID_TEXT_POSTGRES,
+    let (id_text, searched) = match (tx.conn(), &filter.search) {
+        (Conn::Sqlite(_), _) => (ID_TEXT_SQLITE, None),
+        (Conn::Postgres(_), None) => (ID_TEXT_POSTGRES, None),
+        (Conn::Postgres(_), Some(_)) => (ID_TEXT_POSTGRES, Some(SEARCHED_POSTGRES)),
     };
-    let condition = filter.condition(id_text);
+    let mut condition = filter.condition(id_text);
+    condition.push_str(searched.unwrap_or_default());
     let total = total(tx, org, filter, &condition).await?;
     let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
-    let past = if window.after().is_some() { " AND l.id < $5" } else { "" };
+    let (walk, from) = if *filter == LinkFilter::default() {
+        ranks::nearer(tx, org, List::Links, total, walk).await?
+    } else {
+        (walk, None)
+    };
+    if from.is_some() {
+        condition.push_str(" AND l.id > $5");
+    } else if window.after().is_some() {
+        condition.push_str(" AND l.id < $5");
+    }
     let order = if walk.backwards { "l.id" } else { "l.id DESC" };
+    // What a search finds is put in order afterwards. In the order of the list PostgreSQL would read
+    // on and on for the next Link that fits, where it guesses that many do.
+    let apart = if searched.is_some() { " OFFSET 0" } else { "" };
     // What is stepped over is stepped over in the index alone; only the rows of the page are read.
     let columns = link_columns!();
     let rows = all!(
@@ -50,7 +71,8 @@ pub async fn list(
         Row,
         AssertSqlSafe(format!(
             "SELECT {columns}
-             FROM (SELECT l.org_id, l.id FROM links l WHERE l.org_id = $1{condition}{past}
+             FROM (SELECT l.org_id, l.id
+                   FROM (SELECT org_id, id FROM links l WHERE l.org_id = $1{condition}{apart}) l
                    ORDER BY {order} LIMIT $6 OFFSET $7) page
              JOIN links l ON l.org_id = page.org_id AND l.id = page.id
              JOIN sponsors s ON s.id = l.sponsor_id ORDER BY {order}"
@@ -59,7 +81,7 @@ pub async fn list(
         filter.status.map(|status| status.word()),
         filter.kind.map(|kind| kind.word()),
         filter.search.as_deref().map(containing),
-        window.after().map(|id| id.0),
+        from.or(window.after().map(|id| id.0)),
         walk.limit,
         walk.offset
     )?;
@@ -67,26 +89,41 @@ pub async fn list(
     Ok(window.part(rows, walk, total, |link| link.id))
 }
 
+/// How many a filter leaves. Most Links are active, and most are eSIMs: of these two it is what the
+/// others leave of the wallet's counter.
 async fn total(
     tx: &mut Tx,
     org: OrgId,
     filter: &LinkFilter,
     condition: &str,
 ) -> Result<i64, DbError> {
-    if *filter == LinkFilter::default() {
-        let row = opt!(tx, (i64,), "SELECT links_total FROM wallets WHERE org_id = $1", org.0)?;
-        return Ok(row.map_or(0, |(total,)| total));
-    }
-    let row = one!(
-        tx,
-        (i64,),
-        AssertSqlSafe(format!("SELECT COUNT(*) FROM links l WHERE l.org_id = $1{condition}")),
-        org.0,
-        filter.status.map(|status| status.word()),
-        filter.kind.map(|kind| kind.word()),
-        filter.search.as_deref().map(containing)
-    )?;
-    Ok(row.0)
+    let others = match filter {
+        LinkFilter { status: None, kind: None, search: None } => None,
+        LinkFilter { status: Some(LinkStatus::Active), kind: None, search: None } => Some(
+            "SELECT COUNT(*) FROM links WHERE org_id = $1 AND status IN ('suspended', 'inactive')",
+        ),
+        LinkFilter { status: None, kind: Some(SimKind::Esim), search: None } => {
+            Some("SELECT COUNT(*) FROM links WHERE org_id = $1 AND kind = 'physical'")
+        }
+        _ => {
+            let row = one!(
+                tx,
+                (i64,),
+                AssertSqlSafe(format!(
+                    "SELECT COUNT(*) FROM links l WHERE l.org_id = $1{condition}"
+                )),
+                org.0,
+                filter.status.map(|status| status.word()),
+                filter.kind.map(|kind| kind.word()),
+                filter.search.as_deref().map(containing)
+            )?;
+            return Ok(row.0);
+        }
+    };
+    let row = opt!(tx, (i64,), "SELECT links_total FROM wallets WHERE org_id = $1", org.0)?;
+    let all = row.map_or(0, |(total,)| total);
+    let Some(others) = others else { return Ok(all) };
+    Ok(all - one!(tx, (i64,), others, org.0)?.0)
 }
 
 impl LinkFilter {

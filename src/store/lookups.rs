@@ -71,7 +71,7 @@ impl Offers for CachedOffers {
         let mut known = true;
         let read = async {
             known = false;
-            let mut tx = self.database.read().await?;
+            let mut tx = self.database.read_of(org).await?;
             let plan = catalogue::sold_plan(&mut tx, org, id).await?;
             Ok::<_, DbError>(plan.map(Arc::new))
         };

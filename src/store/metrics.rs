@@ -36,10 +36,12 @@ pub(super) struct StoreMetrics {
 pub(super) enum Pool {
     /// `PostgreSQL`: reads and writes; SQLite: reads.
     Main,
+    /// `PostgreSQL`: reads behind row-level security.
+    Tenant,
     /// SQLite: the one that writes.
     Writer,
 }
-labels!(Pool as "pool" { Main = "main", Writer = "writer" });
+labels!(Pool as "pool" { Main = "main", Tenant = "tenant", Writer = "writer" });
 
 /// Whether a connection does something.
 #[derive(Clone, Copy)]

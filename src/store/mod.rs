@@ -12,6 +12,7 @@
 mod sql;
 
 mod activations;
+mod attempt_totals;
 pub mod attempts;
 pub mod audit;
 pub mod balances;
@@ -35,6 +36,7 @@ pub mod page;
 pub mod period;
 mod plans;
 mod postgres;
+pub mod ranks;
 mod sims;
 pub mod sms;
 mod sql_store;
@@ -52,6 +54,9 @@ pub use error::{DbError, is_unique_violation};
 pub use links::plans_coverage;
 pub use lookups::{CachedOffers, StoredOrganizations};
 pub use metrics::register as register_metrics;
+#[doc(hidden)]
+pub use postgres::batch::encoded as encoded_batch;
+pub use postgres::row_level_security::Wall;
 pub use sql_store::SqlStore;
 pub use text::Text;
 pub use time::Time;

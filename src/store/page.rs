@@ -60,6 +60,8 @@ pub(super) struct Walk {
     pub offset: i64,
     /// Rows to read.
     pub limit: i64,
+    /// Rows that come behind those, in the list's order; 0 where that is not known before.
+    pub behind: i64,
 }
 
 impl<K: Clone> Window<K> {
@@ -76,7 +78,7 @@ impl<K: Clone> Window<K> {
         let size = i64::from(self.size.max(1));
         let Place::Page(number) = self.place else {
             // One more, to know whether something follows.
-            return Some(Walk { backwards: false, offset: 0, limit: size + 1 });
+            return Some(Walk { backwards: false, offset: 0, limit: size + 1, behind: 0 });
         };
         let offset = i64::try_from(number.saturating_sub(1)).ok()?.checked_mul(size)?;
         let limit = size.min(total.checked_sub(offset)?);
@@ -85,9 +87,9 @@ impl<K: Clone> Window<K> {
         }
         let behind = total - offset - limit;
         Some(if behind < offset {
-            Walk { backwards: true, offset: behind, limit }
+            Walk { backwards: true, offset: behind, limit, behind }
         } else {
-            Walk { backwards: false, offset, limit }
+            Walk { backwards: false, offset, limit, behind }
         })
     }
 
@@ -104,8 +106,7 @@ impl<K: Clone> Window<K> {
         }
         let more = match self.place {
             Place::After(_) => rows.len() > self.size as usize,
-            Place::Page(_) if walk.backwards => walk.offset > 0,
-            Place::Page(_) => walk.offset + walk.limit < total,
+            Place::Page(_) => walk.behind > 0,
         };
         rows.truncate(self.size.max(1) as usize);
         let next = rows.last().filter(|_| more).map(key);
@@ -202,7 +203,7 @@ mod tests {
     #[test]
     fn the_last_page_is_read_from_the_end() {
         let walk = Window::<i64> { place: Place::Page(1000), size: 10 }.walk(10_000).unwrap();
-        assert_eq!(walk, Walk { backwards: true, offset: 0, limit: 10 });
+        assert_eq!(walk, Walk { backwards: true, offset: 0, limit: 10, behind: 0 });
         let far = Window::<i64> { place: Place::Page(u64::MAX), size: 100 };
         assert_eq!(far.walk(10_000), None);
     }

@@ -6,6 +6,7 @@
 //! one that was refunded is `failed` and has no id at the operator.
 
 use super::page::{Part, Window};
+use super::ranks::{self, List};
 use super::{DbError, Text, Time, Tx, operations};
 use bappy_actors::model::{
     Cleanup, LinkId, Money, OperationId, OperationState, OrgId, Sms, SmsStatus, SmsText, Timestamp,
@@ -99,8 +100,17 @@ pub async fn list(
         }
     };
     let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
-    let condition = condition(filter);
-    let past = if window.after().is_some() { " AND id < $4" } else { "" };
+    let mut condition = condition(filter);
+    let (walk, from) = if *filter == SmsFilter::default() {
+        ranks::nearer(tx, org, List::Sms, total, walk).await?
+    } else {
+        (walk, None)
+    };
+    if from.is_some() {
+        condition.push_str(" AND id > $4");
+    } else if window.after().is_some() {
+        condition.push_str(" AND id < $4");
+    }
     let order = if walk.backwards { "id" } else { "id DESC" };
     let columns = columns!();
     let (link, status) = arguments(filter);
@@ -108,13 +118,13 @@ pub async fn list(
         tx,
         Row,
         AssertSqlSafe(format!(
-            "SELECT {columns} FROM sms WHERE org_id = $1{condition}{past}
+            "SELECT {columns} FROM sms WHERE org_id = $1{condition}
              ORDER BY {order} LIMIT $5 OFFSET $6"
         )),
         org.0,
         link,
         status,
-        window.after().map(|id| id.0),
+        from.or(window.after().map(|id| id.0)),
         walk.limit,
         walk.offset
     )?;

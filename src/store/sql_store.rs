@@ -37,7 +37,7 @@ impl SqlStore {
 
     /// Which index kept an operation from being recorded; none: that of its own id.
     async fn why_not_opened(&self, operation: &Operation) -> Result<Option<OpenOutcome>, DbError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.db.read_of(operation.org_id).await?;
         if let Some(key) = &operation.key
             && operations::key_is_taken(&mut tx, operation.org_id, &key.key, operation.id).await?
         {
@@ -49,11 +49,19 @@ impl SqlStore {
     }
 }
 
-/// Reads on a connection of the read pool.
+/// Reads across organizations.
 macro_rules! read {
     ($self:ident, $function:path $(, $arg:expr)*) => {{
         let mut tx = $self.db.read().await?;
         Ok($function(&mut tx $(, $arg)*).await?)
+    }};
+}
+
+/// Reads rows of one organization.
+macro_rules! read_of {
+    ($self:ident, $org:expr, $function:path $(, $arg:expr)*) => {{
+        let mut tx = $self.db.read_of($org).await?;
+        Ok($function(&mut tx, $org $(, $arg)*).await?)
     }};
 }
 
@@ -73,7 +81,7 @@ macro_rules! write {
 #[async_trait]
 impl Store for SqlStore {
     async fn wallet(&self, org: OrgId) -> Result<Option<WalletRow>, StoreError> {
-        read!(self, wallet::wallet, org)
+        read_of!(self, org, wallet::wallet)
     }
 
     async fn fence_wallet(&self, org: OrgId) -> Result<Option<WalletRow>, StoreError> {
@@ -81,7 +89,7 @@ impl Store for SqlStore {
     }
 
     async fn currency(&self, org: OrgId) -> Result<Option<Currency>, StoreError> {
-        read!(self, wallet::currency, org)
+        read_of!(self, org, wallet::currency)
     }
 
     async fn commit(&self, batch: Batch) -> Result<CommitOutcome, StoreError> {
@@ -93,7 +101,7 @@ impl Store for SqlStore {
         org: OrgId,
         id: OperationId,
     ) -> Result<Option<Operation>, StoreError> {
-        read!(self, operations::operation, org, id)
+        read_of!(self, org, operations::operation, id)
     }
 
     async fn operation_group(
@@ -101,7 +109,7 @@ impl Store for SqlStore {
         org: OrgId,
         group: OperationId,
     ) -> Result<Vec<Operation>, StoreError> {
-        read!(self, operations::group, org, group)
+        read_of!(self, org, operations::group, group)
     }
 
     async fn open_operation(
@@ -197,7 +205,7 @@ impl Store for SqlStore {
     }
 
     async fn due_fee(&self, org: OrgId, link: LinkId) -> Result<Option<LinkFee>, StoreError> {
-        read!(self, link_fees::due, org, link)
+        read_of!(self, org, link_fees::due, link)
     }
 
     async fn is_fee_charged(
@@ -207,7 +215,7 @@ impl Store for SqlStore {
         month: Month,
         entry: EntryId,
     ) -> Result<bool, StoreError> {
-        read!(self, link_fees::is_charged, org, link, month, entry)
+        read_of!(self, org, link_fees::is_charged, link, month, entry)
     }
 
     async fn open_suspensions(
@@ -289,11 +297,11 @@ impl Store for SqlStore {
     }
 
     async fn link(&self, org: OrgId, id: LinkId) -> Result<Option<Link>, StoreError> {
-        read!(self, links::link, org, id)
+        read_of!(self, org, links::link, id)
     }
 
     async fn link_by_iccid(&self, org: OrgId, iccid: &str) -> Result<Option<Link>, StoreError> {
-        read!(self, links::by_iccid, org, iccid)
+        read_of!(self, org, links::by_iccid, iccid)
     }
 
     async fn link_snapshot(
@@ -302,7 +310,7 @@ impl Store for SqlStore {
         id: LinkId,
         now: Timestamp,
     ) -> Result<Option<LinkSnapshot>, StoreError> {
-        read!(self, links::snapshot, org, id, now)
+        read_of!(self, org, links::snapshot, id, now)
     }
 
     async fn activation(
@@ -311,7 +319,7 @@ impl Store for SqlStore {
         link: LinkId,
         id: ActivationId,
     ) -> Result<Option<Activation>, StoreError> {
-        read!(self, activations::activation, org, link, id)
+        read_of!(self, org, activations::activation, link, id)
     }
 
     async fn record_usage(
@@ -348,7 +356,7 @@ impl Store for SqlStore {
         org: OrgId,
         link: LinkId,
     ) -> Result<Option<ConnectivityReading>, StoreError> {
-        read!(self, connectivity::last, org, link)
+        read_of!(self, org, connectivity::last, link)
     }
 
     async fn plan(&self, id: PlanId) -> Result<Option<Plan>, StoreError> {
@@ -356,7 +364,7 @@ impl Store for SqlStore {
     }
 
     async fn sms(&self, org: OrgId, id: OperationId) -> Result<Option<Sms>, StoreError> {
-        read!(self, sms::get, org, id)
+        read_of!(self, org, sms::get, id)
     }
 
     async fn sms_handed_over(
@@ -388,7 +396,7 @@ impl Store for SqlStore {
         org: OrgId,
         operation: OperationId,
     ) -> Result<Option<(EntryId, LedgerEntry)>, StoreError> {
-        read!(self, entries::debit_of, org, operation)
+        read_of!(self, org, entries::debit_of, operation)
     }
 }
 
@@ -410,7 +418,7 @@ impl FeeBook for SqlStore {
         after: Option<LinkId>,
         limit: i64,
     ) -> Result<Vec<Candidate>, StoreError> {
-        read!(self, link_fees::candidates, org, month, after, limit)
+        read_of!(self, org, link_fees::candidates, month, after, limit)
     }
 
     async fn waive(

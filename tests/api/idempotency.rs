@@ -192,8 +192,19 @@ on_both! {
     a_success_is_told_again_and_charged_once,
     a_key_stands_for_one_request,
     of_many_calls_under_one_key_one_succeeds,
-    a_refunded_attempt_leaves_its_key_free,
-    a_key_stands_for_its_success_whichever_attempt_was_numbered_last,
     a_client_that_hangs_up_changes_nothing,
     a_running_attempt_is_told_as_pending,
+}
+
+mod refunded {
+    use super::{
+        a_key_stands_for_its_success_whichever_attempt_was_numbered_last,
+        a_refunded_attempt_leaves_its_key_free,
+    };
+
+    crate::on_both! {
+        MODERATE:
+        a_refunded_attempt_leaves_its_key_free,
+        a_key_stands_for_its_success_whichever_attempt_was_numbered_last,
+    }
 }

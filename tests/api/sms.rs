@@ -287,7 +287,12 @@ on_both! { AMPLE:
     the_price_is_the_organizations,
     messages_are_listed_newest_first,
     a_queue_survives_a_stop,
-    an_answer_that_was_lost_is_found_and_never_sent_again,
+}
+
+mod lost {
+    use super::an_answer_that_was_lost_is_found_and_never_sent_again;
+
+    crate::on_both! { MODERATE: an_answer_that_was_lost_is_found_and_never_sent_again }
 }
 
 /// With time enough for a queue that is throttled.

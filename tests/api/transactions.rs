@@ -251,7 +251,7 @@ async fn csv_has_what_the_pages_have(app: &mut TestApp) {
 }
 
 on_both! {
-    AMPLE:
+    MODERATE:
     transactions_are_listed_by_link_type_and_date,
     stats_add_up_to_the_balance,
     analytics_have_a_row_for_every_day,

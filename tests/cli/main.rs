@@ -19,6 +19,7 @@ mod audit;
 mod cards;
 mod fees;
 mod fees_at_once;
+mod load;
 mod operations;
 mod organizations;
 mod plans;

@@ -12,3 +12,5 @@ mod queries;
 mod raw;
 mod routing;
 mod server;
+mod slow_clients;
+mod smuggling;

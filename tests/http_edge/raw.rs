@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::server::{TestServer, assert_error_envelope};
@@ -19,7 +19,7 @@ pub async fn exchange(server: &TestServer, request: &[u8]) -> String {
 }
 
 /// All that comes until the server closes.
-pub async fn until_closed(stream: &mut TcpStream) -> String {
+pub async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut received = Vec::new();
     tokio::time::timeout(GUARD, stream.read_to_end(&mut received))
         .await

@@ -1,73 +1,18 @@
 //! Tokens that must be refused, each for its own reason; every one but for its flaw is accepted.
+//! Each is held against the verification alone, and sent to the whole service.
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
 };
-use bappy::identity::{Identity, IdentityConfig, LEEWAY_S, Refusal, TOKEN_BYTES_MAX, TokenError};
+use bappy::identity::{LEEWAY_S, Refusal, TOKEN_BYTES_MAX};
 use bappy::sandbox::identity::{SigningAlgorithm, SigningKey};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use serde_json::{Value, json};
 
-use crate::support::keys::{self, claims, with, without};
-use crate::support::{Answer, FakeProvider, TestClock, identity_with};
-
-/// A provider with a key of each kind, an [`Identity`] that trusts it, and claims to spoil.
-struct Setting {
-    provider: FakeProvider,
-    identity: Identity,
-    claims: Value,
-    now: i64,
-}
-
-impl Setting {
-    fn new(more_keys: Vec<Value>) -> Self {
-        let mut jwks =
-            [&*keys::RS256, &keys::PS256, &keys::ES256, &keys::EDDSA].map(SigningKey::jwk).to_vec();
-        jwks.extend(more_keys);
-        let provider = FakeProvider::start(Answer::Keys(jwks));
-        let clock = TestClock::new();
-        let config = IdentityConfig {
-            audience: Some("account".into()),
-            ..IdentityConfig::new(provider.issuer())
-        };
-        let identity = identity_with(config, &clock);
-        let claims = claims(provider.issuer(), clock.now());
-        Self { provider, identity, claims, now: clock.now() }
-    }
-
-    /// Claims with changes, signed as they should be.
-    fn claiming(&self, changes: &Value) -> String {
-        keys::ES256.sign(&with(self.claims.clone(), changes)).unwrap()
-    }
-
-    /// Good claims under a header with changes.
-    fn headed(&self, key: &SigningKey, changes: &Value) -> String {
-        let header = json!({"alg": key.algorithm().name(), "typ": "JWT", "kid": key.kid()});
-        key.sign_with_header(&with(header, changes), &self.claims).unwrap()
-    }
-
-    async fn assert_refused(&self, table: Vec<(&str, Refusal, String)>) {
-        self.identity.verify(&self.claiming(&json!({}))).await.unwrap();
-        for (flaw, refusal, token) in table {
-            let outcome = self.identity.verify(&token).await;
-            assert_eq!(outcome, Err(TokenError::Invalid(refusal)), "{flaw}");
-        }
-    }
-}
-
-/// A token of raw parts.
-fn token_of(header: &str, payload: &str, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
-    let message = format!("{}.{}", BASE64.encode(header), BASE64.encode(payload));
-    let signature = sign(message.as_bytes());
-    format!("{message}.{}", BASE64.encode(signature))
-}
-
-fn es256_token_of(payload: &str) -> String {
-    let header = json!({"alg": "ES256", "kid": keys::ES256.kid()}).to_string();
-    token_of(&header, payload, |message| keys::ES256.signature(message).unwrap())
-}
+use crate::support::keys::{self, with, without};
+use crate::support::setting::{Setting, es256_token_of, token_of};
 
 #[tokio::test]
 async fn an_algorithm_other_than_the_four_is_refused() {
@@ -82,6 +27,7 @@ async fn an_algorithm_other_than_the_four_is_refused() {
     };
     let modulus = BASE64.decode(keys::RS256.jwk()["n"].as_str().unwrap()).unwrap();
     let jwk = keys::RS256.jwk().to_string();
+    let pem = pem_of(&modulus);
     let rs256 = &keys::RS256;
     setting
         .assert_refused(vec![
@@ -103,8 +49,34 @@ async fn an_algorithm_other_than_the_four_is_refused() {
             ("PS512", Refusal::Algorithm, setting.headed(rs256, &json!({"alg": "PS512"}))),
             ("ES384", Refusal::Algorithm, setting.headed(&keys::ES256, &json!({"alg": "ES384"}))),
             ("lower case", Refusal::Algorithm, setting.headed(rs256, &json!({"alg": "rs256"}))),
+            (
+                "trailing space",
+                Refusal::Algorithm,
+                setting.headed(rs256, &json!({"alg": "RS256 "})),
+            ),
+            (
+                "RS256 and NUL",
+                Refusal::Algorithm,
+                setting.headed(rs256, &json!({"alg": "RS256\0"})),
+            ),
+            ("HS256, PEM as secret", Refusal::Algorithm, hs256(rs256.kid(), pem.as_bytes())),
+            ("HS256, empty secret", Refusal::Algorithm, hs256(rs256.kid(), b"")),
+            ("RSA1_5", Refusal::Algorithm, setting.headed(rs256, &json!({"alg": "RSA1_5"}))),
+            ("dir", Refusal::Algorithm, unsigned(json!({"alg": "dir"}))),
         ])
         .await;
+}
+
+/// A public RSA key as a file has it, for who takes such a file as a shared secret.
+fn pem_of(modulus: &[u8]) -> String {
+    // RSAPublicKey (RFC 8017, A.1.1) of 2048 bits with the exponent 65537.
+    let mut der = vec![0x30, 0x82, 0x01, 0x0a, 0x02, 0x82, 0x01, 0x01, 0x00];
+    der.extend_from_slice(modulus);
+    der.extend_from_slice(&[0x02, 0x03, 0x01, 0x00, 0x01]);
+    let text = base64::prelude::BASE64_STANDARD.encode(der);
+    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|l| str::from_utf8(l).unwrap()).collect();
+    let name = "RSA PUBLIC KEY";
+    format!("-----BEGIN {name}-----\n{}\n-----END {name}-----\n", lines.join("\n"))
 }
 
 #[tokio::test]
@@ -250,6 +222,17 @@ async fn claims_that_do_not_hold_are_refused() {
         ("an ID token", Refusal::TokenType, json!({"typ": "ID"})),
         ("a refresh token", Refusal::TokenType, json!({"typ": "Refresh"})),
         ("typ not text", Refusal::TokenType, json!({"typ": ["Bearer"]})),
+        ("iss and a space", Refusal::Issuer, json!({"iss": format!("{issuer} ")})),
+        ("iss and a query", Refusal::Issuer, json!({"iss": format!("{issuer}?")})),
+        ("aud a number", Refusal::Audience, json!({"aud": 0})),
+        ("aud null", Refusal::Audience, json!({"aud": null})),
+        ("aud in capitals", Refusal::Audience, json!({"aud": "ACCOUNT"})),
+        ("aud within text", Refusal::Audience, json!({"aud": "account other"})),
+        ("aud in an array in an array", Refusal::Audience, json!({"aud": [["account"]]})),
+        ("exp in milliseconds", Refusal::TimeClaim("exp"), json!({"exp": (now + 60) * 1_000})),
+        ("exp an object", Refusal::Malformed, json!({"exp": {"$date": now + 60}})),
+        ("nbf true", Refusal::TimeClaim("nbf"), json!({"nbf": true})),
+        ("nbf negative", Refusal::TimeClaim("nbf"), json!({"nbf": -1})),
     ];
     table.extend(flaws.map(|(flaw, refusal, change)| (flaw, refusal, setting.claiming(&change))));
     setting.assert_refused(table).await;
@@ -272,6 +255,10 @@ async fn a_token_that_is_no_sound_jws_is_refused() {
     let header_twice = format!(r#"{{"alg":"none","alg":"ES256","kid":"{}"}}"#, keys::ES256.kid());
     let es256 = |message: &[u8]| keys::ES256.signature(message).unwrap();
     let padded = format!("{header}=.{payload}.{signature}");
+    let json_form = json!({"protected": header, "payload": payload, "signature": signature});
+    let split = format!("{message}.{}\n{}", &signature[..40], &signature[40..]);
+    // 64 octets leave four bits of the last character unused.
+    let unused_bits = format!("{}{}", &good[..good.len() - 1], next_letter(&good));
     let deep = format!("{}{}", "[".repeat(3_000), "]".repeat(3_000));
     setting
         .assert_refused(vec![
@@ -309,9 +296,33 @@ async fn a_token_that_is_no_sound_jws_is_refused() {
                 Refusal::TooLong,
                 setting.claiming(&json!({"pad": "x".repeat(TOKEN_BYTES_MAX)})),
             ),
+            ("JSON form", Refusal::Malformed, json_form.to_string()),
+            ("line end within", Refusal::Malformed, split),
+            ("unused bits set", Refusal::Malformed, unused_bits),
+            ("byte order mark", Refusal::Malformed, es256_token_of(&format!("\u{feff}{claims}"))),
+            ("comment", Refusal::Malformed, es256_token_of(&format!("{claims}//"))),
+            ("two payloads", Refusal::Malformed, es256_token_of(&format!("{claims}{claims}"))),
+            ("a token as payload", Refusal::Malformed, es256_token_of(&good)),
+            ("order of the curve", Refusal::Signature, order_as_signature(message)),
+            ("an octet more", Refusal::Signature, format!("{message}.{}", BASE64.encode([0; 65]))),
             ("huge garbage", Refusal::TooLong, ".".repeat(10_000_000)),
         ])
         .await;
+}
+
+/// A token's last character with its lowest bit, which stands for nothing, turned.
+fn next_letter(token: &str) -> char {
+    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let place = ALPHABET.find(token.chars().last().unwrap()).unwrap();
+    ALPHABET.chars().nth(place ^ 1).unwrap()
+}
+
+/// r = s = n: zero modulo the order of P-256, which some libraries took for a signature of all.
+fn order_as_signature(message: &str) -> String {
+    let order: u128 = 0xffff_ffff_0000_0000_ffff_ffff_ffff_ffff;
+    let rest: u128 = 0xbce6_faad_a717_9e84_f3b9_cac2_fc63_2551;
+    let n = [order.to_be_bytes(), rest.to_be_bytes()].concat();
+    format!("{message}.{}", BASE64.encode([n.clone(), n].concat()))
 }
 
 #[test]

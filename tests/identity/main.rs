@@ -10,7 +10,11 @@ mod discovery;
 #[cfg(test)]
 mod good_tokens;
 #[cfg(test)]
+mod lying_keys;
+#[cfg(test)]
 mod outage;
+#[cfg(test)]
+mod over_http;
 #[cfg(test)]
 mod probe;
 #[cfg(test)]

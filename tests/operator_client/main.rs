@@ -406,6 +406,56 @@ async fn a_card_that_cannot_be_read_does_not_hide_the_others() {
 }
 
 #[tokio::test]
+async fn an_answer_about_something_else_is_no_answer() {
+    let endpoint = endpoint_json("active", "active");
+    let list = format!(r#"{{"items": [{endpoint}]}}"#);
+    let sms = r#"{"sms_id": "sms-1", "reference": "ref-1", "state": "delivered"}"#;
+    let replies = [&endpoint, &list, &endpoint, sms].map(|body| http(200, body));
+    let server = Server::start(replies.into()).await;
+    let (operator, token) = (client(&server.url), token());
+    for error in [
+        operator.endpoint(&token, "ep-2", SOON).await.map(|_| ()),
+        operator.endpoints_of_sim(&token, "8949000000000000002", SOON).await.map(|_| ()),
+        operator.endpoints_of_sim(&token, "8949000000000000002", SOON).await.map(|_| ()),
+        operator.sms(&token, "sms-2", SOON).await.map(|_| ()),
+    ] {
+        let unreadable = matches!(error, Err(CallError::Unknown(UnknownCause::Unreadable(_))));
+        assert!(unreadable, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_for_partners_has_the_shape_of_its_field_or_is_absent() {
+    let words = "Example Telecom";
+    let endpoint = endpoint_json("active", "active").replace("+33612345678", words);
+    let connectivity = format!(
+        r#"{{"state": "online", "network": {{"mcc": "208", "mnc": "01", "technology": "{words}"}},
+        "ip_address": "{words}", "imei": "{words}"}}"#
+    );
+    let nowhere = format!(
+        r#"{{"state": "online", "network": {{"mcc": "{words}", "mnc": "01"}},
+        "ip_address": "::1", "imei": "35988123456789"}}"#
+    );
+    let cards = format!(
+        r#"{{"items": [{{"iccid": "{ICCID}", "smdp_address": "{words}"}}, {{"iccid": "{ICCID}",
+        "matching_id": "A$B"}}, {{"iccid": "{ICCID}", "smdp_address": "s.p", "matching_id": ""}}]}}"#
+    );
+    let replies = [endpoint, connectivity, nowhere, cards].map(|body| http(200, &body));
+    let server = Server::start(replies.into()).await;
+    let (operator, token) = (client(&server.url), token());
+    let endpoint = operator.endpoint(&token, "ep-1", SOON).await.unwrap().unwrap();
+    assert_eq!(endpoint.msisdn, None);
+    let read = operator.connectivity(&token, "ep-1", SOON).await.unwrap();
+    assert_eq!((read.ip_address, read.imei, read.network.unwrap().technology), (None, None, None));
+    let read = operator.connectivity(&token, "ep-1", SOON).await.unwrap();
+    assert_eq!((read.network, read.ip_address.as_deref()), (None, Some("::1")));
+    assert!(read.imei.is_some());
+    let sims = operator.list_sims(&token, "s1", SimKind::Esim, 5, None, SOON).await.unwrap();
+    assert_eq!(sims.len(), 1);
+    assert_eq!(sims[0].smdp_address.as_deref(), Some("s.p"));
+}
+
+#[tokio::test]
 async fn a_profile_state_that_is_new_is_unknown() {
     for (body, state) in [
         (r#"{"profile_state": "installed"}"#, ProfileState::Installed),
@@ -498,7 +548,7 @@ async fn an_endpoint_reads_back_and_one_that_is_not_there_is_none() {
 
 #[tokio::test]
 async fn the_endpoints_of_a_card_come_as_a_list_or_as_one() {
-    let one = endpoint_json("active", "active");
+    let one = endpoint_json("active", "active").replace(ICCID, "8&9");
     for (body, count) in [
         (r#"{"items": []}"#.to_owned(), 0),
         (r#"{"error": {"code": "NO_ENDPOINT"}}"#.to_owned(), 0),
@@ -570,7 +620,7 @@ async fn a_change_of_status_is_done_where_the_answer_does_not_say_otherwise() {
 #[tokio::test]
 async fn connectivity_is_read_with_what_there_is_of_it() {
     let full = r#"{"state": "online", "network": {"name": "X", "country": "FR", "mcc": "208",
-        "mnc": "01", "technology": "5G"}, "ip_address": "10.0.0.1", "imei": "1",
+        "mnc": "01", "technology": "5G"}, "ip_address": "10.0.0.1", "imei": "359881234567896",
         "last_seen_at": "2026-11-23T05:23:00Z"}"#;
     let server = Server::start(vec![
         http(200, full),

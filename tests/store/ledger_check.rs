@@ -3,7 +3,7 @@
 
 use crate::world::{World, credit, money};
 use bappy::environment::SystemClock;
-use bappy::ledger_check::{LedgerCheck, Mismatch};
+use bappy::ledger_check::{LedgerCheck, LedgerCheckLimits, Mismatch};
 use bappy::store::{Conn, DbError};
 use bappy_actors::model::OrgId;
 use sqlx::AssertSqlSafe;
@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 /// Entries of a ledger that is longer than what one turn looks at.
 const ENTRIES: i64 = 1_000;
-/// After so many turns each of them was looked at: 200 at a turn beside the newest.
+/// Older entries looked at in one turn, beside as many of the newest.
+const LINES: i64 = 200;
+/// After so many turns each of them was looked at.
 const TURNS: usize = 10;
 
 async fn long_ledger(world: &World) {
@@ -22,7 +24,8 @@ async fn long_ledger(world: &World) {
 }
 
 fn check(world: &World) -> LedgerCheck {
-    LedgerCheck::new(world.db.clone(), Arc::new(SystemClock::default()))
+    let limits = LedgerCheckLimits { older: LINES, ..LedgerCheckLimits::default() };
+    LedgerCheck::new(world.db.clone(), Arc::new(SystemClock::default()), limits)
 }
 
 async fn turns(check: &mut LedgerCheck, count: usize) {
@@ -120,4 +123,21 @@ pub async fn a_look_beside_commits_finds_nothing(world: World) {
         }
         assert!(check.found().is_empty(), "{:?}", check.found());
     }
+}
+
+pub async fn the_runbooks_statement_mends_a_wallet(world: World) {
+    let runbook = include_str!("../../docs/runbook.md");
+    let section = runbook.split("## LedgerMismatch").nth(1).unwrap();
+    let statement = section.split("```sql").nth(1).unwrap().split("```").next().unwrap();
+    long_ledger(&world).await;
+    let fence = world.row(world.org).await.fence;
+    by_hand(&world, "UPDATE wallets SET balance = 1").await;
+    let slug = format!("'acme-{}'", world.org);
+    assert!(statement.contains("'acme'"), "{statement}");
+    by_hand(&world, &statement.replace("'acme'", &slug)).await;
+    let row = world.row(world.org).await;
+    assert_eq!((row.balance, row.version, row.fence), (money(ENTRIES), ENTRIES, fence + 1));
+    let mut check = check(&world);
+    turns(&mut check, 1).await;
+    assert!(check.found().is_empty());
 }

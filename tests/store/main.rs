@@ -100,6 +100,7 @@ on_both! {
         a_ledger_row_changed_by_hand_is_found_and_told_until_it_is_mended,
         a_wallet_or_a_total_changed_by_hand_is_found_at_the_next_look,
         a_look_beside_commits_finds_nothing,
+        the_runbooks_statement_mends_a_wallet,
     }
     open_work {
         what_is_open_is_counted_and_what_is_over_is_not,

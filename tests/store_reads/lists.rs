@@ -2,10 +2,10 @@
 
 use crate::world::{Attempt, Entry, World, at, id};
 use bappy::store::attempts::{self, AttemptFilter};
-use bappy::store::balances;
 use bappy::store::link_summaries::{self, LinkFilter};
 use bappy::store::page::{Part, Place, Window};
 use bappy::store::transactions;
+use bappy::store::{Time, balances};
 use bappy_actors::model::{
     EntryKind, LinkId, LinkStatus, Money, OperationId, OperationKind, OperationState, OrgId,
     SimKind,
@@ -196,6 +196,29 @@ pub async fn operations_are_listed_and_found_by_key(world: World) {
     ] {
         assert_eq!(list(filter, Place::Page(1)).await.0, ids);
     }
+    let of_kind = |kind| AttemptFilter { kind: Some(kind), ..all() };
+    let in_state = |state| AttemptFilter { state: Some(state), ..all() };
+    let both = |state, kind| AttemptFilter { state: Some(state), ..of_kind(kind) };
+    for (filter, total) in [
+        (of_kind(OperationKind::Topup), 3),
+        (of_kind(OperationKind::CreateLink), 1),
+        (of_kind(OperationKind::SendSms), 0),
+        (of_kind(OperationKind::UpdateLink), 0),
+        (in_state(OperationState::Succeeded), 2),
+        (in_state(OperationState::Refunded), 1),
+        (in_state(OperationState::Rejected), 0),
+        (both(OperationState::Succeeded, OperationKind::Topup), 1),
+        (both(OperationState::Refunded, OperationKind::Topup), 1),
+        (both(OperationState::Pending, OperationKind::CreateLink), 0),
+        (both(OperationState::Succeeded, OperationKind::RemovePlan), 0),
+    ] {
+        let (rows, counted, _) = list(filter.clone(), Place::Page(1)).await;
+        assert_eq!(
+            (counted, rows.len()),
+            (total, usize::try_from(total).unwrap().min(2)),
+            "{filter:?}"
+        );
+    }
     let mut tx = world.read().await;
     let latest = attempts::latest_for_key(&mut tx, org, "k").await.unwrap().unwrap();
     assert_eq!(latest.attempt.id.0, succeeded.id);
@@ -209,6 +232,72 @@ pub async fn operations_are_listed_and_found_by_key(world: World) {
     assert_eq!(open, [refunded.id, pending.id]);
     let after = Some((org, OperationId(refunded.id)));
     assert_eq!(attempts::open(&mut tx, Some(org), after, 10).await.unwrap().len(), 1);
+}
+
+pub async fn a_deep_page_is_the_same_from_a_kept_rank(world: World) {
+    let org = world.org("acme", "USD").await;
+    let write = async |count: usize| {
+        let ids: Vec<_> = (0..count).map(|_| id()).collect();
+        let made = ids.clone();
+        world
+            .write(move |tx| {
+                Box::pin(async move {
+                    for id in made {
+                        exec!(
+                            tx,
+                            "INSERT INTO operations (org_id, id, group_id, position, kind, state,
+                                 link_id, amount, request, cleanup, epoch, attempts, deadline_at,
+                                 horizon_at, created_at)
+                             VALUES ($1, $2, $2, 0, 'topup', 'succeeded', $2, 1, '{}', 'none', 0, 0,
+                                 $3, $3, $3)",
+                            org.0,
+                            id,
+                            Time(at(0))
+                        )?;
+                    }
+                    exec!(
+                        tx,
+                        "UPDATE wallets SET operations_total = operations_total + $2
+                         WHERE org_id = $1",
+                        org.0,
+                        i64::try_from(count).unwrap()
+                    )?;
+                    Ok(())
+                })
+            })
+            .await;
+        ids
+    };
+    let ranks = async || {
+        let mut tx = world.read().await;
+        let sql = "SELECT rank, id FROM list_ranks WHERE org_id = $1 ORDER BY rank";
+        all!(tx, (i64, Uuid), sql, org.0).unwrap()
+    };
+    let page = async |number: u64| {
+        let window = Window { place: Place::Page(number), size: 50 };
+        let filter = AttemptFilter::default();
+        let mut tx = world.read().await;
+        let part = attempts::list(&mut tx, org, &filter, &window).await.unwrap();
+        (part.rows.iter().map(|row| row.id.0).collect::<Vec<_>>(), part.next.is_some())
+    };
+    let mut oldest_first = write(4_210).await;
+    // Rows may still come in before these.
+    let long_ago = chrono::DateTime::UNIX_EPOCH;
+    bappy::store::ranks::keep(&world.db, long_ago).await.unwrap();
+    assert_eq!(ranks().await, []);
+    for grown in [0, 1_095] {
+        oldest_first.extend(write(grown).await);
+        bappy::store::ranks::keep(&world.db, at(0)).await.unwrap();
+        let kept: Vec<_> = oldest_first.iter().copied().zip(1_i64..).collect();
+        let kept: Vec<_> = kept.chunks_exact(1_000).map(|rows| rows[999]).collect();
+        assert_eq!(ranks().await, kept.iter().map(|(id, rank)| (*rank, *id)).collect::<Vec<_>>());
+        let newest_first: Vec<_> = oldest_first.iter().rev().copied().collect();
+        let last = newest_first.len().div_ceil(50);
+        for (rows, number) in newest_first.chunks(50).zip(1_usize..) {
+            let wanted = (rows.to_vec(), number < last);
+            assert_eq!(page(u64::try_from(number).unwrap()).await, wanted, "page {number}");
+        }
+    }
 }
 
 pub async fn a_balance_says_when_it_changed(world: World) {

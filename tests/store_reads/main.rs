@@ -68,6 +68,7 @@ on_both! {
         another_organization_sees_nothing,
         history_is_newest_first_and_filtered,
         operations_are_listed_and_found_by_key,
+        a_deep_page_is_the_same_from_a_kept_rank,
         a_balance_says_when_it_changed,
     }
     audit {

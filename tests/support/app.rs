@@ -12,6 +12,8 @@ mod documented;
 mod gate;
 #[path = "app/identity.rs"]
 mod identity;
+#[path = "app/liar.rs"]
+mod liar;
 #[path = "app/operator.rs"]
 mod operator;
 #[path = "app/schema.rs"]
@@ -25,7 +27,9 @@ pub use caller::{Answer, Caller, id};
 pub use documented::Document;
 pub use gate::Gate;
 pub use identity::token;
+pub use liar::{CALLS, Liar, Lie, Told};
 pub use operator::SimulatedOperator;
+pub use seeded::seed;
 
 use bappy::app::Running;
 use bappy::config::Config;
@@ -58,6 +62,13 @@ pub const AMPLE: Timings = Timings {
     horizon: Duration::from_secs(2),
 };
 
+/// For what is refunded and then watched to its horizon, of an operator that does answer.
+pub const MODERATE: Timings = Timings {
+    call_timeout: Duration::from_secs(3),
+    deadline: Duration::from_secs(4),
+    horizon: Duration::from_millis(300),
+};
+
 /// So short that what an operator never answers is over soon.
 pub const SHORT: Timings = Timings {
     call_timeout: Duration::from_millis(500),
@@ -84,10 +95,18 @@ impl TestApp {
     /// A service on a fresh database; none where PostgreSQL is asked for and not installed.
     pub async fn start(kind: DatabaseKind, timings: Timings) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
+        let url = seeded::database(kind, folder.path()).await?;
+        Some(Self::start_on(url, folder, timings).await)
+    }
+
+    /// A service on a database that is seeded already.
+    pub async fn start_on(database: String, folder: TempDir, timings: Timings) -> Self {
         let operator = SimulatedOperator::start().await;
         let mut config = Config::sandbox(folder.path()).unwrap();
-        config.database.url = SecretString::from(seeded::database(kind, folder.path()).await?);
+        config.database.url = SecretString::from(database);
         config.database.migrate = false;
+        // Whatever is tested on PostgreSQL is tested behind this wall.
+        config.database.row_level_security = true;
         config.listen = "127.0.0.1:0".parse().unwrap();
         config.workers = 1;
         config.identity.issuer = Some(identity::issuer().await);
@@ -102,7 +121,7 @@ impl TestApp {
         // Each read asks the operator anew, unless a test wants to see the cache.
         config.cache.usage_ttl = Duration::from_millis(1);
         config.cache.status_ttl = Duration::from_millis(1);
-        Some(Self::start_with(folder, operator, config).await)
+        Self::start_with(folder, operator, config).await
     }
 
     async fn start_with(folder: TempDir, operator: SimulatedOperator, config: Config) -> Self {

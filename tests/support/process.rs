@@ -4,6 +4,7 @@
 //! **Invariants.** A signal goes only to a process that was started here; what still runs is
 //! killed when its [`Process`] is dropped.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -35,6 +36,23 @@ pub fn free_port() -> SocketAddr {
     panic!("there is no free port");
 }
 
+/// The program under test: the one that belongs to the tests, unless `BAPPY_TEST_PROGRAM` names
+/// another build of it.
+pub fn program() -> OsString {
+    let other = std::env::var_os("BAPPY_TEST_PROGRAM");
+    other.unwrap_or_else(|| env!("CARGO_BIN_EXE_bappy").into())
+}
+
+/// Keeps what is set for the tests (`BAPPY_…`) from a program.
+pub fn without_settings(command: &mut Command) -> &mut Command {
+    for (key, _) in std::env::vars_os() {
+        if key.to_string_lossy().starts_with("BAPPY_") {
+            command.env_remove(key);
+        }
+    }
+    command
+}
+
 /// A running program.
 pub struct Process {
     child: Child,
@@ -44,17 +62,10 @@ pub struct Process {
 
 impl Process {
     /// Starts `bappy` with its arguments and configuration; nothing else of `BAPPY_…` reaches it.
-    /// `BAPPY_TEST_PROGRAM` names another build of it than the one that belongs to the tests.
     pub fn start(arguments: &[&str], environment: &[(&str, String)], log: &Path) -> Self {
         let file = File::options().create(true).append(true).open(log).unwrap();
-        let program = std::env::var_os("BAPPY_TEST_PROGRAM");
-        let mut command = Command::new(program.unwrap_or(env!("CARGO_BIN_EXE_bappy").into()));
-        for (key, _) in std::env::vars_os() {
-            if key.to_string_lossy().starts_with("BAPPY_") {
-                command.env_remove(key);
-            }
-        }
-        command
+        let mut command = Command::new(program());
+        without_settings(&mut command)
             .args(arguments)
             .envs(environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())

@@ -3,7 +3,7 @@
 
 use super::{BreakerState, NotAdmitted};
 use crate::labels;
-use crate::metrics::{Family, counters_of, gauge_of, gauges_of, histogram_of};
+use crate::metrics::{Family, counters_of, gauge_of, gauges_of, histogram_of, size};
 use metrics::{Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, gauge};
 use std::sync::LazyLock;
 
@@ -144,7 +144,7 @@ pub(super) struct SponsorMetrics {
     pub claimed: Counter,
     pub empty: Counter,
     pub failed: Counter,
-    pub free: Gauge,
+    free: Gauge,
 }
 
 impl SponsorMetrics {
@@ -159,5 +159,10 @@ impl SponsorMetrics {
             failed: claims("failed"),
             free: gauge!(FREE, "sponsor" => sponsor.clone()),
         }
+    }
+
+    /// Says how many free cards there are.
+    pub fn shows_free(&self, cards: i64) {
+        self.free.set(size(usize::try_from(cards).unwrap_or(0)));
     }
 }

@@ -9,7 +9,6 @@
 
 use super::metrics::{Refilled, SponsorMetrics};
 use super::{GatewayHandle, METRICS, NotAdmitted};
-use crate::metrics::size;
 use crate::model::{OperationId, OrgId, SimKind};
 use crate::ports::{CallError, Clock, SimCard, StockClaim, Store, StoreError};
 use dashmap::DashMap;
@@ -103,8 +102,7 @@ impl SimPool {
     pub async fn observe(&self, sponsor_ids: &[String]) -> Result<(), StoreError> {
         for sponsor_id in sponsor_ids {
             let free = self.store.free_sims(sponsor_id, SimKind::Esim, SHOWN_MAX).await?;
-            let free = usize::try_from(free).unwrap_or(0);
-            self.sponsor(sponsor_id).metrics.free.set(size(free));
+            self.sponsor(sponsor_id).metrics.shows_free(free);
         }
         Ok(())
     }
@@ -248,6 +246,7 @@ impl SimPool {
             }
         }
         sponsor.free.store(free, Ordering::Relaxed);
+        sponsor.metrics.shows_free(free);
         Ok(())
     }
 }

@@ -49,7 +49,7 @@ pub(super) async fn history(
     let link = api.store.link(organization.id, id).await?;
     let link = link.ok_or_else(ApiError::not_found)?;
     let window = page.window(|key| key.parse::<i64>().ok())?;
-    let mut tx = api.read().await?;
+    let mut tx = api.read(organization.id).await?;
     let part =
         transactions::of_link(&mut tx, organization.id, link.id, filter.r#type, &window).await?;
     let currency = organization.currency;

@@ -47,7 +47,7 @@ pub(super) async fn list(
 ) -> Result<Success<Page<LinkSummary>>, ApiError> {
     let filter = LinkFilter { status: filter.status, kind: filter.r#type, search: filter.search };
     let window = page.window(|key| key.parse().ok().map(LinkId))?;
-    let mut tx = api.read().await?;
+    let mut tx = api.read(organization.id).await?;
     let part = link_summaries::list(&mut tx, organization.id, &filter, &window).await?;
     Ok(Success::new(Page::of(&page, part, ToString::to_string).map(Into::into)))
 }

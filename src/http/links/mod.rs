@@ -76,7 +76,7 @@ async fn current(api: &Api, org: OrgId, id: LinkId) -> Result<LinkSnapshot, ApiE
     let in_force = view::plans_in_force(&snapshot);
     // Something has ended since it was stored: what it covered is covered no more.
     if in_force != covered {
-        let mut tx = api.read().await?;
+        let mut tx = api.read(org).await?;
         (snapshot.countries, snapshot.operators_total) = plans_coverage(&mut tx, in_force).await?;
     }
     Ok(snapshot)

@@ -30,7 +30,7 @@ pub(super) async fn get(
     path: web::Path<String>,
 ) -> Result<Success<OperationView>, ApiError> {
     let id = Uuid::try_parse(&path).map_err(|_| ApiError::not_found())?;
-    let mut tx = api.read().await?;
+    let mut tx = api.read(organization.id).await?;
     let found = attempts::get(&mut tx, organization.id, OperationId(id)).await?;
     Ok(Success::new(found.ok_or_else(ApiError::not_found)?.into()))
 }

@@ -51,7 +51,7 @@ pub(super) async fn list(
         idempotency_key: filter.idempotency_key,
     };
     let window = page.window(|key| key.parse().ok().map(OperationId))?;
-    let mut tx = api.read().await?;
+    let mut tx = api.read(organization.id).await?;
     let part = attempts::list(&mut tx, organization.id, &filter, &window).await?;
     Ok(Success::new(Page::of(&page, part, ToString::to_string).map(Into::into)))
 }

@@ -39,7 +39,7 @@ pub(super) async fn balance(
     AnyTenant(organization): AnyTenant,
     api: web::Data<Api>,
 ) -> Result<Success<BalanceView>, ApiError> {
-    let mut tx = api.read().await?;
+    let mut tx = api.read(organization.id).await?;
     let balance = balances::balance(&mut tx, organization.id).await?;
     let balance = balance.ok_or_else(|| ApiError::internal("an organization without a wallet"))?;
     Ok(Success::new(BalanceView {

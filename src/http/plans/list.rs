@@ -80,7 +80,7 @@ pub(in crate::http) async fn plans(
         search: filter.search,
     };
     let window = page.window(|key| key.parse().ok().map(PlanId))?;
-    let mut tx = api.read().await?;
+    let mut tx = api.read(organization.id).await?;
     let part = catalogue::sold(&mut tx, organization.id, &filter, &window).await?;
     let currency = organization.currency;
     Ok(Success::new(

@@ -34,6 +34,6 @@ pub fn configure(config: &mut web::ServiceConfig) {
 async fn find(api: &Api, org: OrgId, id: &str) -> Result<Plan, ApiError> {
     let unknown = || ApiError::new(ErrorKind::PlanNotFound);
     let id = Uuid::try_parse(id).map_err(|_| unknown())?;
-    let mut tx = api.read().await?;
+    let mut tx = api.read(org).await?;
     catalogue::sold_plan(&mut tx, org, PlanId(id)).await?.ok_or_else(unknown)
 }

@@ -35,7 +35,7 @@ pub(super) async fn regions(
     Tenant(organization): Tenant,
     api: web::Data<Api>,
 ) -> Result<Success<Vec<RegionView>>, ApiError> {
-    let mut tx = api.read().await?;
+    let mut tx = api.read(organization.id).await?;
     let counted = catalogue::regions(&mut tx, organization.id).await?;
     let view = |region: Region| RegionView {
         code: region,

@@ -58,7 +58,7 @@ pub(super) async fn list(
         None => None,
     };
     let filter = SmsFilter { link, status: filter.status };
-    let mut tx = api.read().await?;
+    let mut tx = api.read(organization.id).await?;
     let part = sms::list(&mut tx, organization.id, &filter, &window).await?;
     let currency = organization.currency;
     Ok(Success::new(

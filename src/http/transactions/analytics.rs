@@ -106,7 +106,7 @@ pub(super) async fn analytics(
     let period_days = asked.period_days.unwrap_or(PERIOD_DAYS_DEFAULT);
     let to = api.clock.now().date_naive();
     let from = to - Days::new(u64::from(period_days) - 1);
-    let mut tx = api.read().await?;
+    let mut tx = api.read(organization.id).await?;
     let booked = turnover::by_day(&mut tx, organization.id, from, to).await?;
     let plans = turnover::top_plans(&mut tx, organization.id, from, to, TOP_PLANS).await?;
     drop(tx);

@@ -108,7 +108,7 @@ impl Export {
     /// The next batch as text.
     async fn next(&mut self) -> Result<Vec<u8>, ExportError> {
         let Some(place) = self.place.take() else { return Ok(Vec::new()) };
-        let mut tx = self.api.database.read().await?;
+        let mut tx = self.api.database.read_of(self.scope.org()).await?;
         let part = self.scope.part(&mut tx, &Window { place, size: BATCH_ROWS }).await?;
         drop(tx);
         self.place = part.next.map(Place::After);

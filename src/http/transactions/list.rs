@@ -86,7 +86,7 @@ pub(super) async fn list(
         kind: filter.r#type,
         period: period::between(filter.from, filter.to),
     };
-    let mut tx = api.read().await?;
+    let mut tx = api.read(organization.id).await?;
     let scope = transactions::scope(&mut tx, organization.id, filter).await?;
     if prefers_csv(&request) {
         drop(tx);

@@ -89,7 +89,7 @@ pub(super) async fn stats(
     StrictQuery(asked): StrictQuery<Asked>,
 ) -> Result<Success<StatsView>, ApiError> {
     let period = period::between(asked.from, asked.to);
-    let mut tx = api.read().await?;
+    let mut tx = api.read(organization.id).await?;
     let booked = turnover::by_kind(&mut tx, organization.id, &period).await?;
     drop(tx);
     let made = Bound::Date(organization.created_at.date_naive());

@@ -41,6 +41,11 @@ pub async fn write(tx: &mut Tx, batches: &[&Batch]) -> Result<HashSet<Uuid>, DbE
     Ok(rows.into_iter().map(|(org, _)| org).collect())
 }
 
+/// Puts the statement together and gives the length of its text; for `benches/shell.rs`.
+pub fn encoded(batches: &[&Batch]) -> Result<usize, DbError> {
+    Ok(statement(batches)?.sql.len())
+}
+
 /// A statement that is being put together.
 pub(super) struct Statement {
     sql: String,

@@ -1,17 +1,18 @@
 //! The hosts of a database, of which one is the primary: `postgres://user@one:5432,two:5432/name`,
 //! as libpq writes it. Whoever opens a connection asks here where, and [`Hosts::follow`] moves the
-//! pool to the host that has become the primary.
+//! pools to the host that has become the primary.
 //!
 //! **Invariants:** with several hosts no connection is used before its host has said that it takes
 //! writes, on a timeline as new as any that was seen; what was connected before the primary moved
 //! is not used after it. Nothing is ever cancelled at a server: a commit that waits for its standby
 //! would be told as done without it.
 
+use sqlx::pool::CloseEvent;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
 use sqlx::{ConnectOptions, Connection};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -45,7 +46,12 @@ struct Shared {
     timeline: AtomicU32,
     /// Something was lost: look now.
     doubted: Notify,
+    /// The pools that follow, each with how its connections are made.
+    led: Mutex<Vec<(PgPool, Adapt)>>,
 }
+
+/// What a pool changes of how a connection is made.
+type Adapt = fn(&PgConnectOptions) -> PgConnectOptions;
 
 /// A host that takes writes.
 struct Found {
@@ -87,6 +93,7 @@ impl Hosts {
             moved_at: Mutex::default(),
             timeline: AtomicU32::new(0),
             doubted: Notify::new(),
+            led: Mutex::default(),
         })))
     }
 
@@ -133,17 +140,26 @@ impl Hosts {
         Ok(())
     }
 
-    /// Has the pool follow the primary, as long as it is open.
-    pub async fn follow(self, pool: PgPool) {
+    /// Has a pool follow the primary from now on.
+    pub fn lead(&self, pool: PgPool, adapt: Adapt) {
+        // With one host there is nowhere to go.
+        if self.0.all.len() > 1 {
+            let mut led = self.led();
+            pool.set_connect_options(adapt(self.current()));
+            led.push((pool, adapt));
+        }
+    }
+
+    /// Keeps an eye on the primary, and has the pools follow it, until `closed`.
+    pub async fn follow(self, mut closed: CloseEvent) {
         if self.0.all.len() == 1 {
             return;
         }
-        let mut closed = pool.close_event();
         let mut probe: Option<PgConnection> = None;
         loop {
             let pause = if probe.is_some() { ASK_EVERY } else { SEEK_EVERY };
             tokio::select! {
-                () = &mut closed => return,
+                () = &mut closed => return self.led().clear(),
                 () = tokio::time::sleep(pause) => {}
                 () = self.0.doubted.notified() => {}
             }
@@ -157,10 +173,16 @@ impl Hosts {
             probe = self.seek(ANSWER_TIMEOUT).await.ok();
             if self.moves() > moves {
                 tracing::warn!(host = self.current().get_host(), "the primary has moved");
-                pool.set_connect_options(self.current().clone());
-                leave(&pool);
+                for (pool, adapt) in &*self.led() {
+                    pool.set_connect_options(adapt(self.current()));
+                    leave(pool);
+                }
             }
         }
+    }
+
+    fn led(&self) -> MutexGuard<'_, Vec<(PgPool, Adapt)>> {
+        self.0.led.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks all hosts at a time, and goes to the one that is the primary.

@@ -1,15 +1,16 @@
-//! What only PostgreSQL needs: how it is opened, and its batch statement.
+//! What only PostgreSQL needs: how it is opened, its batch statement, its row-level security.
 
 pub mod batch;
 mod columns;
 mod hosts;
+pub mod row_level_security;
 
 pub use hosts::Hosts;
 
 use super::DbError;
 use super::db::Engine;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, PgPool};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -40,6 +41,17 @@ pub async fn open(url: &str, connections_max: u32, runtime: &Handle) -> Result<E
     let hosts = hosts.map_err(DbError::Address)?;
     // A first connection by hand: the pool would hide why it cannot be had behind a time-out.
     hosts.find(CONNECT_TIMEOUT).await.map_err(DbError::Address)?;
+    let pool = pool(&hosts, connections_max, Clone::clone);
+    drop(runtime.spawn(hosts.clone().follow(pool.close_event())));
+    Ok(Engine::Postgres { pool, hosts })
+}
+
+/// A pool that has no connections yet, and follows the primary.
+fn pool(
+    hosts: &Hosts,
+    connections_max: u32,
+    adapt: fn(&PgConnectOptions) -> PgConnectOptions,
+) -> PgPool {
     let (entering, leaving) = (hosts.clone(), hosts.clone());
     let pool = PgPoolOptions::new()
         .max_connections(connections_max.max(1))
@@ -64,9 +76,14 @@ pub async fn open(url: &str, connections_max: u32, runtime: &Handle) -> Result<E
             let stays = !leaving.is_left_behind(meta.age);
             Box::pin(async move { Ok(stays) })
         })
-        .connect_lazy_with(hosts.current().clone());
-    drop(runtime.spawn(hosts.clone().follow(pool.clone())));
-    Ok(Engine::Postgres { pool, hosts })
+        .connect_lazy_with(adapt(hosts.current()));
+    hosts.lead(pool.clone(), adapt);
+    pool
+}
+
+/// A pool beside another one, of as many connections that see one organization each.
+pub fn tenants(beside: &PgPool, hosts: &Hosts) -> PgPool {
+    pool(hosts, beside.options().get_max_connections(), row_level_security::tenant_options)
 }
 
 /// How a ledger writer connects. Its one statement is planned once: without these settings a

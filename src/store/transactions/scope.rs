@@ -64,6 +64,11 @@ struct Reach {
 }
 
 impl Scope {
+    /// Whose they are.
+    pub fn org(&self) -> OrgId {
+        self.org
+    }
+
     /// How many transactions there are.
     pub fn total(&self) -> i64 {
         self.total

@@ -4,6 +4,8 @@ pub mod clock;
 pub mod keys;
 pub mod provider;
 pub mod sandbox;
+pub mod service;
+pub mod setting;
 
 use bappy::identity::{Identity, IdentityConfig, http_client};
 

@@ -1,10 +1,14 @@
 //! A provider that publishes whatever a test gives it, misbehaves on request and counts.
 
+use std::convert::Infallible;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
+use actix_web::web::Bytes;
 use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
+use futures_util::stream::{self, Stream, StreamExt};
 use serde_json::{Value, json};
 
 /// How the JWKS endpoint answers.
@@ -15,6 +19,12 @@ pub enum Answer {
     Status(u16),
     Redirect,
     Never,
+    /// The beginning of a JWKS and then this many bytes of it.
+    Long(usize),
+    /// A document, compressed.
+    Gzip(Vec<u8>),
+    /// The beginning of a JWKS, and a byte more every tenth of a second.
+    Trickle,
 }
 
 struct State {
@@ -24,6 +34,8 @@ struct State {
     discovery: Mutex<Value>,
     discovery_requests: AtomicUsize,
     jwks_requests: AtomicUsize,
+    /// Of [`Answer::Long`].
+    bytes_sent: AtomicUsize,
 }
 
 /// Runs in a thread of its own until it is dropped.
@@ -41,6 +53,7 @@ impl FakeProvider {
             discovery: Mutex::new(json!({})),
             discovery_requests: AtomicUsize::new(0),
             jwks_requests: AtomicUsize::new(0),
+            bytes_sent: AtomicUsize::new(0),
         });
         let data = web::Data::from(Arc::clone(&state));
         let (started, has_started) = mpsc::channel();
@@ -85,6 +98,10 @@ impl FakeProvider {
         self.state.jwks_requests.load(Ordering::SeqCst)
     }
 
+    pub fn bytes_sent(&self) -> usize {
+        self.state.bytes_sent.load(Ordering::SeqCst)
+    }
+
     pub fn discovery_requests(&self) -> usize {
         self.state.discovery_requests.load(Ordering::SeqCst)
     }
@@ -117,7 +134,33 @@ async fn jwks_endpoint(state: web::Data<State>) -> HttpResponse {
             HttpResponse::Found().insert_header(("location", "/elsewhere")).finish()
         }
         Answer::Never => std::future::pending().await,
+        Answer::Long(bytes) => HttpResponse::Ok().streaming(long(state, bytes)),
+        Answer::Gzip(document) => HttpResponse::Ok()
+            .insert_header(("content-encoding", "gzip"))
+            .insert_header(("content-type", "application/json"))
+            .body(document),
+        Answer::Trickle => HttpResponse::Ok().streaming(trickle()),
     }
+}
+
+const BEGINNING: &str = r#"{"keys": ["#;
+
+/// Space, which JSON allows any amount of, as fast as it is taken.
+fn long(state: web::Data<State>, bytes: usize) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    static PART: [u8; 64 * 1024] = [b' '; 64 * 1024];
+    let parts = (0..bytes / PART.len()).map(move |_| {
+        state.bytes_sent.fetch_add(PART.len(), Ordering::SeqCst);
+        Ok(Bytes::from_static(&PART))
+    });
+    stream::iter(std::iter::once(Ok(Bytes::from_static(BEGINNING.as_bytes()))).chain(parts))
+}
+
+fn trickle() -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let beginning = stream::once(async { Ok(Bytes::from_static(BEGINNING.as_bytes())) });
+    beginning.chain(stream::unfold((), |()| async {
+        actix_web::rt::time::sleep(Duration::from_millis(100)).await;
+        Some((Ok(Bytes::from_static(b" ")), ()))
+    }))
 }
 
 /// Where [`Answer::Redirect`] leads: to keys that would do.

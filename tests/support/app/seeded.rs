@@ -48,10 +48,12 @@ pub async fn open(config: &Config) -> Database {
     Database::open(config.database.url.expose_secret(), 2, handle).await.unwrap()
 }
 
-async fn seed(folder: &Path, url: String) {
+/// Makes and fills an empty database as the sandbox does.
+pub async fn seed(folder: &Path, url: String) {
     let operator = SimulatedOperator::start().await;
     let mut config = Config::sandbox(folder).unwrap();
     config.database.url = SecretString::from(url);
+    config.database.row_level_security = true;
     config.operator.url = Some(operator.url().parse().unwrap());
     config.operator.username = Some("bappy".to_owned());
     config.operator.password = Some(SecretString::from("secret"));

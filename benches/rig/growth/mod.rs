@@ -1,0 +1,219 @@
+//! The same answers at a thousand, a hundred thousand and ten million transactions: three
+//! databases of made-up histories, a service over each, every endpoint called on all in turns.
+
+mod calls;
+mod fill;
+mod history;
+mod sink;
+
+use crate::Failed;
+use crate::process::{command, program};
+use crate::table::{goal, print};
+use crate::world::{Engine, Service, Tuning, World};
+use calls::{Call, Site, calls};
+use clap::{Args, ValueEnum};
+use history::History;
+use sink::{Cell, Sink};
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Database {
+    Postgres,
+    Sqlite,
+}
+
+#[derive(Args)]
+pub struct Growth {
+    /// Transactions in each database; Links are a tenth of them
+    #[arg(long, value_delimiter = ',', default_value = "1000,100000,10000000")]
+    rows: Vec<u64>,
+    /// The database
+    #[arg(long, value_enum, default_value = "postgres")]
+    database: Database,
+    /// Calls of each endpoint and database
+    #[arg(long, default_value_t = 200)]
+    calls: u64,
+    /// Only endpoints with this in their name
+    #[arg(long)]
+    only: Option<String>,
+    /// Has `bappy audit` look at the databases first; at ten million that takes many minutes
+    #[arg(long)]
+    audit: bool,
+}
+
+/// A database with its service.
+struct Grown {
+    world: World,
+    service: Service,
+    site: Site,
+}
+
+impl Growth {
+    pub async fn run(self) -> Result<(), Failed> {
+        let mut grown = Vec::new();
+        for rows in &self.rows {
+            grown.push(self.grow(*rows).await?);
+        }
+        let header: Vec<String> = self.rows.iter().map(|rows| format!("P50/P99 {rows}")).collect();
+        let header: Vec<&str> = [""]
+            .into_iter()
+            .chain(header.iter().map(String::as_str))
+            .chain(["P50 ÷", "P99 ÷"])
+            .collect();
+        let (mut rows, mut worst) = (Vec::new(), Vec::new());
+        for call in calls() {
+            if self.only.as_ref().is_some_and(|only| !call.name.contains(only)) {
+                continue;
+            }
+            let measured = self.measure(&call, &mut grown).await?;
+            let (first, last) = (&measured[0], &measured[measured.len() - 1]);
+            let (p50, p99) = (last.0 / first.0, last.1 / first.1);
+            let mut row = vec![call.name.to_owned()];
+            row.extend(measured.iter().map(|(p50, p99)| format!("{p50:.2} / {p99:.2}")));
+            row.extend([format!("{p50:.2}"), format!("{p99:.2}")]);
+            // Seen at once: all of it takes a while.
+            eprintln!("{}", row.join("  "));
+            rows.push(row);
+            worst.push((p99, call.name));
+        }
+        println!("Milliseconds at each size; {} calls each, in turns", self.calls);
+        print(&header, &rows);
+        println!();
+        let missed = worst.iter().filter(|(p99, _)| *p99 > 1.5).count();
+        println!("{missed} of {} endpoints miss the goal of p99 ÷ ≤ 1.5", worst.len());
+        if let Some((p99, name)) = worst.iter().max_by(|a, b| a.0.total_cmp(&b.0)) {
+            goal(&format!("the worst ({name})"), *p99, "≤", 1.5);
+        }
+        Ok(())
+    }
+
+    async fn grow(&self, transactions: u64) -> Result<Grown, Failed> {
+        let engine = match self.database {
+            Database::Postgres => Engine::Postgres,
+            Database::Sqlite => Engine::Sqlite,
+        };
+        let world = World::new(engine, 0).await?;
+        let begin = Instant::now();
+        let history = history(&world, transactions).await?;
+        eprintln!("{transactions} transactions: filled in {:.0?}", begin.elapsed());
+        if self.audit {
+            audit(&world).await?;
+        }
+        let service = world.serve(Tuning::default()).await?;
+        let site = Site::new(&world, service.at, history).await?;
+        Ok(Grown { world, service, site })
+    }
+
+    /// The median and the 99th percentile in milliseconds, at each size.
+    async fn measure(&self, call: &Call, grown: &mut [Grown]) -> Result<Vec<(f64, f64)>, Failed> {
+        let mut times = vec![Vec::new(); grown.len()];
+        for one in grown.iter_mut() {
+            (call.before)(&mut one.site).await?;
+        }
+        // A tenth before, that is not counted: plans are made and caches filled.
+        let warm_up = self.calls / 10;
+        for number in 0..self.calls + warm_up {
+            for (one, times) in grown.iter().zip(&mut times) {
+                let took = one.site.call(call, number).await.map_err(|Failed(why)| {
+                    let log = std::fs::read_to_string(one.world.folder.path().join("serve.log"));
+                    let log = log.unwrap_or_default();
+                    let end: Vec<_> = log.lines().rev().take(2).collect();
+                    Failed(format!(
+                        "{why}\n{}\n(process {})",
+                        end.join("\n"),
+                        one.service.process.id()
+                    ))
+                })?;
+                if number >= warm_up {
+                    times.push(took);
+                }
+            }
+        }
+        Ok(times.into_iter().map(percentiles).collect())
+    }
+}
+
+fn percentiles(mut times: Vec<Duration>) -> (f64, f64) {
+    times.sort_unstable();
+    let at = |hundredths: usize| times[(times.len() * hundredths / 100).min(times.len() - 1)];
+    (at(50).as_secs_f64() * 1e3, at(99).as_secs_f64() * 1e3)
+}
+
+/// Fills the world's database with a history.
+async fn history(world: &World, transactions: u64) -> Result<History, Failed> {
+    let mut tx = world.parts.database.read().await?;
+    let plans = all!(
+        tx,
+        (uuid::Uuid, String),
+        "SELECT id, sponsor_id FROM plans WHERE sponsor_id =
+             (SELECT sponsor_id FROM plans WHERE wholesale_price > 0 AND wholesale_currency = 'USD'
+              ORDER BY wholesale_price, id LIMIT 1)
+         ORDER BY wholesale_price, id LIMIT 20"
+    )?;
+    drop(tx);
+    let sponsor = plans[0].1.clone();
+    let plans: Vec<_> = plans.into_iter().map(|(id, _)| id).collect();
+    let now = world.parts.clock.now();
+    let history = History::new(transactions, now, plans);
+    let mut sink = Sink::open(&world.database_url).await?;
+    tenants(&mut sink, &history).await?;
+    fill::fill(&mut sink, &history, &sponsor).await?;
+    sink.done().await?;
+    Ok(history)
+}
+
+/// Organizations, and what they may buy.
+async fn tenants(sink: &mut Sink, history: &History) -> Result<(), Failed> {
+    let mut orgs = history.orgs.iter();
+    let columns = "id, slug, name, status, currency, price_per_sms, price_per_link, created_at, \
+         updated_at";
+    sink.fill("organizations", columns, |row| {
+        let Some(org) = orgs.next() else { return false };
+        row.extend([
+            Cell::Id(org.id),
+            Cell::Owned(org.slug()),
+            Cell::Owned(org.slug()),
+            Cell::Text("active"),
+            Cell::Text("USD"),
+            Cell::Int(50_000),
+            Cell::Int(500_000),
+            Cell::Time(history.begin),
+            Cell::Time(history.begin),
+        ]);
+        true
+    })
+    .await?;
+    let mut offers =
+        history.orgs.iter().flat_map(|org| history.plans.iter().map(move |plan| (org.id, *plan)));
+    sink.fill(
+        "organization_plans",
+        "org_id, plan_id, price, by_hand, enabled, updated_at",
+        |row| {
+            let Some((org, plan)) = offers.next() else { return false };
+            row.extend([
+                Cell::Id(org),
+                Cell::Id(plan),
+                Cell::Int(fill::PRICE),
+                // As both databases read a boolean.
+                Cell::Int(1),
+                Cell::Int(1),
+                Cell::Time(history.begin),
+            ]);
+            true
+        },
+    )
+    .await?;
+    Ok(())
+}
+
+/// What was made up must be as consistent as what came about.
+async fn audit(world: &World) -> Result<(), Failed> {
+    let mut command = command(&program());
+    command.args(["audit", "--json"]).env("BAPPY_DATABASE__URL", &world.database_url);
+    let output = tokio::task::spawn_blocking(move || command.output()).await??;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    Err(Failed(format!("the audit is not clean: {}", said.chars().take(2_000).collect::<String>())))
+}

@@ -1,0 +1,235 @@
+//! How deep an id is in a long list: every thousandth id is kept with its rank, so that a page deep
+//! in the list is walked to from near it.
+//!
+//! [`Ranks`] keeps them up beside the service; the lists of Links, operations and SMS ask
+//! [`nearer`]. Ranks count from the oldest row, so rows that come in front change none.
+//!
+//! **Invariants:** a rank is kept only of rows so old that none comes in before them any more: ids
+//! are UUIDs v7, given before their rows are written. Without ranks every page is as right, and
+//! slower.
+
+use super::page::Walk;
+use super::{Database, DbError, Tx};
+use bappy_actors::metrics::{Job, job_succeeded};
+use bappy_actors::model::{OrgId, Timestamp};
+use bappy_actors::ports::Clock;
+use chrono::TimeDelta;
+use sqlx::AssertSqlSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+/// Rows from one kept rank to the next: what a page is walked over at most costs less than a
+/// millisecond, and ten million rows are ten thousand ranks.
+const STEP: i64 = 1_000;
+/// Rows read at a time while ranks are made: some tens of milliseconds.
+const ROWS_AT_A_TIME: i64 = 100 * STEP;
+/// How often lists that have grown are looked for.
+const PERIOD: Duration = Duration::from_mins(1);
+/// A row may be written so long after its id was given, beyond the operator's horizon: crashes,
+/// clocks that differ.
+const WRITTEN_WITHIN: TimeDelta = TimeDelta::hours(1);
+
+/// A list ordered by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// Of Links.
+    Links,
+    /// Of operations.
+    Operations,
+    /// Of SMS.
+    Sms,
+}
+
+impl List {
+    /// Its table, by which it is known.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Links => "links",
+            Self::Operations => "operations",
+            Self::Sms => "sms",
+        }
+    }
+
+    /// The wallet's counter of its rows.
+    fn total(self) -> &'static str {
+        match self {
+            Self::Links => "links_total",
+            Self::Operations => "operations_total",
+            Self::Sms => "sms_total",
+        }
+    }
+}
+
+/// A walk to the same page of a whole list of `total` rows, newest first, from the nearest kept
+/// rank: with the id that it starts after, going up. Where the walk is short as it is, that walk.
+pub(super) async fn nearer(
+    tx: &mut Tx,
+    org: OrgId,
+    list: List,
+    total: i64,
+    walk: Walk,
+) -> Result<(Walk, Option<Uuid>), DbError> {
+    if walk.offset <= STEP {
+        return Ok((walk, None));
+    }
+    // Rows that are older than the page.
+    let older = if walk.backwards { walk.offset } else { total - walk.offset - walk.limit };
+    let kept = opt!(
+        tx,
+        (i64, Uuid),
+        "SELECT rank, id FROM list_ranks WHERE org_id = $1 AND list = $2 AND rank <= $3
+         ORDER BY rank DESC LIMIT 1",
+        org.0,
+        list.word(),
+        older
+    )?;
+    let near = kept
+        .map(|(rank, id)| (Walk { backwards: true, offset: older - rank, ..walk }, Some(id)))
+        .filter(|(near, _)| near.offset < walk.offset);
+    Ok(near.unwrap_or((walk, None)))
+}
+
+/// Keeps ranks up.
+pub struct Ranks {
+    /// Of this database.
+    pub database: Database,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// An operation's row may be written so long after its deadline.
+    pub horizon: Duration,
+}
+
+impl Ranks {
+    /// Runs until it is told to stop.
+    pub async fn run(self, stop: Arc<Notify>) {
+        let mut stopped = std::pin::pin!(stop.notified());
+        loop {
+            match self.round().await {
+                Ok(()) => job_succeeded(Job::Ranks, self.clock.now()),
+                Err(error) => tracing::warn!(%error, "ranks of long lists could not be kept up"),
+            }
+            tokio::select! {
+                () = &mut stopped => return,
+                () = tokio::time::sleep(PERIOD) => {}
+            }
+        }
+    }
+
+    async fn round(&self) -> Result<(), DbError> {
+        let horizon = TimeDelta::from_std(self.horizon).unwrap_or(TimeDelta::MAX);
+        let margin = WRITTEN_WITHIN.checked_add(&horizon).unwrap_or(TimeDelta::MAX);
+        let Some(before) = self.clock.now().checked_sub_signed(margin) else { return Ok(()) };
+        keep(&self.database, before).await
+    }
+}
+
+/// Keeps the ranks of all rows whose ids were given before a time.
+pub async fn keep(database: &Database, before: Timestamp) -> Result<(), DbError> {
+    for list in [List::Links, List::Operations, List::Sms] {
+        for (org, rank) in grown(database, list).await? {
+            extend(database, OrgId(org), list, rank, before).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Organizations whose list is a step longer than its last kept rank, which is told.
+async fn grown(database: &Database, list: List) -> Result<Vec<(Uuid, i64)>, DbError> {
+    let total = list.total();
+    let mut tx = database.read().await?;
+    Ok(all!(
+        tx,
+        (Uuid, i64),
+        AssertSqlSafe(format!(
+            "SELECT w.org_id, COALESCE(MAX(r.rank), 0)
+             FROM wallets w LEFT JOIN list_ranks r ON r.org_id = w.org_id AND r.list = $1
+             WHERE w.{total} >= $2
+             GROUP BY w.org_id, w.{total} HAVING w.{total} - COALESCE(MAX(r.rank), 0) >= $2"
+        )),
+        list.word(),
+        STEP
+    )?)
+}
+
+async fn extend(
+    database: &Database,
+    org: OrgId,
+    list: List,
+    mut rank: i64,
+    before: Timestamp,
+) -> Result<(), DbError> {
+    let table = list.word();
+    let mut ranked = {
+        let mut tx = database.read().await?;
+        let sql = "SELECT id FROM list_ranks WHERE org_id = $1 AND list = $2 AND rank = $3";
+        let kept = opt!(tx, (Uuid,), sql, org.0, table, rank)?;
+        kept.map_or(Uuid::nil(), |(id,)| id)
+    };
+    loop {
+        let ids = {
+            let mut tx = database.read().await?;
+            all!(
+                tx,
+                (i64, Uuid),
+                AssertSqlSafe(format!(
+                    "SELECT place, id FROM (
+                         SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS place FROM (
+                             SELECT id FROM {table} WHERE org_id = $1 AND id > $2 AND id < $3
+                             ORDER BY id LIMIT $4) next) numbered
+                     WHERE place % $5 = 0 ORDER BY place"
+                )),
+                org.0,
+                ranked,
+                first_id(before),
+                ROWS_AT_A_TIME,
+                STEP
+            )?
+        };
+        let Some((places, id)) = ids.last().copied() else { return Ok(()) };
+        let begin = rank;
+        database
+            .write(move |tx| {
+                Box::pin(async move {
+                    for (place, id) in ids {
+                        exec!(
+                            tx,
+                            "INSERT INTO list_ranks (org_id, list, rank, id)
+                             VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+                            org.0,
+                            table,
+                            begin + place,
+                            id
+                        )?;
+                    }
+                    Ok::<_, DbError>(())
+                })
+            })
+            .await?;
+        (rank, ranked) = (rank + places, id);
+        if places < ROWS_AT_A_TIME {
+            return Ok(());
+        }
+    }
+}
+
+/// The smallest UUID v7 of a time: its milliseconds in the first 48 bits.
+fn first_id(at: Timestamp) -> Uuid {
+    let ms = u128::try_from(at.timestamp_millis()).unwrap_or(0);
+    Uuid::from_u128(ms << 80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeZone;
+
+    #[test]
+    fn the_first_id_of_a_time_is_not_above_any_of_it() {
+        let at = chrono::Utc.timestamp_millis_opt(1_795_518_000_123).unwrap();
+        let made = uuid::Timestamp::from_unix(uuid::NoContext, 1_795_518_000, 123_000_000);
+        let id = Uuid::new_v7(made);
+        assert!(first_id(at) < id && id < first_id(at + TimeDelta::milliseconds(1)));
+    }
+}
