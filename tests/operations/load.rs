@@ -37,6 +37,7 @@ pub enum Wish {
 
 #[derive(Clone, Debug)]
 pub struct Call {
+    /// Empty: none is sent.
     pub key: String,
     pub wish: Wish,
 }
@@ -226,7 +227,10 @@ impl<'a> Load<'a> {
             }
         };
         let request = self.world.client.request(method, format!("http://{service}{path}"));
-        let request = request.bearer_auth(self.world.token()).header("Idempotency-Key", &call.key);
+        let mut request = request.bearer_auth(self.world.token());
+        if !call.key.is_empty() {
+            request = request.header("Idempotency-Key", &call.key);
+        }
         let answer = request.json(&body).send().await?;
         let status = answer.status().as_u16();
         let operation = answer.headers().get("Operation-Id");

@@ -38,7 +38,7 @@ pub enum End {
     Point(String, usize),
     /// Not at all: it stops at a point that it passes for the nth time, until another service, which
     /// runs beside it from then on, has brought all to its end; and then goes on as if nothing had
-    /// been.
+    /// been. A second one is where that other service stands still.
     Stop(String, usize),
     /// Killed while the scripted call is with the operator.
     InFlight,
@@ -67,9 +67,20 @@ pub struct Report {
 }
 
 impl Cell {
+    fn times(&self) -> Times {
+        match (self.kind, self.ends.first()) {
+            // A message may still be sent by who takes it over, when its lease of eight seconds is
+            // over.
+            (Kind::SendSms, Some(End::Stop(..))) => {
+                Times { horizon: Duration::from_secs(12), ..TIMES }
+            }
+            _ => TIMES,
+        }
+    }
+
     /// Plays it, and checks all there is to check.
     pub async fn play(&self, template: &Template<Ground>) -> Report {
-        let world = template.copy(TIMES).await;
+        let world = template.copy(self.times()).await;
         let (operation, spared) = self.kind.operation();
         let held = self.ends.first() == Some(&End::InFlight);
         let script = Script { operation, outcome: self.outcome, spared, held, late: LATE };
@@ -190,19 +201,33 @@ impl Stage<'_> {
     }
 
     /// Another service brings to its end what the one that stands still holds; then that one goes
-    /// on, with what it knew.
-    async fn is_taken_over(&self, service: &mut Service) {
+    /// on, with what it knew. Where the other is to stand still as well it does so in the middle of
+    /// that, and goes on last.
+    async fn is_taken_over(&mut self, service: &mut Service) {
         self.way.lift();
         let mut other = self.world.service("serve-other", &format!("http://{}", self.way.at));
         other.set(template::FEW_CONNECTIONS.0, template::FEW_CONNECTIONS.1);
         other.set("BAPPY_FEES__ENABLED", self.cell.kind == Kind::MonthlyFees);
-        other.start(&self.world.client).await;
+        if let Some(End::Stop(name, nth)) = self.cell.ends.get(self.ended) {
+            other.set("FAULT_STOP", format!("{name}@{nth}"));
+        }
+        other.start_or_end(&self.world.client).await;
         let started = Instant::now();
-        while !self.is_at_rest().await {
+        while !other.process().is_paused() && !self.is_at_rest().await {
             assert!(started.elapsed() < REST_MAX, "no rest:\n{}", self.world.warnings());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         service.process().go_on();
+        if other.process().is_paused() {
+            self.ended += 1;
+            // Whatever it is going to do with what it lost it does now.
+            tokio::time::sleep(OUTAGE).await;
+            other.process().go_on();
+            while !self.is_at_rest().await {
+                assert!(started.elapsed() < REST_MAX, "no rest:\n{}", self.world.warnings());
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
     }
 
     /// Waits until the service has ended at its point, or all calls are answered and it will not

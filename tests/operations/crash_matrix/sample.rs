@@ -48,7 +48,7 @@ pub const CELLS: [&str; 38] = [
 
 /// Those in which a service stands still while another takes over, for which it takes a database
 /// that two may use.
-pub const STOPS: [&str; 8] = [
+pub const STOPS: [&str; 10] = [
     "CreateEsim × Yes × stop ledger.commit@1",
     "CreateEsim × LateYes × stop operator.create_endpoint@1",
     "TopupGroup × Yes × stop operator.add_plan@2",
@@ -56,6 +56,8 @@ pub const STOPS: [&str; 8] = [
     "RemovePlans × Yes × stop store.close_operation@1",
     "ReactivateOwing × Yes × stop operator.set_status@1",
     "SendSms × Yes × stop store.claim_due@1",
+    "SendSms × Yes × stop store.claim_due@1 × stop store.rewrite_request@1",
+    "RemovePlans × Yes × stop store.close_operation@1 × stop store.claim_due@1",
     "MonthlyFees × Yes × stop store.waive@1",
 ];
 
