@@ -9,42 +9,63 @@
 //! **Invariant.** Only a build with the feature `fault-points` has any, which tests alone ask for;
 //! in every other the macro is nothing.
 //!
-//! Two variables of the environment, read once:
+//! Variables of the environment, read once:
 //! - `FAULT_POINT=name@n`: the process dies when it passes the point for the nth time.
+//! - `FAULT_STOP=name@n`: it stops there, as with `kill -STOP`, until it is told to go on.
 //! - `FAULT_POINTS_PASSED=file`: each point that is passed becomes a line of the file.
 
 use std::fs::File;
 use std::io::Write;
+use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What the environment asks for.
 struct Asked {
-    /// The point to die at, and how many times it is passed until then.
-    death: Option<(String, u32)>,
-    passed: AtomicU32,
+    death: Option<Place>,
+    stop: Option<Place>,
     log: Option<File>,
 }
 
+/// The nth time that a point is passed.
+struct Place {
+    point: String,
+    nth: u32,
+    passed: AtomicU32,
+}
+
 static ASKED: LazyLock<Asked> = LazyLock::new(|| {
-    let death = std::env::var("FAULT_POINT").ok().and_then(|text| {
-        let (name, nth) = text.split_once('@')?;
-        Some((name.to_owned(), nth.parse().ok()?))
-    });
     let log = std::env::var_os("FAULT_POINTS_PASSED")
         .and_then(|path| File::options().create(true).append(true).open(path).ok());
-    Asked { death, passed: AtomicU32::new(0), log }
+    Asked { death: Place::of("FAULT_POINT"), stop: Place::of("FAULT_STOP"), log }
 });
 
-/// The process is at a point: goes on, or dies.
-pub fn pass(name: &'static str) {
+impl Place {
+    fn of(variable: &str) -> Option<Self> {
+        let text = std::env::var(variable).ok()?;
+        let (point, nth) = text.split_once('@')?;
+        let (point, nth) = (point.to_owned(), nth.parse().ok()?);
+        Some(Self { point, nth, passed: AtomicU32::new(0) })
+    }
+
+    fn is_here(&self, point: &str) -> bool {
+        point == self.point && self.passed.fetch_add(1, Ordering::SeqCst) + 1 == self.nth
+    }
+}
+
+/// The process is at a point: goes on, stops, or dies.
+pub fn pass(point: &'static str) {
     let asked = &*ASKED;
     if let Some(mut log) = asked.log.as_ref() {
         // In one write, so that threads do not mix their lines.
-        let _ = log.write_all(format!("{name}\n").as_bytes());
+        let _ = log.write_all(format!("{point}\n").as_bytes());
     }
-    let Some((point, nth)) = &asked.death else { return };
-    if name == point && asked.passed.fetch_add(1, Ordering::SeqCst) + 1 == *nth {
+    if asked.stop.as_ref().is_some_and(|place| place.is_here(point)) {
+        // By another process, as this crate has no unsafe code; this thread is at the point
+        // meanwhile.
+        let _ = Command::new("kill").args(["-STOP", &std::process::id().to_string()]).status();
+    }
+    if asked.death.as_ref().is_some_and(|place| place.is_here(point)) {
         std::process::abort();
     }
 }

@@ -177,7 +177,10 @@ impl Database {
                 Engine::Sqlite { writer, .. } => {
                     acquired(Pool::Writer, writer.begin_with("BEGIN IMMEDIATE")).await?.into()
                 }
-                Engine::Postgres { pool, .. } => acquired(Pool::Main, pool.begin()).await?.into(),
+                Engine::Postgres { pool, .. } => {
+                    let tx: Tx = acquired(Pool::Main, pool.acquire()).await?.into();
+                    tx.begin().await?
+                }
             };
             match work(&mut tx).await {
                 Ok(value) => {

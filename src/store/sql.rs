@@ -9,16 +9,18 @@
 
 /// Runs `$method` of a typed query on whichever database it is.
 macro_rules! fetch {
-    ($method:ident, $tx:expr, $row:ty, $sql:expr $(, $arg:expr)*) => {
+    ($method:ident, $tx:expr, $row:ty, $sql:expr $(, $arg:expr)*) => {{
+        let patience = $tx.patience();
         match $tx.conn() {
             $crate::store::Conn::Sqlite(conn) => {
                 ::sqlx::query_as::<::sqlx::Sqlite, $row>($sql)$(.bind($arg))*.$method(conn).await
             }
             $crate::store::Conn::Postgres(conn) => {
-                ::sqlx::query_as::<::sqlx::Postgres, $row>($sql)$(.bind($arg))*.$method(conn).await
+                let asked = ::sqlx::query_as::<::sqlx::Postgres, $row>($sql)$(.bind($arg))*;
+                patience.answered(asked.$method(conn)).await
             }
         }
-    };
+    }};
 }
 
 /// The one row of a statement; none is an error.
@@ -44,18 +46,18 @@ macro_rules! all {
 
 /// Runs a statement; gives the number of rows that it changed.
 macro_rules! exec {
-    ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
+    ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => {{
+        let patience = $tx.patience();
         match $tx.conn() {
             $crate::store::Conn::Sqlite(conn) => ::sqlx::query::<::sqlx::Sqlite>($sql)
                 $(.bind($arg))*
                 .execute(conn)
                 .await
                 .map(|done| done.rows_affected()),
-            $crate::store::Conn::Postgres(conn) => ::sqlx::query::<::sqlx::Postgres>($sql)
-                $(.bind($arg))*
-                .execute(conn)
-                .await
-                .map(|done| done.rows_affected()),
+            $crate::store::Conn::Postgres(conn) => {
+                let asked = ::sqlx::query::<::sqlx::Postgres>($sql)$(.bind($arg))*;
+                patience.answered(asked.execute(conn)).await.map(|done| done.rows_affected())
+            }
         }
-    };
+    }};
 }

@@ -144,8 +144,8 @@ fn operator_agrees(
                 assert_eq!(stands, operation.instance_id.as_slice(), "{operation:?}");
             }
             "refunded" => {
-                let done: Vec<_> = journal.iter().filter(|e| e["reference"] == *id).collect();
-                assert!(stands.is_empty(), "{done:?} stands: {operation:?}");
+                let done = || journal.iter().filter(|e| e["reference"] == *id).collect::<Vec<_>>();
+                assert!(stands.is_empty(), "{:?} stands: {operation:?}", done());
             }
             "rejected" if operation.amount == 0 => assert_eq!(made, 0, "{operation:?}"),
             state => panic!("{state} is no end: {operation:?}"),

@@ -1,16 +1,23 @@
 //! The primary of the database is lost under load, and its synchronous standby takes its place:
-//! what was acknowledged is there, and what was not is known to have been or not.
+//! what was acknowledged is there, and what was not is known to have been or not. Most clients send
+//! keys and come back; some send none and take what they are told, which has to name each attempt
+//! that was recorded.
 
-use crate::load::{Client, Load, Told, links, mixed};
+use crate::agreement::Operation;
+use crate::load::{Call, Client, Load, Told, Wish, links, mixed};
 use crate::pair::{Loss, Pair};
 use crate::world::World;
 use crate::{agreement, figures, sizes};
 use bappy::store::Database;
+use bappy_actors::model::Money;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Load before a loss, and after a promotion: some thousand calls.
 const LOAD: Duration = Duration::from_secs(2);
+/// Clients that send no keys.
+const UNKEYED: usize = 4;
 /// A service that is not back by then is not coming back by itself.
 const BACK_MAX: Duration = Duration::from_secs(30);
 
@@ -26,11 +33,11 @@ pub async fn what_was_acknowledged_outlives_the_primary() {
     let round = calls.len();
     world.pay_in("1000000".parse().unwrap()).await;
     let before = world.balance().await;
-    let load = Load::new(&world, at, Client::Patient, sizes::in_flight());
+    let load = Load::new(&world, at.clone(), Client::Patient, sizes::in_flight());
     let goes_on = AtomicBool::new(true);
     let next = |n: usize| {
         let call = goes_on.load(Ordering::Relaxed).then(|| calls[n % round].clone());
-        call.map(|call| crate::load::Call { key: format!("call-{n}"), ..call })
+        call.map(|call| Call { key: format!("call-{n}"), ..call })
     };
     let lost = async {
         let mut lost = Vec::new();
@@ -52,8 +59,16 @@ pub async fn what_was_acknowledged_outlives_the_primary() {
         goes_on.store(false, Ordering::Relaxed);
         lost
     };
-    let (told, lost) = tokio::join!(load.run_while(next), lost);
-    let settled = agreement::settled(&world, &told, before).await;
+    let unkeyed = Load::new(&world, at, Client::Trusting, UNKEYED);
+    let unkeyed_next = |n: usize| {
+        let wish = Wish::Topup(links[n % links.len()].clone(), 1);
+        goes_on.load(Ordering::Relaxed).then(|| Call { key: String::new(), wish })
+    };
+    let (told, told_without_keys, lost) =
+        tokio::join!(load.run_while(next), unkeyed.run_while(unkeyed_next), lost);
+    agreement::drained(&world).await;
+    let charged = without_keys(&agreement::operations(&world).await, &told_without_keys);
+    let settled = agreement::settled(&world, &told, before.checked_sub(charged).unwrap()).await;
     let acknowledged = told.iter().filter(|told| told.is_success()).count();
     for (how, at, promoted) in &lost {
         let (away, promoted) = (away(&told, *at, *promoted), promoted.duration_since(*at));
@@ -71,6 +86,36 @@ pub async fn what_was_acknowledged_outlives_the_primary() {
     figures::print(&world, &format!("{failovers} failovers"), started, &told, &settled);
     assert!(acknowledged > round / 2);
     an_old_primary_is_not_taken_for_the_new_one(&pair).await;
+}
+
+/// Each attempt without a key was named to who made it, with its end; gives what they cost in all.
+fn without_keys(operations: &[Operation], told: &[Told]) -> Money {
+    let named: HashMap<_, _> =
+        told.iter().filter_map(|told| Some((told.operation.clone()?, told))).collect();
+    let unkeyed = operations.iter().filter(|o| o.idempotency_key.is_none() && o.id == o.group_id);
+    let (mut recorded, mut charged, mut unsettled) = (0, 0, 0);
+    for operation in unkeyed {
+        let told = named.get(&operation.id.to_string());
+        let told = told.unwrap_or_else(|| panic!("nobody was told of {operation:?}"));
+        recorded += 1;
+        charged += if operation.state == "succeeded" { operation.amount } else { 0 };
+        if told.code == "SERVICE_UNAVAILABLE" {
+            unsettled += 1;
+            continue;
+        }
+        let end = if told.is_success() { "succeeded" } else { "refunded" };
+        assert_eq!(operation.state, end, "{told:?}: {operation:?}");
+    }
+    let refused = told.iter().filter(|told| told.operation.is_none()).count();
+    let never = named.len() - recorded;
+    println!(
+        "without keys: {} calls, {recorded} recorded, {refused} refused before; told that it is \
+         not settled: {unsettled} recorded, {never} never",
+        told.len()
+    );
+    let succeeded = told.iter().filter(|told| told.is_success()).count();
+    assert!(succeeded > 0 && recorded >= succeeded);
+    Money::from_micros(charged)
 }
 
 /// Fenced is what it should have been.

@@ -37,6 +37,7 @@ pub enum Wish {
 
 #[derive(Clone, Debug)]
 pub struct Call {
+    /// Empty: none is sent.
     pub key: String,
     pub wish: Wish,
 }
@@ -93,6 +94,7 @@ pub struct Load<'a> {
     services: Vec<SocketAddr>,
     client: Client,
     in_flight: Semaphore,
+    patience: Duration,
     answered: AtomicUsize,
 }
 
@@ -104,7 +106,13 @@ impl<'a> Load<'a> {
         in_flight: usize,
     ) -> Self {
         let in_flight = Semaphore::new(in_flight);
-        Self { world, services, client, in_flight, answered: AtomicUsize::new(0) }
+        let (patience, answered) = (PATIENCE, AtomicUsize::new(0));
+        Self { world, services, client, in_flight, patience, answered }
+    }
+
+    /// Clients come back for so long.
+    pub fn patient_for(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Makes all calls; the services take turns.
@@ -158,7 +166,13 @@ impl<'a> Load<'a> {
         }
     }
 
-    async fn make(&self, service: SocketAddr, call: Call) -> Told {
+    /// Counts a call that was made by itself.
+    pub fn count(&self) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Makes one call, until its client takes the answer for final.
+    pub async fn make(&self, service: SocketAddr, call: Call) -> Told {
         let (started, mut cut, mut longest) = (Instant::now(), 0, Duration::ZERO);
         loop {
             let sent = {
@@ -175,12 +189,13 @@ impl<'a> Load<'a> {
                 (told.cut, told.took) = (cut, longest);
                 return told;
             }
-            assert!(started.elapsed() < PATIENCE, "{call:?} has no end: {sent:?}");
+            assert!(started.elapsed() < self.patience, "{call:?} has no end: {sent:?}");
             tokio::time::sleep(COME_BACK).await;
         }
     }
 
-    async fn send(&self, service: SocketAddr, call: &Call) -> reqwest::Result<Told> {
+    /// Makes one call once.
+    pub async fn send(&self, service: SocketAddr, call: &Call) -> reqwest::Result<Told> {
         let plan = &self.world.plan;
         let (method, path, body) = match &call.wish {
             Wish::Create => (Method::POST, "/v1/links".to_owned(), json!({ "plan_id": plan })),
@@ -212,7 +227,10 @@ impl<'a> Load<'a> {
             }
         };
         let request = self.world.client.request(method, format!("http://{service}{path}"));
-        let request = request.bearer_auth(&self.world.token).header("Idempotency-Key", &call.key);
+        let mut request = request.bearer_auth(self.world.token());
+        if !call.key.is_empty() {
+            request = request.header("Idempotency-Key", &call.key);
+        }
         let answer = request.json(&body).send().await?;
         let status = answer.status().as_u16();
         let operation = answer.headers().get("Operation-Id");

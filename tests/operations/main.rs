@@ -21,6 +21,9 @@ mod postgres_server;
 #[path = "../support/process.rs"]
 mod process;
 
+#[path = "../chaos/mod.rs"]
+mod chaos;
+
 mod agreement;
 mod figures;
 mod load;

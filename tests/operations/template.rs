@@ -7,8 +7,8 @@ use bappy::config::{Config, Profile};
 use bappy_actors::model::{Money, OrgId};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, RwLock};
 use tempfile::TempDir;
 
 /// A World at rest, and what is known of it.
@@ -77,7 +77,7 @@ impl<T> Template<T> {
             plan: self.plan.clone(),
             price: self.price,
             client: self.client.clone(),
-            token: self.identity.token(&self.client).await,
+            token: RwLock::new(self.identity.token(&self.client).await),
             operator_url,
             operator: Some(operator),
             operator_at,

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitStatus;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -39,7 +39,7 @@ pub struct World {
     pub plan: String,
     pub price: Money,
     pub client: reqwest::Client,
-    pub token: String,
+    pub(crate) token: RwLock<String>,
     pub operator_url: String,
     pub(crate) operator: Option<Process>,
     pub(crate) operator_at: SocketAddr,
@@ -108,7 +108,7 @@ impl World {
         let environment =
             configuration(&database_url, &identity, &operator_url, free_port(), USUAL);
         let (parts, org, plan, price) = seed(environment).await;
-        let token = identity.token(&client).await;
+        let token = RwLock::new(identity.token(&client).await);
         Self {
             parts,
             org,
@@ -148,6 +148,16 @@ impl World {
         let process =
             Process::start(arguments, &environment, &self.folder.path().join("command.log"));
         process.done().await;
+    }
+
+    pub fn token(&self) -> String {
+        self.token.read().unwrap().clone()
+    }
+
+    /// They last an hour.
+    pub async fn renew_token(&self) {
+        let token = self.identity.token(&self.client).await;
+        *self.token.write().unwrap() = token;
     }
 
     /// A file in the folder of this World.

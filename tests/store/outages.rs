@@ -40,6 +40,10 @@ async fn a_writer_waits(admin: &mut PgConnection, name: &str) {
 
 /// Until a session of this application waits for a row that someone else has locked.
 pub async fn a_session_waits(admin: &mut PgConnection, name: &str, application: &str) {
+    sessions_wait(admin, name, application, 1).await;
+}
+
+async fn sessions_wait(admin: &mut PgConnection, name: &str, application: &str, count: i64) {
     let waiting = "SELECT COUNT(*) FROM pg_stat_activity
          WHERE datname = $1 AND application_name = $2 AND wait_event_type = 'Lock'";
     while sqlx::query_as::<_, (i64,)>(waiting)
@@ -49,7 +53,7 @@ pub async fn a_session_waits(admin: &mut PgConnection, name: &str, application: 
         .await
         .unwrap()
         .0
-        == 0
+        < count
     {
         tokio::task::yield_now().await;
     }
@@ -195,6 +199,37 @@ async fn a_statement_without_an_answer_is_unknown_and_its_connection_is_left() {
     assert_eq!(far.commit(next).await.unwrap(), CommitOutcome::Committed);
     assert_eq!(world.row(world.org).await.balance, money(2));
     world.balances(world.org).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_vanished_host_leaves_unanswered_ends_and_takes_its_connection_along() {
+    /// The time that a statement has, and room for a busy machine.
+    const SOON: Duration = Duration::from_secs(20);
+    let Some(world) = World::postgres().await else { return };
+    let (mut admin, name) = admin(&world).await;
+    let wire = Wire::to(&world.url).await;
+    let far = Database::open(&wire.url, 2, Handle::current()).await.unwrap();
+    let far = Arc::new(SqlStore::start(far));
+    let mut holder = PgConnection::connect(&world.url).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("LOCK TABLE wallets IN ACCESS EXCLUSIVE MODE").execute(&mut *held).await.unwrap();
+    let (org, reader, writer) = (world.org, Arc::clone(&far), Arc::clone(&far));
+    let reading = tokio::spawn(async move { reader.wallet(org).await });
+    a_session_waits(&mut admin, &name, "bappy").await;
+    let writing = tokio::spawn(async move { writer.fence_wallet(org).await });
+    sessions_wait(&mut admin, &name, "bappy", 2).await;
+    wire.vanished.send(1).unwrap();
+    held.rollback().await.unwrap();
+    let read = tokio::time::timeout(SOON, reading).await.unwrap().unwrap();
+    assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+    let written = tokio::time::timeout(SOON, writing).await.unwrap().unwrap();
+    assert!(matches!(written, Err(StoreError::Unavailable(_))), "{written:?}");
+    // There is room in the pool for others.
+    for _ in 0..2 {
+        let read = tokio::time::timeout(SOON, far.wallet(org)).await.unwrap();
+        assert!(read.unwrap().is_some());
+    }
+    assert!(far.fence_wallet(org).await.unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,6 +17,8 @@ const READY_MAX: Duration = Duration::from_secs(30);
 /// `serve` gives what runs 30 s to end, and then some to close.
 const EXIT_MAX: Duration = Duration::from_secs(45);
 const POLL: Duration = Duration::from_millis(20);
+/// A process that stands still accepts a connection and never answers.
+const HEALTH_MAX: Duration = Duration::from_secs(1);
 /// Below what Linux gives to outgoing connections, so that nobody takes the port of a process
 /// between its death and its restart.
 const PORTS: std::ops::Range<u16> = 18_000..32_000;
@@ -82,16 +84,16 @@ impl Process {
         process
     }
 
-    /// Waits until `GET url` is answered with a success, or it has ended.
+    /// Waits until `GET url` is answered with a success, or it has ended or stands still.
     pub async fn ready_or_ended(mut self, client: &reqwest::Client, url: &str) -> Self {
         let until = Instant::now() + READY_MAX;
         loop {
-            if let Ok(answer) = client.get(url).send().await
+            if let Ok(answer) = client.get(url).timeout(HEALTH_MAX).send().await
                 && answer.status().is_success()
             {
                 return self;
             }
-            if self.ended().is_some() {
+            if self.ended().is_some() || self.is_paused() {
                 return self;
             }
             assert!(Instant::now() < until, "not ready:\n{}", self.log());
@@ -138,6 +140,12 @@ impl Process {
     /// Stops its time: nothing in it runs, its connections stay open.
     pub fn pause(&self) {
         self.signal("STOP");
+    }
+
+    /// Whether its time stands still.
+    pub fn is_paused(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        status.is_ok_and(|status| status.contains("State:\tT"))
     }
 
     /// Lets it go on as if nothing had been.

@@ -36,6 +36,10 @@ const REST_MAX: Duration = Duration::from_secs(90);
 pub enum End {
     /// By itself, at a point that it passes for the nth time.
     Point(String, usize),
+    /// Not at all: it stops at a point that it passes for the nth time, until another service, which
+    /// runs beside it from then on, has brought all to its end; and then goes on as if nothing had
+    /// been. A second one is where that other service stands still.
+    Stop(String, usize),
     /// Killed while the scripted call is with the operator.
     InFlight,
     /// Killed when the client has its answer.
@@ -57,15 +61,26 @@ pub struct Report {
     /// The points that each life has passed.
     pub passed: Vec<Vec<String>>,
     /// How many of the lives ended where they were to.
-    pub died: usize,
+    pub ended: usize,
     /// What the client was told in the end; nobody asks for the monthly fees.
     pub told: Option<Told>,
 }
 
 impl Cell {
+    fn times(&self) -> Times {
+        match (self.kind, self.ends.first()) {
+            // A message may still be sent by who takes it over, when its lease of eight seconds is
+            // over.
+            (Kind::SendSms, Some(End::Stop(..))) => {
+                Times { horizon: Duration::from_secs(12), ..TIMES }
+            }
+            _ => TIMES,
+        }
+    }
+
     /// Plays it, and checks all there is to check.
     pub async fn play(&self, template: &Template<Ground>) -> Report {
-        let world = template.copy(TIMES).await;
+        let world = template.copy(self.times()).await;
         let (operation, spared) = self.kind.operation();
         let held = self.ends.first() == Some(&End::InFlight);
         let script = Script { operation, outcome: self.outcome, spared, held, late: LATE };
@@ -76,7 +91,7 @@ impl Cell {
             service.set("BAPPY_FEES__ENABLED", "true");
         }
         let before = world.balance().await;
-        let mut stage = Stage { cell: self, world: &world, way: &way, died: 0 };
+        let mut stage = Stage { cell: self, world: &world, way: &way, ended: 0 };
         stage.start(&mut service, 0).await;
         let told = match self.kind.call(&template.known) {
             Some(call) => Some(stage.calls(&mut service, call, before).await),
@@ -91,9 +106,9 @@ impl Cell {
                 None
             }
         };
-        let died = stage.died;
-        let passed = (0..=died).map(|life| passed(&world.file(&format!("passed-{life}"))));
-        let report = Report { passed: passed.collect(), died, told };
+        let ended = stage.ended;
+        let passed = (0..=ended).map(|life| passed(&world.file(&format!("passed-{life}"))));
+        let report = Report { passed: passed.collect(), ended, told };
         drop(service);
         template::remove(world).await;
         report
@@ -104,16 +119,27 @@ struct Stage<'a> {
     cell: &'a Cell,
     world: &'a World,
     way: &'a Way,
-    died: usize,
+    ended: usize,
+}
+
+/// How a life goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Died,
+    Stopped,
+    Rests,
 }
 
 impl Stage<'_> {
     async fn start(&self, service: &mut Service, life: usize) {
         let log = self.world.file(&format!("passed-{life}"));
         service.set("FAULT_POINTS_PASSED", log.display());
+        service.unset("FAULT_POINT");
+        service.unset("FAULT_STOP");
         match self.cell.ends.get(life) {
             Some(End::Point(name, nth)) => service.set("FAULT_POINT", format!("{name}@{nth}")),
-            _ => service.unset("FAULT_POINT"),
+            Some(End::Stop(name, nth)) => service.set("FAULT_STOP", format!("{name}@{nth}")),
+            _ => {}
         }
         service.start_or_end(&self.world.client).await;
     }
@@ -142,40 +168,71 @@ impl Stage<'_> {
     /// Has the service die as often as it is to, and come to rest in the end, so many calls
     /// answered.
     async fn lives(&mut self, service: &mut Service, load: Option<(&Load<'_>, usize)>) {
-        while let Some(end) = self.cell.ends.get(self.died) {
-            let died = match end {
-                End::Point(..) => self.dies_or_rests(service, load).await,
-                End::InFlight => {
-                    let met = tokio::select! {
-                        () = self.way.met() => true,
-                        _ = self.dies_or_rests(service, load) => false,
-                    };
-                    if met {
-                        service.kill9();
+        while let Some(end) = self.cell.ends.get(self.ended) {
+            match end {
+                End::Point(..) | End::Stop(..) => match self.fate(service, load).await {
+                    Fate::Died => {}
+                    Fate::Stopped => {
+                        self.ended += 1;
+                        self.is_taken_over(service).await;
+                        continue;
                     }
-                    met
+                    Fate::Rests => return,
+                },
+                End::InFlight => {
+                    tokio::select! {
+                        () = self.way.met() => {}
+                        _ = self.fate(service, load) => return,
+                    }
+                    service.kill9();
                 }
                 End::Told => {
                     let (load, calls) = load.unwrap();
                     load.reaches(calls).await;
                     service.kill9();
-                    true
                 }
-            };
-            if !died {
-                return;
             }
-            self.died += 1;
+            self.ended += 1;
             self.way.lift();
             age_claims(self.world).await;
-            self.start(service, self.died).await;
+            self.start(service, self.ended).await;
         }
-        assert!(!self.dies_or_rests(service, load).await, "it died of itself");
+        assert_eq!(self.fate(service, load).await, Fate::Rests, "it ended of itself");
     }
 
-    /// Waits until the service has died at its point, or all calls are answered and it will not
+    /// Another service brings to its end what the one that stands still holds; then that one goes
+    /// on, with what it knew. Where the other is to stand still as well it does so in the middle of
+    /// that, and goes on last.
+    async fn is_taken_over(&mut self, service: &mut Service) {
+        self.way.lift();
+        let mut other = self.world.service("serve-other", &format!("http://{}", self.way.at));
+        other.set(template::FEW_CONNECTIONS.0, template::FEW_CONNECTIONS.1);
+        other.set("BAPPY_FEES__ENABLED", self.cell.kind == Kind::MonthlyFees);
+        if let Some(End::Stop(name, nth)) = self.cell.ends.get(self.ended) {
+            other.set("FAULT_STOP", format!("{name}@{nth}"));
+        }
+        other.start_or_end(&self.world.client).await;
+        let started = Instant::now();
+        while !other.process().is_paused() && !self.is_at_rest().await {
+            assert!(started.elapsed() < REST_MAX, "no rest:\n{}", self.world.warnings());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        service.process().go_on();
+        if other.process().is_paused() {
+            self.ended += 1;
+            // Whatever it is going to do with what it lost it does now.
+            tokio::time::sleep(OUTAGE).await;
+            other.process().go_on();
+            while !self.is_at_rest().await {
+                assert!(started.elapsed() < REST_MAX, "no rest:\n{}", self.world.warnings());
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+
+    /// Waits until the service has ended at its point, or all calls are answered and it will not
     /// any more.
-    async fn dies_or_rests(&self, service: &mut Service, load: Option<(&Load<'_>, usize)>) -> bool {
+    async fn fate(&self, service: &mut Service, load: Option<(&Load<'_>, usize)>) -> Fate {
         let lifted = async {
             // Who waits for an answer is answered before the operator is back.
             match load {
@@ -195,11 +252,14 @@ impl Stage<'_> {
             loop {
                 if let Some(status) = service.ended() {
                     assert_eq!(status.signal(), Some(6), "{status}\n{}", self.world.logs());
-                    return true;
+                    return Fate::Died;
+                }
+                if service.process().is_paused() {
+                    return Fate::Stopped;
                 }
                 let answered = load.is_none_or(|(load, calls)| load.answered() >= calls);
                 if answered && self.is_at_rest().await {
-                    return false;
+                    return Fate::Rests;
                 }
                 assert!(started.elapsed() < REST_MAX, "no rest:\n{}", self.world.warnings());
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -246,6 +306,7 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Point(name, nth) => write!(f, "{name}@{nth}"),
+            Self::Stop(name, nth) => write!(f, "stop {name}@{nth}"),
             Self::InFlight => f.write_str("in flight"),
             Self::Told => f.write_str("told"),
         }

@@ -4,8 +4,9 @@
 //! The boundaries are found by running: each kind meets each outcome once with nobody dying, which
 //! shows the points that are passed (see `bappy_actors::fault_points`); then it is played again for
 //! each of them with a death there; and once more for each point that the life after that passes,
-//! with a second death. A part of it is always played; all of it, with its table, takes
-//! `BAPPY_FULL=1`. One cell alone: `BAPPY_TEST_CELL="Topup × Hang × ledger.commit@1"`.
+//! with a second death. On PostgreSQL the service also stands still at each point until another one
+//! has brought all to its end, and then goes on with what it knew. A part of it is always played; all of it, with its table, takes
+//! `BAPPY_FULL=1`. Some cells alone: `BAPPY_TEST_CELL="Topup × Hang × ledger.commit@1"`, with `;` between them.
 
 mod cell;
 mod ground;
@@ -43,21 +44,26 @@ struct Templates {
 }
 
 pub async fn the_service_may_die_at_any_point(world: World) {
+    let takes_two = world.database_url.starts_with("postgres");
     let other = world.another().await;
     let templates =
         Templates { usual: ground::usual(world).await, fees: ground::before_the_fees(other).await };
     let mut stage = Played::new(templates);
     if let Ok(name) = std::env::var("BAPPY_TEST_CELL") {
-        stage.play(vec![sample::parse(&name)]).await;
+        stage.play(name.split(';').map(sample::parse).collect()).await;
     } else if sizes::is_full() {
         stage.play(all_kinds_and_outcomes()).await;
         stage.play(stage.first_deaths()).await;
         stage.play(stage.second_deaths()).await;
+        if takes_two {
+            stage.play(stage.stops()).await;
+        }
         stage.every_point_was_met();
     } else {
-        let cells: Vec<_> = sample::CELLS.into_iter().map(sample::parse).collect();
-        stage.play(cells).await;
-        stage.everyone_died();
+        let stops = if takes_two { &sample::STOPS[..] } else { &[] };
+        let cells = sample::CELLS.iter().chain(stops).map(|name| sample::parse(name));
+        stage.play(cells.collect()).await;
+        stage.all_lives_ended();
         stage.every_point_was_met();
     }
     stage.nothing_failed();
@@ -152,11 +158,24 @@ impl Played {
         cells
     }
 
+    /// For each run with no death, one that stands still at each point that it passed.
+    fn stops(&self) -> Vec<Cell> {
+        let mut cells = self.first_deaths();
+        cells.retain_mut(|cell| match &mut cell.ends[0] {
+            End::Point(name, nth) => {
+                cell.ends[0] = End::Stop(std::mem::take(name), *nth);
+                true
+            }
+            _ => false,
+        });
+        cells
+    }
+
     /// Each point of the code was the end of a life.
     fn every_point_was_met(&self) {
         let mut missing = points::in_the_code();
         for (cell, report) in self.good() {
-            for end in &cell.ends[..report.died] {
+            for end in &cell.ends[..report.ended] {
                 if let End::Point(name, _) = end {
                     missing.remove(name);
                 }
@@ -165,9 +184,9 @@ impl Played {
         assert!(missing.is_empty(), "no service died at {missing:?}");
     }
 
-    fn everyone_died(&self) {
+    fn all_lives_ended(&self) {
         for (cell, report) in self.good() {
-            assert_eq!(report.died, cell.ends.len(), "it did not die as it was told to: {cell}");
+            assert_eq!(report.ended, cell.ends.len(), "it did not end where it was to: {cell}");
         }
     }
 

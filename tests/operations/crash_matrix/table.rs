@@ -11,7 +11,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default)]
 struct Line {
     cells: usize,
-    deaths: usize,
+    /// Deaths, and stops.
+    ends: usize,
     failed: usize,
     /// What clients were told in the end, and how often.
     told: BTreeMap<String, usize>,
@@ -35,13 +36,14 @@ impl Table {
                 line.failed += 1;
                 continue;
             };
-            line.deaths += report.died;
+            line.ends += report.ended;
             if let Some(told) = &report.told {
                 *line.told.entry(format!("{} {}", told.status, told.code)).or_default() += 1;
             }
-            for end in &cell.ends[..report.died] {
+            for end in &cell.ends[..report.ended] {
                 let name = match end {
                     End::Point(name, _) => name.clone(),
+                    End::Stop(name, _) => format!("stop {name}"),
                     end => end.to_string(),
                 };
                 *points.entry(name).or_default() += 1;
@@ -56,21 +58,21 @@ impl fmt::Display for Table {
         writeln!(
             f,
             "{:<16} {:<8} {:>5} {:>6} {:>6}  told",
-            "kind", "outcome", "cells", "deaths", "failed"
+            "kind", "outcome", "cells", "ends", "failed"
         )?;
         let mut all = Line::default();
         for ((kind, outcome), line) in &self.lines {
-            let Line { cells, deaths, failed, told } = line;
+            let Line { cells, ends, failed, told } = line;
             let (kind, outcome) = (format!("{kind:?}"), format!("{outcome:?}"));
-            writeln!(f, "{kind:<16} {outcome:<8} {cells:>5} {deaths:>6} {failed:>6}  {told:?}")?;
+            writeln!(f, "{kind:<16} {outcome:<8} {cells:>5} {ends:>6} {failed:>6}  {told:?}")?;
             all.cells += cells;
-            all.deaths += deaths;
+            all.ends += ends;
             all.failed += failed;
         }
-        let Line { cells, deaths, failed, .. } = all;
+        let Line { cells, ends, failed, .. } = all;
         writeln!(
             f,
-            "{:<16} {:<8} {cells:>5} {deaths:>6} {failed:>6}  in {:.0?}",
+            "{:<16} {:<8} {cells:>5} {ends:>6} {failed:>6}  in {:.0?}",
             "all", "", self.took
         )?;
         write!(f, "ends of lives: {:?}", self.points)
