@@ -8,6 +8,7 @@ mod audit;
 mod fees;
 mod identity_sim;
 mod migrate;
+mod open_files;
 mod openapi;
 mod operations;
 mod operator_sim;

@@ -48,6 +48,8 @@ pub struct Told {
     pub cut: usize,
     /// The longest that it waited for an answer.
     pub took: Duration,
+    /// When it may come back, in seconds.
+    pub retry_after: Option<u64>,
     pub body: Value,
 }
 
@@ -120,6 +122,21 @@ impl<'a> Load<'a> {
         join_all(lists).await.concat()
     }
 
+    /// Makes so many calls a second, whether those before are answered or not.
+    pub async fn run_at_rate(&self, calls: Vec<Call>, per_second: usize) -> Vec<Told> {
+        let started = tokio::time::Instant::now();
+        let calls = calls.into_iter().enumerate().map(|(index, call)| async move {
+            let after = Duration::from_secs_f64(index as f64 / per_second as f64);
+            tokio::time::sleep_until(started + after).await;
+            let sent_at = Instant::now();
+            let sent = self.send(self.services[index % self.services.len()], &call).await;
+            let told = sent.unwrap_or_else(|error| panic!("{call:?}: {error:?}"));
+            self.answered.fetch_add(1, Ordering::Relaxed);
+            Told { took: sent_at.elapsed(), ..told }
+        });
+        join_all(calls).await
+    }
+
     /// Returns when so many calls have their final answer.
     pub async fn reaches(&self, answered: usize) {
         while self.answered.load(Ordering::Relaxed) < answered {
@@ -175,12 +192,14 @@ impl<'a> Load<'a> {
         let status = answer.status().as_u16();
         let operation = answer.headers().get("Operation-Id");
         let operation = operation.map(|id| id.to_str().unwrap().to_owned());
+        let retry_after = answer.headers().get("Retry-After");
+        let retry_after = retry_after.map(|after| after.to_str().unwrap().parse().unwrap());
         let body: Value = answer.json().await?;
         let code = body["error"]["code"].as_str().unwrap_or("OK").to_owned();
         let charged = body["data"]["amount_charged"].as_str();
         let charged = charged.map_or(Money::ZERO, |amount| amount.parse().unwrap());
         let (key, took) = (call.key.clone(), Duration::ZERO);
-        Ok(Told { key, status, code, charged, operation, cut: 0, took, body })
+        Ok(Told { key, status, code, charged, operation, cut: 0, took, retry_after, body })
     }
 }
 

@@ -100,8 +100,16 @@ impl World {
 
     /// Starts a service and waits until it serves.
     pub async fn serve(&self, name: &str) -> Service {
+        self.serve_with(name, &[]).await
+    }
+
+    /// Starts a service with settings that win over those of all.
+    pub async fn serve_with(&self, name: &str, settings: &[(&'static str, &str)]) -> Service {
         let at = free_port();
-        let environment = configuration(&self.database_url, &self.issuer, &self.operator_url, at);
+        let mut environment =
+            configuration(&self.database_url, &self.issuer, &self.operator_url, at);
+        environment.retain(|(key, _)| !settings.iter().any(|(set, _)| set == key));
+        environment.extend(settings.iter().map(|(key, value)| (*key, (*value).to_owned())));
         let log = self.folder.path().join(format!("{name}.log"));
         let mut service = Service { process: None, at, environment, log };
         service.start(&self.client).await;
@@ -248,6 +256,7 @@ fn configuration(
     vec![
         ("BAPPY_LISTEN", listen.to_string()),
         ("BAPPY_DATABASE__URL", database.to_owned()),
+        ("BAPPY_DATABASE__ROW_LEVEL_SECURITY", "true".to_owned()),
         ("BAPPY_IDENTITY__ISSUER", issuer.to_owned()),
         ("BAPPY_OPERATOR__URL", operator.to_owned()),
         ("BAPPY_OPERATOR__USERNAME", "bappy".to_owned()),
