@@ -249,7 +249,7 @@ async fn what_is_remembered_for_one_is_not_given_to_another(app: &mut TestApp) {
     let (foreign, own) = foreign::settle(app).await;
     let only_theirs = foreign.things.iter().find(|thing| thing.kind == "plan").unwrap();
     let (plan, theirs) = (own.value("plan_id"), foreign.own.value("identifier"));
-    for _ in 0..3 {
+    for _ in 0..2 {
         // Prices differ with the wallets' currencies: 0.9 euros are a dollar.
         for (caller, charged, currency) in
             [(&app.acme, "1.18", "USD"), (&app.globex, "1.06", "EUR"), (&app.acme, "1.18", "USD")]

@@ -14,10 +14,10 @@ const KB_EACH_MAX: u64 = 40;
 
 pub async fn ten_thousand_idle_connections_keep_nobody_out(world: World) {
     let count = sizes::idle_connections();
-    // As systems start programs: the service has to raise its limit by itself.
-    limit_open_files(Some(1_024));
-    let service = world.serve_with("serve", &[("BAPPY_WORKERS", "2")]).await;
-    limit_open_files(None);
+    // The service has to raise its limit by itself, as this process does.
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+    let service = world.serve_with_few_files("serve").await;
     let started = Instant::now();
     let before = service.process().resident_kb();
     let opened = stream::iter(0..count).map(async |_| {
@@ -54,11 +54,4 @@ pub async fn ten_thousand_idle_connections_keep_nobody_out(world: World) {
     last.write_all(REQUEST).await.unwrap();
     let mut answer = [0; 512];
     assert!(last.read(&mut answer).await.unwrap() > 0);
-}
-
-/// Of this process and of those it starts; `None`: as high as the system lets it be.
-fn limit_open_files(current: Option<u64>) {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let current = current.or(maximum);
-    setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
 }

@@ -126,7 +126,8 @@ impl<'a> Load<'a> {
     pub async fn run_at_rate(&self, calls: Vec<Call>, per_second: usize) -> Vec<Told> {
         let started = tokio::time::Instant::now();
         let calls = calls.into_iter().enumerate().map(|(index, call)| async move {
-            let after = Duration::from_secs_f64(index as f64 / per_second as f64);
+            let apart = Duration::from_secs(1) / u32::try_from(per_second).unwrap();
+            let after = apart * u32::try_from(index).unwrap();
             tokio::time::sleep_until(started + after).await;
             let sent_at = Instant::now();
             let sent = self.send(self.services[index % self.services.len()], &call).await;

@@ -16,9 +16,7 @@ const EXCESS: usize = 5;
 /// What a queue that did not end would take: some kilobytes for each call that waits.
 const GROWTH_KB_MAX: u64 = 150_000;
 
-pub async fn of_five_times_what_the_operator_takes_a_fifth_is_sold_and_the_rest_refused(
-    world: World,
-) {
+pub async fn of_five_times_what_the_operator_takes_a_fifth_is_sold(world: World) {
     let started = Instant::now();
     let concurrency = sizes::overload_concurrency();
     let at_a_time = concurrency.to_string();
@@ -70,7 +68,7 @@ pub async fn of_five_times_what_the_operator_takes_a_fifth_is_sold_and_the_rest_
     figures::print(&world, "overload", started, &told, &settled);
 }
 
-pub async fn an_operator_that_hangs_is_left_alone_and_nothing_is_debited_for_it(world: World) {
+pub async fn an_operator_that_hangs_is_left_alone(world: World) {
     let started = Instant::now();
     // It stays open: with trials in between, their debits would be among what is counted.
     let open_ms = (sizes::overload_seconds() * 1_000 * 2 + 60_000).to_string();
@@ -87,7 +85,7 @@ pub async fn an_operator_that_hangs_is_left_alone_and_nothing_is_debited_for_it(
     let load = Load::new(&world, vec![service.at], Client::Trusting, calls.len());
     let first = load.run(topups(&links, 40).into_iter().map(first).collect()).await;
     while !is_open(&world, &service).await {
-        assert!(started.elapsed() < Duration::from_secs(60), "the breaker does not open");
+        assert!(started.elapsed() < Duration::from_mins(1), "the breaker does not open");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let debited = debits(&world).await;

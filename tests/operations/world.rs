@@ -14,6 +14,7 @@ use bappy_actors::wallet::{Command, Credit};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -52,7 +53,11 @@ pub struct Service {
     pub at: SocketAddr,
     environment: Vec<(&'static str, String)>,
     log: std::path::PathBuf,
+    run: Run,
 }
+
+/// How a program is started: with its arguments, its environment and its log.
+type Run = fn(&[&str], &[(&str, String)], &Path) -> Process;
 
 impl World {
     pub async fn sqlite() -> Self {
@@ -105,15 +110,27 @@ impl World {
 
     /// Starts a service with settings that win over those of all.
     pub async fn serve_with(&self, name: &str, settings: &[(&'static str, &str)]) -> Service {
+        let mut service = self.service(name, settings);
+        service.start(&self.client).await;
+        service
+    }
+
+    /// Starts a service that the system gives few open files to begin with.
+    pub async fn serve_with_few_files(&self, name: &str) -> Service {
+        let mut service = self.service(name, &[("BAPPY_WORKERS", "2")]);
+        service.run = Process::start_with_few_files;
+        service.start(&self.client).await;
+        service
+    }
+
+    fn service(&self, name: &str, settings: &[(&'static str, &str)]) -> Service {
         let at = free_port();
         let mut environment =
             configuration(&self.database_url, &self.issuer, &self.operator_url, at);
         environment.retain(|(key, _)| !settings.iter().any(|(set, _)| set == key));
         environment.extend(settings.iter().map(|(key, value)| (*key, (*value).to_owned())));
         let log = self.folder.path().join(format!("{name}.log"));
-        let mut service = Service { process: None, at, environment, log };
-        service.start(&self.client).await;
-        service
+        Service { process: None, at, environment, log, run: Process::start }
     }
 
     /// Sets the operator's faults; `{}` is none.
@@ -229,7 +246,7 @@ impl Service {
     /// Starts it, for the first time or again on its address.
     pub async fn start(&mut self, client: &reqwest::Client) {
         std::fs::write(self.log.with_file_name(STARTED), "").unwrap();
-        let process = Process::start(&["serve"], &self.environment, &self.log);
+        let process = (self.run)(&["serve"], &self.environment, &self.log);
         let health = format!("http://{}/health", self.at);
         self.process = Some(process.ready(client, &health).await);
     }

@@ -4,6 +4,7 @@
 //! **Invariants.** A signal goes only to a process that was started here; what still runs is
 //! killed when its [`Process`] is dropped.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -35,6 +36,11 @@ pub fn free_port() -> SocketAddr {
     panic!("there is no free port");
 }
 
+fn program() -> OsString {
+    let other = std::env::var_os("BAPPY_TEST_PROGRAM");
+    other.unwrap_or_else(|| env!("CARGO_BIN_EXE_bappy").into())
+}
+
 /// A running program.
 pub struct Process {
     child: Child,
@@ -46,9 +52,27 @@ impl Process {
     /// Starts `bappy` with its arguments and configuration; nothing else of `BAPPY_…` reaches it.
     /// `BAPPY_TEST_PROGRAM` names another build of it than the one that belongs to the tests.
     pub fn start(arguments: &[&str], environment: &[(&str, String)], log: &Path) -> Self {
+        Self::run(Command::new(program()), arguments, environment, log)
+    }
+
+    /// The same where the system gives it few open files to begin with.
+    pub fn start_with_few_files(
+        arguments: &[&str],
+        environment: &[(&str, String)],
+        log: &Path,
+    ) -> Self {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -S -n 256; exec \"$0\" \"$@\""]).arg(program());
+        Self::run(limited, arguments, environment, log)
+    }
+
+    fn run(
+        mut command: Command,
+        arguments: &[&str],
+        environment: &[(&str, String)],
+        log: &Path,
+    ) -> Self {
         let file = File::options().create(true).append(true).open(log).unwrap();
-        let program = std::env::var_os("BAPPY_TEST_PROGRAM");
-        let mut command = Command::new(program.unwrap_or(env!("CARGO_BIN_EXE_bappy").into()));
         for (key, _) in std::env::vars_os() {
             if key.to_string_lossy().starts_with("BAPPY_") {
                 command.env_remove(key);

@@ -293,8 +293,8 @@ impl GatewayActor {
     /// The rest of an admission that has to wait for something.
     fn admit_later(&mut self, admit: Admit, ticket: Ticket, ctx: &mut Context<Self>) {
         let ahead = self.limits.waiting_max.saturating_sub(self.waiting.available_permits());
-        let place = Arc::clone(&self.waiting).try_acquire_owned();
-        let (Ok(place), true) = (place, self.pace.suits(ahead, admit.patience)) else {
+        let seat = Arc::clone(&self.waiting).try_acquire_owned();
+        let (Ok(seat), true) = (seat, self.pace.suits(ahead, admit.patience)) else {
             let _ = admit.reply.send(Err(NotAdmitted::NoRoom));
             return;
         };
@@ -304,7 +304,7 @@ impl GatewayActor {
         self.want_session(told, ctx);
         let Admit { calls, patience, reply } = admit;
         let wait = async move {
-            let _place = (place, Present::in_gauge(&METRICS.waiting));
+            let _seat = (seat, Present::in_gauge(&METRICS.waiting));
             let token = match session.await {
                 Ok(token) => token?,
                 Err(_) => return Err(NotAdmitted::NoSession),

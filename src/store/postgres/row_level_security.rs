@@ -75,7 +75,10 @@ async fn state(pool: &PgPool) -> Result<(i64, bool), sqlx::Error> {
 
 /// Whether the server said that we may not (SQLSTATE 42501, insufficient privilege).
 fn is_refusal(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501")
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .is_some_and(|code| code == "42501")
 }
 
 /// How a connection for tenants' reads is made.
