@@ -9,6 +9,7 @@ mod fees;
 mod identity_sim;
 mod load;
 mod migrate;
+mod open_files;
 mod openapi;
 mod operations;
 mod operator_sim;

@@ -1,6 +1,6 @@
 //! `bappy sandbox`: everything on one machine, with nothing installed.
 
-use super::{Outcome, shutdown};
+use super::{Outcome, open_files, shutdown};
 use crate::app;
 use crate::config::{Config, Profile};
 use crate::sandbox::identity::{self, IdentitySimConfig, SandboxClient};
@@ -46,6 +46,7 @@ impl Sandbox {
         }
         telemetry::log(&config.log)?;
         telemetry::metrics(config.metrics.listen)?;
+        open_files::raise_limit();
         let state_file = self.prepare()?;
         let [operator_addr, identity_addr] = beside(config.listen);
 

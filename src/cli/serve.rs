@@ -1,6 +1,6 @@
 //! `bappy serve`: the service.
 
-use super::{ConfigArgs, Outcome, shutdown};
+use super::{ConfigArgs, Outcome, open_files, shutdown};
 use crate::{app, telemetry};
 use clap::Args;
 use std::process::ExitCode;
@@ -17,6 +17,7 @@ impl Serve {
         let config = self.config.load()?;
         telemetry::log(&config.log)?;
         telemetry::metrics(config.metrics.listen)?;
+        open_files::raise_limit();
         let running = app::start(config).await?;
         tracing::info!(addr = %running.addr(), "serving");
         shutdown::requested().await?;

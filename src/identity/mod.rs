@@ -16,6 +16,8 @@ mod claims;
 mod config;
 mod error;
 mod fetch;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod header;
 mod jwk;
 mod keys;

@@ -11,6 +11,8 @@ mod answer;
 mod calls;
 pub mod catalogue;
 mod client;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod json_fields;
 mod measured;
 mod metrics;

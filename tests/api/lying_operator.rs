@@ -13,7 +13,7 @@ const NAME: &str = "Celltastic";
 const TIMINGS: Timings = Timings {
     call_timeout: Duration::from_secs(1),
     deadline: Duration::from_millis(1_500),
-    horizon: Duration::from_secs(5),
+    horizon: Duration::from_secs(3),
 };
 
 fn told(status: u16, body: impl Into<Vec<u8>>) -> Told {

@@ -244,6 +244,41 @@ async fn an_idempotency_key_of_anothers_is_a_fresh_one(app: &mut TestApp) {
     rows::are_the_same(&before, &rows::of(app, "globex").await);
 }
 
+/// What was just read for one organization is near at hand when another asks for the same.
+async fn what_is_remembered_for_one_is_not_given_to_another(app: &mut TestApp) {
+    let (foreign, own) = foreign::settle(app).await;
+    let only_theirs = foreign.things.iter().find(|thing| thing.kind == "plan").unwrap();
+    let (plan, theirs) = (own.value("plan_id"), foreign.own.value("identifier"));
+    for _ in 0..2 {
+        // Prices differ with the wallets' currencies: 0.9 euros are a dollar.
+        for (caller, charged, currency) in
+            [(&app.acme, "1.18", "USD"), (&app.globex, "1.06", "EUR"), (&app.acme, "1.18", "USD")]
+        {
+            let made = caller.post("/links", json!({"plan_id": plan})).await.expect(201);
+            assert_eq!(
+                (&made["amount_charged"], &made["currency"]),
+                (&json!(charged), &json!(currency))
+            );
+        }
+        let bought = json!({"plan_id": only_theirs.theirs});
+        app.globex.post("/links", bought.clone()).await.expect(201);
+        app.acme.post("/links", bought).await.fails(404, "PLAN_NOT_FOUND");
+        app.globex.get(&format!("/plans/{}", only_theirs.theirs)).await.ok();
+        app.acme.get(&format!("/plans/{}", only_theirs.theirs)).await.fails(404, "PLAN_NOT_FOUND");
+        for path in ["", "/network-status", "/network-status?live=true", "/qr-code"] {
+            let path = format!("/links/{theirs}{path}");
+            if !path.ends_with("qr-code") {
+                app.globex.get(&path).await.ok();
+            }
+            app.acme.get(&path).await.fails(404, "NOT_FOUND");
+        }
+        let topup = json!({"add": [own.value("add")]});
+        let path = format!("/links/{theirs}/plans");
+        app.globex.put(&path, json!({"add": [foreign.own.value("add")]})).await.ok();
+        app.acme.put(&path, topup).await.fails(404, "NOT_FOUND");
+    }
+}
+
 /// A cursor is a place in a list. One of another's list is a place in one's own.
 async fn a_cursor_of_anothers_walks_ones_own_list(app: &mut TestApp) {
     let (foreign, own) = foreign::settle(app).await;
@@ -303,6 +338,7 @@ on_both! {
     AMPLE:
     what_is_anothers_is_answered_as_what_nobody_has,
     an_idempotency_key_of_anothers_is_a_fresh_one,
+    what_is_remembered_for_one_is_not_given_to_another,
     a_cursor_of_anothers_walks_ones_own_list,
     without_a_token_every_operation_is_a_401_and_when_suspended_a_403,
 }

@@ -70,7 +70,7 @@ async fn run(mut world: World, parameters: Parameters) {
     for (place, wire) in wires.iter().enumerate() {
         let mut service = world.service(&format!("serve-{place}"), &world.operator_url);
         let through = world.database_url.replace(&server, &wire.at.to_string());
-        service.set("BAPPY_DATABASE__URL", through);
+        service.set("BAPPY_DATABASE__URL", &through);
         // A line for each of some hundred thousand requests would bury the others.
         service.set("BAPPY_LOG__LEVEL", "info,bappy::http::edge=warn");
         service.start(&world.client).await;

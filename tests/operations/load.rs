@@ -59,6 +59,8 @@ pub struct Told {
     pub took: Duration,
     /// When the answer was there.
     pub at: Instant,
+    /// When it may come back, in seconds.
+    pub retry_after: Option<u64>,
     pub body: Value,
 }
 
@@ -159,6 +161,22 @@ impl<'a> Load<'a> {
         self.answered.load(Ordering::Relaxed)
     }
 
+    /// Makes so many calls a second, whether those before are answered or not.
+    pub async fn run_at_rate(&self, calls: Vec<Call>, per_second: usize) -> Vec<Told> {
+        let started = tokio::time::Instant::now();
+        let calls = calls.into_iter().enumerate().map(|(index, call)| async move {
+            let apart = Duration::from_secs(1) / u32::try_from(per_second).unwrap();
+            let after = apart * u32::try_from(index).unwrap();
+            tokio::time::sleep_until(started + after).await;
+            let sent_at = Instant::now();
+            let sent = self.send(self.services[index % self.services.len()], &call).await;
+            let told = sent.unwrap_or_else(|error| panic!("{call:?}: {error:?}"));
+            self.answered.fetch_add(1, Ordering::Relaxed);
+            Told { took: sent_at.elapsed(), ..told }
+        });
+        join_all(calls).await
+    }
+
     /// Returns when so many calls have their final answer.
     pub async fn reaches(&self, answered: usize) {
         while self.answered() < answered {
@@ -236,12 +254,26 @@ impl<'a> Load<'a> {
         let operation = answer.headers().get("Operation-Id");
         let operation = operation.map(|id| id.to_str().unwrap().to_owned());
         let replayed = answer.headers().contains_key("Idempotent-Replayed");
+        let retry_after = answer.headers().get("Retry-After");
+        let retry_after = retry_after.map(|after| after.to_str().unwrap().parse().unwrap());
         let body: Value = answer.json().await?;
         let code = body["error"]["code"].as_str().unwrap_or("OK").to_owned();
         let charged = body["data"]["amount_charged"].as_str();
         let charged = charged.map_or(Money::ZERO, |amount| amount.parse().unwrap());
         let (key, took, at) = (call.key.clone(), Duration::ZERO, Instant::now());
-        Ok(Told { key, status, code, charged, operation, replayed, cut: 0, took, at, body })
+        Ok(Told {
+            key,
+            status,
+            code,
+            charged,
+            operation,
+            replayed,
+            cut: 0,
+            took,
+            at,
+            retry_after,
+            body,
+        })
     }
 }
 

@@ -38,9 +38,11 @@ mod crash_matrix;
 mod database_cut;
 mod failover;
 mod graceful_stop;
+mod idle;
 mod late;
 mod lossy;
 mod operator_restart;
+mod overload;
 mod paused;
 mod sms;
 mod two_services;
@@ -81,6 +83,28 @@ on_both! {
     graceful_stop { a_stop_under_load_leaves_nothing_pending }
     sms { each_message_is_sent_once_or_given_back_once }
     operator_restart { a_restart_of_the_operator_costs_nobody_anything }
+}
+
+/// What no database has a part in: each on one of them.
+mod once {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn of_five_times_what_the_operator_takes_a_fifth_is_sold_and_the_rest_refused() {
+        if let Some(world) = crate::world::World::postgres().await {
+            crate::overload::of_five_times_what_the_operator_takes_a_fifth_is_sold(world).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_operator_that_hangs_is_left_alone_and_nothing_is_debited_for_it() {
+        let world = crate::world::World::sqlite().await;
+        crate::overload::an_operator_that_hangs_is_left_alone(world).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn ten_thousand_idle_connections_keep_nobody_out() {
+        let world = crate::world::World::sqlite().await;
+        crate::idle::ten_thousand_idle_connections_keep_nobody_out(world).await;
+    }
 }
 
 /// What takes more than one service, which SQLite is not for.

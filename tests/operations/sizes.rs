@@ -39,3 +39,18 @@ pub fn sms() -> usize {
 pub fn kills() -> usize {
     size("KILLS", 3, 20)
 }
+
+/// Calls at a time that the operator takes under overload, a tenth of a second each.
+pub fn overload_concurrency() -> usize {
+    size("OVERLOAD_CONCURRENCY", 4, 64)
+}
+
+/// How long too much is asked for, in seconds.
+pub fn overload_seconds() -> usize {
+    size("OVERLOAD_SECONDS", 4, 60)
+}
+
+/// Connections that are kept open and idle.
+pub fn idle_connections() -> usize {
+    size("IDLE_CONNECTIONS", 10_000, 10_000)
+}

@@ -14,7 +14,7 @@ use bappy_actors::wallet::{Command, Credit};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -72,7 +72,11 @@ pub struct Service {
     pub at: SocketAddr,
     environment: Vec<(&'static str, String)>,
     log: PathBuf,
+    run: Run,
 }
+
+/// How a program is started: with its arguments, its environment and its log.
+type Run = fn(&[&str], &[(&str, String)], &Path) -> Process;
 
 impl World {
     pub async fn sqlite() -> Self {
@@ -128,7 +132,24 @@ impl World {
 
     /// Starts a service and waits until it serves.
     pub async fn serve(&self, name: &str) -> Service {
+        self.serve_with(name, &[]).await
+    }
+
+    /// Starts a service with settings that win over those of all.
+    pub async fn serve_with(&self, name: &str, settings: &[(&'static str, &str)]) -> Service {
         let mut service = self.service(name, &self.operator_url);
+        for (key, value) in settings {
+            service.set(key, *value);
+        }
+        service.start(&self.client).await;
+        service
+    }
+
+    /// Starts a service that the system gives few open files to begin with.
+    pub async fn serve_with_few_files(&self, name: &str) -> Service {
+        let mut service = self.service(name, &self.operator_url);
+        service.set("BAPPY_WORKERS", "2");
+        service.run = Process::start_with_few_files;
         service.start(&self.client).await;
         service
     }
@@ -139,7 +160,7 @@ impl World {
         let environment =
             configuration(&self.database_url, &self.identity, operator_url, at, self.times);
         let log = self.folder.path().join(format!("{name}.log"));
-        Service { process: None, at, environment, log }
+        Service { process: None, at, environment, log, run: Process::start }
     }
 
     /// Runs a command of the program to its end, which must be a good one.
@@ -281,7 +302,7 @@ impl World {
 
 impl Service {
     /// Sets a variable of its environment for the starts to come.
-    pub fn set(&mut self, key: &'static str, value: impl ToString) {
+    pub fn set(&mut self, key: &'static str, value: &(impl ToString + ?Sized)) {
         self.unset(key);
         self.environment.push((key, value.to_string()));
     }
@@ -311,7 +332,7 @@ impl Service {
 
     fn launch(&self) -> Process {
         std::fs::write(self.log.with_file_name(STARTED), "").unwrap();
-        Process::start(&["serve"], &self.environment, &self.log)
+        (self.run)(&["serve"], &self.environment, &self.log)
     }
 
     pub fn kill9(&mut self) {
@@ -358,6 +379,7 @@ pub(crate) fn configuration(
     vec![
         ("BAPPY_LISTEN", listen.to_string()),
         ("BAPPY_DATABASE__URL", database.to_owned()),
+        ("BAPPY_DATABASE__ROW_LEVEL_SECURITY", "true".to_owned()),
         ("BAPPY_IDENTITY__ISSUER", identity.issuer.clone()),
         ("BAPPY_OPERATOR__URL", operator.to_owned()),
         ("BAPPY_OPERATOR__USERNAME", "bappy".to_owned()),

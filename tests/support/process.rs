@@ -65,8 +65,27 @@ pub struct Process {
 impl Process {
     /// Starts `bappy` with its arguments and configuration; nothing else of `BAPPY_…` reaches it.
     pub fn start(arguments: &[&str], environment: &[(&str, String)], log: &Path) -> Self {
+        Self::run(Command::new(program()), arguments, environment, log)
+    }
+
+    /// The same where the system gives it few open files to begin with.
+    pub fn start_with_few_files(
+        arguments: &[&str],
+        environment: &[(&str, String)],
+        log: &Path,
+    ) -> Self {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -S -n 256; exec \"$0\" \"$@\""]).arg(program());
+        Self::run(limited, arguments, environment, log)
+    }
+
+    fn run(
+        mut command: Command,
+        arguments: &[&str],
+        environment: &[(&str, String)],
+        log: &Path,
+    ) -> Self {
         let file = File::options().create(true).append(true).open(log).unwrap();
-        let mut command = Command::new(program());
         without_settings(&mut command)
             .args(arguments)
             .envs(environment.iter().map(|(key, value)| (key, value)))
@@ -135,6 +154,13 @@ impl Process {
             assert!(Instant::now() < until, "it does not stop:\n{}", self.log());
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// What it holds of the machine's memory, in kilobytes; of Linux.
+    pub fn resident_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Stops its time: nothing in it runs, its connections stay open.

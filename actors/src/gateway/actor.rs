@@ -1,7 +1,8 @@
 //! The gateway's actor: decides who may call the operator now, and keeps the session.
 //!
 //! It decides in synchronous code; who has to wait (for the rate, for room, for a login) waits in
-//! a future of its own, each bounded by the time it was given.
+//! a future of its own, each bounded by the time it was given. Who would wait longer, by how fast
+//! those before it got on, is refused at once.
 
 use super::breaker::{Breaker, BreakerLimits, CallReport, Generation};
 use super::{BreakerState, METRICS, NotAdmitted};
@@ -14,7 +15,14 @@ use actix::{
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter, clock::Clock as RateClock};
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// A session is renewed this long before the operator says it ends.
@@ -100,6 +108,31 @@ impl Rate {
     }
 }
 
+/// How long one place in the queue takes, as those who waited last had it.
+#[derive(Default)]
+struct Pace(AtomicU64);
+
+impl Pace {
+    /// Whether who waits behind `ahead` others gets on well within `patience`. Where nobody waits
+    /// somebody may always try: it is by them that the pace is known.
+    fn suits(&self, ahead: usize, patience: Duration) -> bool {
+        let each = Duration::from_micros(self.0.load(Ordering::Relaxed));
+        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+        // A quarter to spare: who is near the edge would often wait in vain.
+        ahead == 0 || each.saturating_mul(ahead.saturating_add(1)) <= patience * 3 / 4
+    }
+
+    /// One who had waited behind `ahead` others has got on.
+    fn learn(&self, ahead: usize, waited: Duration) {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let places = u64::try_from(ahead).unwrap_or(u64::MAX).saturating_add(1);
+        let (known, now) = (self.0.load(Ordering::Relaxed), micros(waited) / places);
+        // One slow call among many is not the pace of all.
+        let learnt = if known == 0 { now } else { known - known / 4 + now / 4 };
+        self.0.store(learnt, Ordering::Relaxed);
+    }
+}
+
 /// What a caller that is let through gets.
 pub(super) struct Admission {
     pub slot: OwnedSemaphorePermit,
@@ -161,6 +194,7 @@ pub(super) struct GatewayActor {
     breaker: Breaker,
     slots: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    pace: Arc<Pace>,
     rate: Arc<Rate>,
     session: Option<(AccessToken, Duration)>,
     login_failed: Option<(NotAdmitted, Duration)>,
@@ -187,6 +221,7 @@ impl GatewayActor {
             breaker: Breaker::new(limits.breaker),
             slots: Arc::new(Semaphore::new(limits.concurrency_max)),
             waiting: Arc::new(Semaphore::new(limits.waiting_max)),
+            pace: Arc::default(),
             rate,
             session: None,
             login_failed: None,
@@ -257,22 +292,27 @@ impl GatewayActor {
 
     /// The rest of an admission that has to wait for something.
     fn admit_later(&mut self, admit: Admit, ticket: Ticket, ctx: &mut Context<Self>) {
-        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
+        let ahead = self.limits.waiting_max.saturating_sub(self.waiting.available_permits());
+        let seat = Arc::clone(&self.waiting).try_acquire_owned();
+        let (Ok(seat), true) = (seat, self.pace.suits(ahead, admit.patience)) else {
             let _ = admit.reply.send(Err(NotAdmitted::NoRoom));
             return;
         };
         let (slots, rate) = (Arc::clone(&self.slots), Arc::clone(&self.rate));
+        let (pace, clock) = (Arc::clone(&self.pace), Arc::clone(&self.clock));
         let (told, session) = oneshot::channel();
         self.want_session(told, ctx);
         let Admit { calls, patience, reply } = admit;
         let wait = async move {
-            let _place = (place, Present::in_gauge(&METRICS.waiting));
+            let _seat = (seat, Present::in_gauge(&METRICS.waiting));
             let token = match session.await {
                 Ok(token) => token?,
                 Err(_) => return Err(NotAdmitted::NoSession),
             };
+            let queued = clock.elapsed();
             let slot = slots.acquire_owned().await.map_err(|_| NotAdmitted::NoRoom)?;
             rate.wait(calls).await;
+            pace.learn(ahead, clock.elapsed().saturating_sub(queued));
             Ok(Admission { slot, token, ticket, rate })
         };
         let bounded = async move {

@@ -101,6 +101,80 @@ fn who_waits_too_long_is_refused_and_never_calls() {
 }
 
 #[test]
+fn who_would_wait_too_long_is_refused_at_once() {
+    run(async {
+        let (world, gateway) = world(GatewayLimits { concurrency_max: 1, ..limits() });
+        call(&gateway).await.unwrap().unwrap();
+        world.outside.operator.state().latency = Duration::from_millis(100);
+        let ask = || {
+            let gateway = Arc::clone(&gateway);
+            tokio::spawn(async move {
+                let asked = Instant::now();
+                (call(&gateway).await.map(drop), asked.elapsed())
+            })
+        };
+        // Nobody knows yet how fast it goes: all of them wait, and a third in vain.
+        let first: Vec<_> = (0..30).map(|_| ask()).collect();
+        tokio::time::sleep(Duration::from_millis(350)).await;
+        let (refused, took) = ask().await.unwrap();
+        assert_eq!((refused, took), (Err(NotAdmitted::NoRoom), Duration::ZERO));
+        let mut sold = 0;
+        for call in first {
+            sold += usize::from(call.await.unwrap().0.is_ok());
+        }
+        assert!((20..=22).contains(&sold), "{sold}");
+        // From now on only those wait who get on, and the others know at once.
+        let second: Vec<_> = (0..30).map(|_| ask()).collect();
+        let (mut sold, mut refused) = (0, 0);
+        for call in second {
+            match call.await.unwrap() {
+                (Ok(()), took) => {
+                    assert!(took < Duration::from_secs(2), "{took:?}");
+                    sold += 1;
+                }
+                (Err(error), took) => {
+                    assert_eq!((error, took), (NotAdmitted::NoRoom, Duration::ZERO));
+                    refused += 1;
+                }
+            }
+        }
+        assert!((13..=17).contains(&sold) && sold + refused == 30, "{sold} {refused}");
+    });
+}
+
+#[test]
+fn a_queue_that_was_slow_once_is_tried_again() {
+    run(async {
+        let (world, gateway) = world(GatewayLimits { concurrency_max: 1, ..limits() });
+        call(&gateway).await.unwrap().unwrap();
+        world.outside.operator.state().latency = Duration::from_millis(1_900);
+        let slow = [(); 2].map(|()| {
+            let gateway = Arc::clone(&gateway);
+            tokio::spawn(async move { call(&gateway).await.map(drop) })
+        });
+        for call in slow {
+            call.await.unwrap().unwrap();
+        }
+        world.outside.operator.state().latency = Duration::from_millis(10);
+        let again: Vec<_> = (0..5)
+            .map(|_| {
+                let gateway = Arc::clone(&gateway);
+                tokio::spawn(async move { call(&gateway).await.map(drop) })
+            })
+            .collect();
+        // One goes, one waits to see how long it takes.
+        let mut sold = 0;
+        for call in again {
+            sold += usize::from(call.await.unwrap().is_ok());
+        }
+        assert!(sold >= 2, "{sold}");
+        for _ in 0..20 {
+            call(&gateway).await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
 fn an_open_breaker_lets_no_call_through_and_closes_after_a_trial() {
     run(async {
         let (world, gateway) = world(limits());

@@ -12,6 +12,9 @@ mod topup_plans;
 mod update;
 pub mod view;
 
+#[cfg(fuzzing)]
+pub use {change_plans::ChangePlans, create::NewLink, update::LinkChanges};
+
 pub(super) use create::told_success;
 
 use super::api::Api;

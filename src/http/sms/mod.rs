@@ -4,6 +4,9 @@ mod create;
 mod list;
 mod view;
 
+#[cfg(fuzzing)]
+pub use create::NewSms;
+
 use super::fallback::resource;
 use actix_web::web;
 use utoipa::OpenApi;

@@ -8,6 +8,9 @@ mod period;
 mod stats;
 pub mod view;
 
+#[cfg(fuzzing)]
+pub use list::Filter;
+
 use super::fallback::resource;
 use actix_web::web;
 use utoipa::OpenApi;

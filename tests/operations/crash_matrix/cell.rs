@@ -93,18 +93,17 @@ impl Cell {
         let before = world.balance().await;
         let mut stage = Stage { cell: self, world: &world, way: &way, ended: 0 };
         stage.start(&mut service, 0).await;
-        let told = match self.kind.call(&template.known) {
-            Some(call) => Some(stage.calls(&mut service, call, before).await),
-            None => {
-                stage.lives(&mut service, None).await;
-                way.quiet().await;
-                way.lift();
-                // Once more by hand, which charges nothing twice, and suspends what would not be.
-                world.run(&["fees", "run"]).await;
-                stage.lives(&mut service, None).await;
-                verdict::fees(&world, &template.known).await;
-                None
-            }
+        let told = if let Some(call) = self.kind.call(&template.known) {
+            Some(stage.calls(&mut service, call, before).await)
+        } else {
+            stage.lives(&mut service, None).await;
+            way.quiet().await;
+            way.lift();
+            // Once more by hand, which charges nothing twice, and suspends what would not be.
+            world.run(&["fees", "run"]).await;
+            stage.lives(&mut service, None).await;
+            verdict::fees(&world, &template.known).await;
+            None
         };
         let ended = stage.ended;
         let passed = (0..=ended).map(|life| passed(&world.file(&format!("passed-{life}"))));
@@ -133,12 +132,12 @@ enum Fate {
 impl Stage<'_> {
     async fn start(&self, service: &mut Service, life: usize) {
         let log = self.world.file(&format!("passed-{life}"));
-        service.set("FAULT_POINTS_PASSED", log.display());
+        service.set("FAULT_POINTS_PASSED", &log.display());
         service.unset("FAULT_POINT");
         service.unset("FAULT_STOP");
         match self.cell.ends.get(life) {
-            Some(End::Point(name, nth)) => service.set("FAULT_POINT", format!("{name}@{nth}")),
-            Some(End::Stop(name, nth)) => service.set("FAULT_STOP", format!("{name}@{nth}")),
+            Some(End::Point(name, nth)) => service.set("FAULT_POINT", &format!("{name}@{nth}")),
+            Some(End::Stop(name, nth)) => service.set("FAULT_STOP", &format!("{name}@{nth}")),
             _ => {}
         }
         service.start_or_end(&self.world.client).await;
@@ -207,9 +206,9 @@ impl Stage<'_> {
         self.way.lift();
         let mut other = self.world.service("serve-other", &format!("http://{}", self.way.at));
         other.set(template::FEW_CONNECTIONS.0, template::FEW_CONNECTIONS.1);
-        other.set("BAPPY_FEES__ENABLED", self.cell.kind == Kind::MonthlyFees);
+        other.set("BAPPY_FEES__ENABLED", &(self.cell.kind == Kind::MonthlyFees));
         if let Some(End::Stop(name, nth)) = self.cell.ends.get(self.ended) {
-            other.set("FAULT_STOP", format!("{name}@{nth}"));
+            other.set("FAULT_STOP", &format!("{name}@{nth}"));
         }
         other.start_or_end(&self.world.client).await;
         let started = Instant::now();

@@ -96,7 +96,7 @@ impl Played {
                     let template = if fees { &templates.fees } else { &templates.usual };
                     played.play(template).await
                 });
-                let report = report.await.map_err(|ended| what_failed(ended));
+                let report = report.await.map_err(what_failed);
                 if let Err(why) = &report {
                     eprintln!("FAILED: {cell}: {why}");
                 }
