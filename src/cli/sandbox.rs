@@ -44,7 +44,7 @@ impl Sandbox {
         if let Some(listen) = self.listen {
             config.listen = listen;
         }
-        telemetry::log(&config.log)?;
+        telemetry::log_and_traces(&config.log, &config.otlp)?;
         telemetry::metrics(config.metrics.listen)?;
         let state_file = self.prepare()?;
         let [operator_addr, identity_addr] = beside(config.listen);
@@ -84,6 +84,7 @@ impl Sandbox {
         running.stop().await;
         operator_sim.stop().await;
         identity_sim.stop().await;
+        telemetry::flush_traces().await;
         Ok(ExitCode::SUCCESS)
     }
 

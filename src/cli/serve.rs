@@ -15,13 +15,14 @@ pub struct Serve {
 impl Serve {
     pub(super) async fn run(self) -> Outcome {
         let config = self.config.load()?;
-        telemetry::log(&config.log)?;
+        telemetry::log_and_traces(&config.log, &config.otlp)?;
         telemetry::metrics(config.metrics.listen)?;
         let running = app::start(config).await?;
         tracing::info!(addr = %running.addr(), "serving");
         shutdown::requested().await?;
         tracing::info!("stopping");
         running.stop().await;
+        telemetry::flush_traces().await;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
     }

@@ -7,15 +7,27 @@
 //! **Invariant:** the text is one that both databases run; what differs is a constant of its own
 //! beside the `match` on [`super::Tx::conn`].
 
+/// A statement under way, as traces show it: by the module that has it, never by its arguments.
+macro_rules! traced_statement {
+    ($running:expr) => {
+        ::tracing::Instrument::instrument(
+            $running,
+            ::bappy_actors::traced!("db", otel.kind = "client", module = module_path!()),
+        )
+    };
+}
+
 /// Runs `$method` of a typed query on whichever database it is.
 macro_rules! fetch {
     ($method:ident, $tx:expr, $row:ty, $sql:expr $(, $arg:expr)*) => {
         match $tx.conn() {
             $crate::store::Conn::Sqlite(conn) => {
-                ::sqlx::query_as::<::sqlx::Sqlite, $row>($sql)$(.bind($arg))*.$method(conn).await
+                let query = ::sqlx::query_as::<::sqlx::Sqlite, $row>($sql)$(.bind($arg))*;
+                traced_statement!(query.$method(conn)).await
             }
             $crate::store::Conn::Postgres(conn) => {
-                ::sqlx::query_as::<::sqlx::Postgres, $row>($sql)$(.bind($arg))*.$method(conn).await
+                let query = ::sqlx::query_as::<::sqlx::Postgres, $row>($sql)$(.bind($arg))*;
+                traced_statement!(query.$method(conn)).await
             }
         }
     };
@@ -46,16 +58,14 @@ macro_rules! all {
 macro_rules! exec {
     ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
         match $tx.conn() {
-            $crate::store::Conn::Sqlite(conn) => ::sqlx::query::<::sqlx::Sqlite>($sql)
-                $(.bind($arg))*
-                .execute(conn)
-                .await
-                .map(|done| done.rows_affected()),
-            $crate::store::Conn::Postgres(conn) => ::sqlx::query::<::sqlx::Postgres>($sql)
-                $(.bind($arg))*
-                .execute(conn)
-                .await
-                .map(|done| done.rows_affected()),
+            $crate::store::Conn::Sqlite(conn) => {
+                let query = ::sqlx::query::<::sqlx::Sqlite>($sql)$(.bind($arg))*;
+                traced_statement!(query.execute(conn)).await.map(|done| done.rows_affected())
+            }
+            $crate::store::Conn::Postgres(conn) => {
+                let query = ::sqlx::query::<::sqlx::Postgres>($sql)$(.bind($arg))*;
+                traced_statement!(query.execute(conn)).await.map(|done| done.rows_affected())
+            }
         }
     };
 }
