@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark that cannot go on ends")]
 
 #[path = "rig/debits.rs"]
+#[expect(dead_code, reason = "shared with the rig")]
 mod debits;
 
 use actix_web::{App, test, web};

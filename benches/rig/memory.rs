@@ -48,7 +48,7 @@ impl Memory {
     async fn slope(&self, world: &World, service: &Service) -> Result<(), Failed> {
         let (pid, seconds) = (service.process.id(), self.minutes * 60);
         let run = Run { connections: self.connections, seconds, ..Run::default() };
-        let sampler = tokio::spawn(async move {
+        let watching = tokio::spawn(async move {
             let mut samples = Vec::new();
             for _ in 0..seconds / SAMPLE_EVERY.as_secs() {
                 tokio::time::sleep(SAMPLE_EVERY).await;
@@ -57,7 +57,7 @@ impl Memory {
             samples
         });
         let figures = load(world, service.at, &run).await?;
-        let samples = sampler.await?;
+        let samples = watching.await?;
         // The first fifth fills caches and pools.
         let steady: Vec<f64> = samples.iter().skip(samples.len() / 5).map(|kb| mb(*kb)).collect();
         let (slope, noise) = trend(&steady);

@@ -218,8 +218,8 @@ pub struct Wallets {
     #[command(flatten)]
     rounds: Rounds,
     /// Wallets
-    #[arg(long, default_value_t = 1_000)]
-    wallets: usize,
+    #[arg(long = "wallets", default_value_t = 1_000)]
+    count: usize,
     /// Connections of the load
     #[arg(long, default_value_t = 256)]
     connections: u32,
@@ -228,14 +228,14 @@ pub struct Wallets {
 impl Wallets {
     pub async fn run(self) -> Result<(), Failed> {
         let Rounds { rounds, seconds } = self.rounds;
-        let world = World::new(Engine::Postgres, self.wallets).await?;
+        let world = World::new(Engine::Postgres, self.count).await?;
         let service = world.serve(Tuning::default()).await?;
         let postmaster = world.postmaster()?;
         let hot = Run { connections: self.connections, seconds, ..Run::default() };
         let many = Run { all_wallets: true, links: 1, ..hot.clone() };
         warm_up(&world, &service, &hot).await?;
         warm_up(&world, &service, &many).await?;
-        let wallets = self.wallets;
+        let wallets = self.count;
         println!("Top-ups over REST, {} connections: {wallets} wallets, and one", self.connections);
         let mut ratios = Vec::new();
         let mut rows = Vec::new();

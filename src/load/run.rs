@@ -45,6 +45,9 @@ struct Run<'a> {
     measured_from: Cell<Option<Instant>>,
     /// Measured calls handed out.
     measured: Cell<u64>,
+    /// Successes that were answered while it was measured, whenever they began: what is under way
+    /// at the end would else count as if it had been done.
+    answered: Cell<u64>,
     ended: Cell<Option<Ended>>,
     changed: Notify,
 }
@@ -68,6 +71,7 @@ pub async fn run(
         warm_up_charges: warm_up_charges(settings, paid_for),
         measured_from: Cell::new(None),
         measured: Cell::new(0),
+        answered: Cell::new(0),
         ended: Cell::new(None),
         changed: Notify::new(),
     };
@@ -96,6 +100,10 @@ impl Run<'_> {
                 Outcome::Done(amount) => wallet.add_charge(amount),
                 Outcome::Lost(_) if call.charges() => wallet.lost.set(wallet.lost.get() + 1),
                 _ => {}
+            }
+            let is_measuring = self.measured_from.get().is_some() && self.ended.get().is_none();
+            if is_measuring && matches!(outcome, Outcome::Done(_)) {
+                self.answered.set(self.answered.get() + 1);
             }
             if self.is_measured(due) {
                 self.recorder.borrow_mut().record(call, due.elapsed(), &outcome);
@@ -184,6 +192,12 @@ impl Run<'_> {
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     fn summary(&self, cpu: Option<Duration>, measured: Duration) -> Summary {
         let recorder = self.recorder.borrow();
+        let ended = self.ended.get().unwrap_or(Ended::Duration);
+        // What ends early, ends with its last answer.
+        let (answered, measured) = match (ended, self.measured_from.get()) {
+            (Ended::Requests | Ended::Money, Some(from)) => (recorder.ok(), from.elapsed()),
+            _ => (self.answered.get(), measured),
+        };
         let seconds = measured.as_secs_f64();
         let per_request =
             |used: Duration| used.as_secs_f64() * 1e6 / recorder.ended().max(1) as f64;
@@ -195,14 +209,14 @@ impl Run<'_> {
             seconds,
             requests: recorder.ended(),
             ok: recorder.ok(),
-            rate: recorder.ok() as f64 / seconds.max(1e-9),
+            rate: answered as f64 / seconds.max(1e-9),
             latency_ms: recorder.latency(),
             errors: recorder.errors(),
             unsent: self.pace.unsent(),
             calls: recorder.calls(),
             by_second: recorder.seconds().to_vec(),
             distribution_ms: recorder.distribution(),
-            ended: self.ended.get().unwrap_or(Ended::Duration),
+            ended,
             client_cpu_us: cpu.map(per_request),
         }
     }

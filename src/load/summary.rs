@@ -79,7 +79,7 @@ pub struct Summary {
     pub requests: u64,
     /// Of those, successes.
     pub ok: u64,
-    /// Successes a second.
+    /// Successes answered a second, while it was measured.
     pub rate: f64,
     /// Their latencies.
     pub latency_ms: Latency,

@@ -56,6 +56,8 @@ pub struct Told {
     pub cut: usize,
     /// The longest that it waited for an answer.
     pub took: Duration,
+    /// When the answer was there.
+    pub at: Instant,
     pub body: Value,
 }
 
@@ -126,6 +128,22 @@ impl<'a> Load<'a> {
             told
         });
         join_all(lists).await.concat()
+    }
+
+    /// Makes one call after the other on each of as many lanes as calls may be in flight, as long
+    /// as there are any.
+    pub async fn run_while(&self, next: impl Fn(usize) -> Option<Call>) -> Vec<Told> {
+        let made = AtomicUsize::new(0);
+        let lanes = (0..self.in_flight.available_permits()).map(|_| async {
+            let mut told = Vec::new();
+            loop {
+                let index = made.fetch_add(1, Ordering::Relaxed);
+                let Some(call) = next(index) else { return told };
+                told.push(self.make(self.services[index % self.services.len()], call).await);
+                self.answered.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        join_all(lanes).await.concat()
     }
 
     /// How many calls have their final answer.
@@ -204,8 +222,8 @@ impl<'a> Load<'a> {
         let code = body["error"]["code"].as_str().unwrap_or("OK").to_owned();
         let charged = body["data"]["amount_charged"].as_str();
         let charged = charged.map_or(Money::ZERO, |amount| amount.parse().unwrap());
-        let (key, took) = (call.key.clone(), Duration::ZERO);
-        Ok(Told { key, status, code, charged, operation, replayed, cut: 0, took, body })
+        let (key, took, at) = (call.key.clone(), Duration::ZERO, Instant::now());
+        Ok(Told { key, status, code, charged, operation, replayed, cut: 0, took, at, body })
     }
 }
 

@@ -24,6 +24,7 @@ mod process;
 mod agreement;
 mod figures;
 mod load;
+mod pair;
 mod sizes;
 mod template;
 mod world;
@@ -32,6 +33,7 @@ mod changes;
 mod crash;
 mod crash_matrix;
 mod database_cut;
+mod failover;
 mod graceful_stop;
 mod late;
 mod lossy;
@@ -99,5 +101,10 @@ mod postgres_only {
         if let Some(world) = crate::world::World::postgres().await {
             crate::database_cut::lost_connections_to_the_database_cost_nobody_anything(world).await;
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_was_acknowledged_outlives_the_primary() {
+        crate::failover::what_was_acknowledged_outlives_the_primary().await;
     }
 }

@@ -94,6 +94,11 @@ impl World {
         Self::postgres().await.unwrap()
     }
 
+    /// On the database of an address, which is not migrated yet.
+    pub async fn on(database_url: String) -> Self {
+        Self::furnish(tempfile::tempdir().unwrap(), database_url).await
+    }
+
     async fn furnish(folder: TempDir, database_url: String) -> Self {
         let client = reqwest::Client::builder().timeout(ANSWER_MAX).build().unwrap();
         let operator_at = free_port();
@@ -183,6 +188,11 @@ impl World {
     /// So many times the plan's price.
     pub fn times(&self, count: usize) -> Money {
         Money::checked_sum(std::iter::repeat_n(self.price, count)).unwrap()
+    }
+
+    /// From now on counts as the last start: what was away is there again.
+    pub fn starts_anew(&self) {
+        std::fs::write(self.folder.path().join(STARTED), "").unwrap();
     }
 
     /// When a service was last started.

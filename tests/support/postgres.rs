@@ -105,7 +105,7 @@ fn migrate_template(port: u16) {
 }
 
 /// The folder of the newest server's binaries.
-fn binaries() -> Option<PathBuf> {
+pub fn binaries() -> Option<PathBuf> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
@@ -119,7 +119,7 @@ fn binaries() -> Option<PathBuf> {
 }
 
 /// A command as a user that PostgreSQL is willing to run as: not root.
-fn unprivileged(program: &str) -> Command {
+pub fn unprivileged(program: &str) -> Command {
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
     if !is_root {
         return Command::new(program);

@@ -177,6 +177,9 @@ impl WalletActor {
         let Some(row) = self.row else { return };
         let later = self.queue.split_off(found.len().min(self.queue.len()));
         let looked_up = std::mem::replace(&mut self.queue, later);
+        let doubtful = looked_up.iter().filter(|submit| submit.doubtful).count();
+        let applied = found.iter().filter(|found| **found).count();
+        tracing::info!(org = %self.org, doubtful, applied, "lost commits were looked up");
         for (mut submit, &found) in looked_up.into_iter().zip(found).rev() {
             if found {
                 answer(submit, Ok(Receipt { balance: row.balance }));

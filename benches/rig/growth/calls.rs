@@ -373,7 +373,7 @@ fn changes() -> Vec<Call> {
         }),
         call!("PUT /links/{id} status", |s, n| {
             let links = s.fresh.len() as u64;
-            let status = if n / links % 2 == 0 { "suspended" } else { "active" };
+            let status = if (n / links).is_multiple_of(2) { "suspended" } else { "active" };
             put(format!("/links/{}", s.fresh(n)), json!({ "status": status }))
         }),
         // An odd number of changes may have left them suspended.

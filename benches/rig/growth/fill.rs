@@ -139,7 +139,7 @@ async fn operations(sink: &mut Sink, h: &History) -> Result<(), Failed> {
             Cell::Int(amount), Cell::Id(h.id(Thing::Entry, &org, r, l)),
             if keyed { Cell::Owned(format!("key-{l}")) } else { Cell::Null }, Cell::Null,
             Cell::Owned(request),
-            if state == "refunded" { Cell::Text("provisioning_error") } else { Cell::Null },
+            if state == "refunded" { Cell::Text("PROVISIONING_ERROR") } else { Cell::Null },
             Cell::Text("none"), Cell::Int(0), Cell::Int(0), Cell::Time(at), Cell::Time(at),
             Cell::Time(at), Cell::Time(at),
         ]);
@@ -316,6 +316,15 @@ async fn entries(sink: &mut Sink, h: &History) -> Result<(), Failed> {
         },
     )
     .await?;
+    totals(sink, h, days, wallets).await
+}
+
+async fn totals(
+    sink: &mut Sink,
+    h: &History,
+    days: Days,
+    wallets: Vec<(Org, i64)>,
+) -> Result<(), Failed> {
     let mut totals = days.into_iter();
     sink.fill(
         "ledger_days",

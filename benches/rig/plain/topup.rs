@@ -7,6 +7,7 @@ use bappy::http::error::ApiError;
 use bappy::http::error_kind::ErrorKind;
 use bappy::http::tenant::Tenant;
 use bappy_actors::model::{Money, OrgId, Timestamp};
+use bappy_actors::ports::{Ids, PlanInstance};
 use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -32,7 +33,8 @@ struct Activation {
     plan_id: Uuid,
     plan_name: String,
     status: &'static str,
-    activation_date: Timestamp,
+    #[serde(rename = "activation_date")]
+    at: Timestamp,
     expiry_date: Option<Timestamp>,
     data_total_mb: i64,
     data_used_mb: i64,
@@ -51,7 +53,7 @@ struct Link {
 }
 
 #[derive(sqlx::FromRow)]
-struct Plan {
+struct Offer {
     operator_plan_id: String,
     name: String,
     data_kb: i64,
@@ -74,7 +76,6 @@ pub async fn topup(
     body: web::Json<Body>,
     plain: web::Data<Plain>,
 ) -> Result<Success<Changed>, ApiError> {
-    use bappy_actors::ports::Ids;
     let (org, id) = (organization.id, id.into_inner());
     let Body { add: [plan_id] } = body.into_inner();
     let link = sqlx::query_as::<_, Link>(
@@ -89,7 +90,7 @@ pub async fn topup(
     if link.status != "active" {
         return Err(ApiError::new(ErrorKind::InvalidState));
     }
-    let plan = sqlx::query_as::<_, Plan>(
+    let offer = sqlx::query_as::<_, Offer>(
         "SELECT p.operator_plan_id, p.name, p.data_kb, p.sponsor_id, p.countries, op.price
          FROM organization_plans op JOIN plans p ON p.id = op.plan_id
          WHERE op.org_id = $1 AND op.plan_id = $2 AND op.enabled AND p.offered",
@@ -100,73 +101,39 @@ pub async fn topup(
     .await
     .map_err(database)?
     .ok_or_else(|| ApiError::new(ErrorKind::PlanNotFound))?;
-    if plan.sponsor_id != link.sponsor_id {
+    if offer.sponsor_id != link.sponsor_id {
         return Err(ApiError::new(ErrorKind::InvalidPlan));
     }
     let (operation, activation) = (plain.ids.next(), plain.ids.next());
     let at = plain.clock.now();
     let debit = Debit { operation, activation, link: id, plan: plan_id, at };
-    charge(&plain, org, &debit, &link, &plan).await?;
+    charge(&plain, org, &debit, &link, &offer).await?;
     let reference = operation.to_string();
-    let (endpoint, operator_plan) = (&link.endpoint_id, &plan.operator_plan_id);
+    let (endpoint, operator_plan) = (&link.endpoint_id, &offer.operator_plan_id);
     let session = &plain.session;
     let instance =
         plain.operator.add_plan(session, endpoint, operator_plan, &reference, CALL_TIMEOUT);
     let Ok(instance) = instance.await else {
-        refund(&plain, org, &debit, &link, &plan).await?;
+        refund(&plain, org, &debit, &link, &offer).await?;
         return Err(ApiError::new(ErrorKind::Provisioning));
     };
     let currency = organization.currency.to_string();
-    let mut tx = plain.pool.begin().await.map_err(database)?;
-    sqlx::query(
-        "INSERT INTO activations (org_id, id, link_id, operation_id, plan_id, plan_name, status,
-             instance_id, activated_at, expires_at, data_total_kb, data_used_kb, countries, amount,
-             currency)
-         VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $9, $10, 0, $11, $12, $13)",
-    )
-    .bind(org.0)
-    .bind(activation)
-    .bind(id)
-    .bind(operation)
-    .bind(plan_id)
-    .bind(&plan.name)
-    .bind(&instance.instance_id)
-    .bind(at)
-    .bind(instance.expires_at)
-    .bind(plan.data_kb)
-    .bind(&plan.countries)
-    .bind(plan.price)
-    .bind(&currency)
-    .execute(&mut *tx)
-    .await
-    .map_err(database)?;
-    sqlx::query(
-        "UPDATE links SET data_total_kb = data_total_kb + $3, updated_at = $4
-         WHERE org_id = $1 AND id = $2",
-    )
-    .bind(org.0)
-    .bind(id)
-    .bind(plan.data_kb)
-    .bind(at)
-    .execute(&mut *tx)
-    .await
-    .map_err(database)?;
-    tx.commit().await.map_err(database)?;
-    let amount = Money::from_micros(plan.price);
+    settle(&plain, org, &debit, &offer, &instance, &currency).await?;
+    let amount = Money::from_micros(offer.price);
     Ok(Success::new(Changed {
         link_id: id,
         iccid: link.iccid,
         added: [Activation {
             id: activation,
             plan_id,
-            plan_name: plan.name,
+            plan_name: offer.name,
             status: "active",
-            activation_date: at,
+            at,
             expiry_date: instance.expires_at,
-            data_total_mb: plan.data_kb / 1_000,
+            data_total_mb: offer.data_kb / 1_000,
             data_used_mb: 0,
-            data_remaining_mb: plan.data_kb / 1_000,
-            coverage_countries: plan.countries.split(',').map(str::to_owned).collect(),
+            data_remaining_mb: offer.data_kb / 1_000,
+            coverage_countries: offer.countries.split(',').map(str::to_owned).collect(),
             amount_charged: amount,
             currency: currency.clone(),
         }],
@@ -176,20 +143,66 @@ pub async fn topup(
     }))
 }
 
+/// Writes down what the operator has done.
+async fn settle(
+    plain: &Plain,
+    org: OrgId,
+    debit: &Debit,
+    offer: &Offer,
+    instance: &PlanInstance,
+    currency: &str,
+) -> Result<(), ApiError> {
+    let mut tx = plain.pool.begin().await.map_err(database)?;
+    sqlx::query(
+        "INSERT INTO activations (org_id, id, link_id, operation_id, plan_id, plan_name, status,
+             instance_id, activated_at, expires_at, data_total_kb, data_used_kb, countries, amount,
+             currency)
+         VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $9, $10, 0, $11, $12, $13)",
+    )
+    .bind(org.0)
+    .bind(debit.activation)
+    .bind(debit.link)
+    .bind(debit.operation)
+    .bind(debit.plan)
+    .bind(&offer.name)
+    .bind(&instance.instance_id)
+    .bind(debit.at)
+    .bind(instance.expires_at)
+    .bind(offer.data_kb)
+    .bind(&offer.countries)
+    .bind(offer.price)
+    .bind(currency)
+    .execute(&mut *tx)
+    .await
+    .map_err(database)?;
+    sqlx::query(
+        "UPDATE links SET data_total_kb = data_total_kb + $3, updated_at = $4
+         WHERE org_id = $1 AND id = $2",
+    )
+    .bind(org.0)
+    .bind(debit.link)
+    .bind(offer.data_kb)
+    .bind(debit.at)
+    .execute(&mut *tx)
+    .await
+    .map_err(database)?;
+    tx.commit().await.map_err(database)
+}
+
 /// Takes the price out of the wallet, whose row is locked from the read to the commit.
 async fn charge(
     plain: &Plain,
     org: OrgId,
     debit: &Debit,
     link: &Link,
-    plan: &Plan,
+    offer: &Offer,
 ) -> Result<(), ApiError> {
     let mut tx = plain.pool.begin().await.map_err(database)?;
     let (balance, _) = lock(&mut tx, org).await?;
-    if balance < plan.price {
+    if balance < offer.price {
         return Err(ApiError::new(ErrorKind::InsufficientBalance));
     }
-    enter(plain, &mut tx, org, debit, link, plan, None).await?;
+    enter(plain, &mut tx, org, debit, link, offer, None).await?;
     tx.commit().await.map_err(database)
 }
 
@@ -198,11 +211,11 @@ async fn refund(
     org: OrgId,
     debit: &Debit,
     link: &Link,
-    plan: &Plan,
+    offer: &Offer,
 ) -> Result<(), ApiError> {
     let mut tx = plain.pool.begin().await.map_err(database)?;
     lock(&mut tx, org).await?;
-    enter(plain, &mut tx, org, debit, link, plan, Some(debit.operation)).await?;
+    enter(plain, &mut tx, org, debit, link, offer, Some(debit.operation)).await?;
     tx.commit().await.map_err(database)
 }
 
@@ -221,11 +234,10 @@ async fn enter(
     org: OrgId,
     debit: &Debit,
     link: &Link,
-    plan: &Plan,
+    offer: &Offer,
     refund_of: Option<Uuid>,
 ) -> Result<(), ApiError> {
-    use bappy_actors::ports::Ids;
-    let amount = if refund_of.is_some() { plan.price } else { -plan.price };
+    let amount = if refund_of.is_some() { offer.price } else { -offer.price };
     let (balance, version): (i64, i64) = sqlx::query_as(
         "UPDATE wallets SET balance = balance + $2, version = version + 1, updated_at = $3
          WHERE org_id = $1 RETURNING balance, version",
@@ -252,10 +264,10 @@ async fn enter(
     .bind(&link.iccid)
     .bind(debit.activation)
     .bind(debit.plan)
-    .bind(&plan.name)
+    .bind(&offer.name)
     .bind(refund_of)
     .bind(debit.operation)
-    .bind(format!("Top-up: {}", plan.name))
+    .bind(format!("Top-up: {}", offer.name))
     .bind(debit.at)
     .execute(&mut **tx)
     .await
@@ -263,7 +275,6 @@ async fn enter(
     Ok(())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn database(error: sqlx::Error) -> ApiError {
     ApiError::internal(error)
 }

@@ -30,7 +30,7 @@ fn alone(summary: &Summary) -> String {
     let mut row = |name: &str, ok: u64, latency: Latency, errors: u64| {
         let [p50, p90, p99, p99_9, max] =
             [latency.p50, latency.p90, latency.p99, latency.p99_9, latency.max].map(ms);
-        let rate = rate(ok, summary.seconds);
+        let rate = rate(ok, summary);
         table.row([name.to_owned(), rate, p50, p90, p99, p99_9, max, errors.to_string()]);
     };
     for call in &summary.calls {
@@ -44,9 +44,10 @@ fn alone(summary: &Summary) -> String {
     text
 }
 
+/// A kind of call's share of the rate.
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-fn rate(ok: u64, seconds: f64) -> String {
-    format!("{:.0}", ok as f64 / seconds.max(1e-9))
+fn rate(ok: u64, summary: &Summary) -> String {
+    format!("{:.0}", summary.rate * ok as f64 / summary.ok.max(1) as f64)
 }
 
 fn remarks(summary: &Summary) -> String {

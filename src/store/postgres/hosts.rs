@@ -7,6 +7,7 @@
 //! is not used after it. Nothing is ever cancelled at a server: a commit that waits for its standby
 //! would be told as done without it.
 
+use sqlx::pool::CloseEvent;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
 use sqlx::{ConnectOptions, Connection};
 use std::str::FromStr;
@@ -32,9 +33,6 @@ const ROLE: &str =
 #[derive(Clone)]
 pub struct Hosts(Arc<Shared>);
 
-/// How the connections of a pool differ from those of others.
-pub type Adapt = fn(&PgConnectOptions) -> PgConnectOptions;
-
 struct Shared {
     /// At least one.
     all: Vec<PgConnectOptions>,
@@ -48,9 +46,12 @@ struct Shared {
     timeline: AtomicU32,
     /// Something was lost: look now.
     doubted: Notify,
-    /// What goes where the primary goes, until the follower ends.
-    pools: Mutex<Vec<(PgPool, Adapt)>>,
+    /// The pools that follow, each with how its connections are made.
+    led: Mutex<Vec<(PgPool, Adapt)>>,
 }
+
+/// What a pool changes of how a connection is made.
+type Adapt = fn(&PgConnectOptions) -> PgConnectOptions;
 
 /// A host that takes writes.
 struct Found {
@@ -92,7 +93,7 @@ impl Hosts {
             moved_at: Mutex::default(),
             timeline: AtomicU32::new(0),
             doubted: Notify::new(),
-            pools: Mutex::default(),
+            led: Mutex::default(),
         })))
     }
 
@@ -139,28 +140,26 @@ impl Hosts {
         Ok(())
     }
 
-    /// Has a pool go where the primary goes, as long as the follower runs.
+    /// Has a pool follow the primary from now on.
     pub fn lead(&self, pool: PgPool, adapt: Adapt) {
+        // With one host there is nowhere to go.
         if self.0.all.len() > 1 {
-            self.pools().push((pool, adapt));
+            let mut led = self.led();
+            pool.set_connect_options(adapt(self.current()));
+            led.push((pool, adapt));
         }
     }
 
-    /// Follows the primary until the first pool is closed.
-    pub async fn follow(self) {
-        let first = self.pools().first().map(|(pool, _)| pool.clone());
-        if let Some(pool) = first {
-            pool.close_event().do_until(self.move_along()).await.unwrap_or_default();
-            // They hold this list, and it them.
-            self.pools().clear();
+    /// Keeps an eye on the primary, and has the pools follow it, until `closed`.
+    pub async fn follow(self, mut closed: CloseEvent) {
+        if self.0.all.len() == 1 {
+            return;
         }
-    }
-
-    async fn move_along(&self) {
         let mut probe: Option<PgConnection> = None;
         loop {
             let pause = if probe.is_some() { ASK_EVERY } else { SEEK_EVERY };
             tokio::select! {
+                () = &mut closed => return self.led().clear(),
                 () = tokio::time::sleep(pause) => {}
                 () = self.0.doubted.notified() => {}
             }
@@ -174,17 +173,16 @@ impl Hosts {
             probe = self.seek(ANSWER_TIMEOUT).await.ok();
             if self.moves() > moves {
                 tracing::warn!(host = self.current().get_host(), "the primary has moved");
-                let pools = self.pools().clone();
-                for (pool, adapt) in pools {
+                for (pool, adapt) in &*self.led() {
                     pool.set_connect_options(adapt(self.current()));
-                    leave(&pool);
+                    leave(pool);
                 }
             }
         }
     }
 
-    fn pools(&self) -> MutexGuard<'_, Vec<(PgPool, Adapt)>> {
-        self.0.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    fn led(&self) -> MutexGuard<'_, Vec<(PgPool, Adapt)>> {
+        self.0.led.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks all hosts at a time, and goes to the one that is the primary.
@@ -285,5 +283,55 @@ fn describe(options: &PgConnectOptions) -> String {
     match options.get_socket() {
         Some(folder) => format!("the database {name} at {}", folder.display()),
         None => format!("the database {name} at {}:{}", options.get_host(), options.get_port()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(url: &str) -> Result<(Vec<(String, u16)>, bool), String> {
+        let hosts = Hosts::parse(url, |options| options)?;
+        let all = hosts.0.all.iter().map(|o| (o.get_host().to_owned(), o.get_port()));
+        Ok((all.collect(), hosts.0.asks))
+    }
+
+    #[test]
+    fn an_address_has_one_host_or_several() {
+        let (one, two) = (("a".to_owned(), 5432), ("b".to_owned(), 6000));
+        let both = vec![one.clone(), two.clone()];
+        for (url, all, asks) in [
+            ("postgres://u:p@a/name", vec![one.clone()], false),
+            ("postgres://u@a/name?target_session_attrs=any", vec![one.clone()], false),
+            ("postgres://u@a/name?target_session_attrs=primary", vec![one], true),
+            ("postgresql://u:p@a,b:6000/name", both.clone(), true),
+            ("postgres://u@a:5432,b:6000/name?target_session_attrs=read-write", both, true),
+            ("postgres://b:6000", vec![two], false),
+        ] {
+            assert_eq!(hosts(url), Ok((all, asks)), "{url}");
+        }
+    }
+
+    #[test]
+    fn each_host_has_what_is_said_of_all() {
+        let url = "postgres://u:p%40w@a,[::1]:6000/name?sslmode=require\
+                   &target_session_attrs=read-write&application_name=x";
+        let hosts = Hosts::parse(url, |options| options).unwrap();
+        assert_eq!(hosts.0.all.len(), 2);
+        for host in &hosts.0.all {
+            assert_eq!(host.get_username(), "u");
+            assert_eq!(host.get_database(), Some("name"));
+            assert_eq!(host.get_application_name(), Some("x"));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_said_without_the_password() {
+        for url in ["postgres://u:geheim@a:x,b/name", "postgres://u:geheim@a, /n", "postgres:u"] {
+            let why = hosts(url).unwrap_err();
+            assert!(why.contains("is not usable") && !why.contains("geheim"), "{url}: {why}");
+        }
+        let why = hosts("postgres://a,b/name?target_session_attrs=standby").unwrap_err();
+        assert!(why.contains("target_session_attrs"), "{why}");
     }
 }

@@ -9,7 +9,6 @@ pub use hosts::Hosts;
 
 use super::DbError;
 use super::db::Engine;
-use hosts::Adapt;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool};
 use std::time::Duration;
@@ -42,13 +41,17 @@ pub async fn open(url: &str, connections_max: u32, runtime: &Handle) -> Result<E
     let hosts = hosts.map_err(DbError::Address)?;
     // A first connection by hand: the pool would hide why it cannot be had behind a time-out.
     hosts.find(CONNECT_TIMEOUT).await.map_err(DbError::Address)?;
-    let pool = pool(&hosts, connections_max, PgConnectOptions::clone);
-    drop(runtime.spawn(hosts.clone().follow()));
+    let pool = pool(&hosts, connections_max, Clone::clone);
+    drop(runtime.spawn(hosts.clone().follow(pool.close_event())));
     Ok(Engine::Postgres { pool, hosts })
 }
 
-/// A pool of connections to the primary that has none yet.
-fn pool(hosts: &Hosts, connections_max: u32, adapt: Adapt) -> PgPool {
+/// A pool that has no connections yet, and follows the primary.
+fn pool(
+    hosts: &Hosts,
+    connections_max: u32,
+    adapt: fn(&PgConnectOptions) -> PgConnectOptions,
+) -> PgPool {
     let (entering, leaving) = (hosts.clone(), hosts.clone());
     let pool = PgPoolOptions::new()
         .max_connections(connections_max.max(1))
@@ -80,8 +83,7 @@ fn pool(hosts: &Hosts, connections_max: u32, adapt: Adapt) -> PgPool {
 
 /// A pool beside another one, of as many connections that see one organization each.
 pub fn tenants(beside: &PgPool, hosts: &Hosts) -> PgPool {
-    let connections_max = beside.options().get_max_connections();
-    pool(hosts, connections_max, row_level_security::tenant_options)
+    pool(hosts, beside.options().get_max_connections(), row_level_security::tenant_options)
 }
 
 /// How a ledger writer connects. Its one statement is planned once: without these settings a
