@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod model;
 pub mod operation;
 pub mod ports;
+pub mod traces;
 pub mod wallet;
 
 pub use arbiters::Arbiters;

@@ -44,7 +44,7 @@ impl Sandbox {
         if let Some(listen) = self.listen {
             config.listen = listen;
         }
-        telemetry::log(&config.log)?;
+        telemetry::log_and_traces(&config.log, &config.otlp)?;
         telemetry::metrics(config.metrics.listen)?;
         open_files::raise_limit();
         let state_file = self.prepare()?;
@@ -85,6 +85,7 @@ impl Sandbox {
         running.stop().await;
         operator_sim.stop().await;
         identity_sim.stop().await;
+        telemetry::flush_traces().await;
         Ok(ExitCode::SUCCESS)
     }
 

@@ -15,7 +15,7 @@ pub struct Serve {
 impl Serve {
     pub(super) async fn run(self) -> Outcome {
         let config = self.config.load()?;
-        telemetry::log(&config.log)?;
+        telemetry::log_and_traces(&config.log, &config.otlp)?;
         telemetry::metrics(config.metrics.listen)?;
         open_files::raise_limit();
         let running = app::start(config).await?;
@@ -23,6 +23,7 @@ impl Serve {
         shutdown::requested().await?;
         tracing::info!("stopping");
         running.stop().await;
+        telemetry::flush_traces().await;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
     }

@@ -50,7 +50,10 @@ pub(super) fn read(profile: &Profile, s: &mut Source) -> Result<Config, ConfigEr
         },
         metrics: MetricsConfig { listen: address(s, "metrics.listen", "127.0.0.1:9464")? },
         log: LogConfig { format: log_format(sandbox, s)?, level: log_level(s)? },
-        otlp: OtlpConfig { endpoint: address_of_service(s, "otlp.endpoint", None)? },
+        otlp: OtlpConfig {
+            endpoint: address_of_service(s, "otlp.endpoint", None)?,
+            sample_percent: percent(s, "otlp.sample_percent", 100)?,
+        },
     })
 }
 

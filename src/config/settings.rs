@@ -172,6 +172,8 @@ pub struct LogConfig {
 pub struct OtlpConfig {
     /// The collector; none: no traces are sent.
     pub endpoint: Option<Url>,
+    /// Of the traces that begin here, the share that is sent.
+    pub sample_percent: u32,
 }
 
 /// What `serve` cannot do without.

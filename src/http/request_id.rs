@@ -25,6 +25,7 @@ use tracing::field::{Empty, display};
 
 use super::error::ApiError;
 use super::metrics::{METRICS, Route};
+use crate::telemetry::traces;
 
 /// Carries the request's id, both ways.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -68,7 +69,11 @@ impl RequestContext {
             route = Empty,
             organization = Empty,
             operation_id = Empty,
+            trace_id = Empty,
+            otel.kind = traces::server(),
         );
+        let header = |name: &str| request.headers().get(name)?.to_str().ok();
+        traces::continue_from(&span, header);
         Self(Rc::new(Inner {
             id,
             started: Instant::now(),
@@ -120,6 +125,7 @@ impl RequestContext {
     pub(super) fn count(&self, status: StatusCode) {
         let (route, took) = (self.0.counted.get(), self.0.started.elapsed());
         METRICS.answered(route, &self.0.method, status, took);
+        traces::answered(&self.0.span, status.as_u16());
     }
 
     /// Called by the resource whose path matched, with what is counted of it.
@@ -127,6 +133,7 @@ impl RequestContext {
         self.0.route.set(Some(template));
         self.0.counted.set(counted);
         self.0.span.record("route", template);
+        traces::routed(&self.0.span, self.0.method.as_str(), template);
     }
 
     /// Adds an item to a header of the answer, however the request ends. The header is a list of

@@ -5,6 +5,7 @@
 //! a byte of the request was written.
 
 use super::answer::{Answer, shortened};
+use crate::telemetry::traces;
 use bappy_actors::ports::{AccessToken, CallError, Refusal, UnknownCause};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
@@ -95,6 +96,7 @@ impl OperatorClient {
     /// means something only with its body.
     pub(super) async fn exchange(&self, call: Call<'_>) -> Result<Answer, CallError> {
         let mut request = self.http.request(call.method, call.url).timeout(call.timeout);
+        request = request.headers(traces::carried());
         if let Some(token) = call.token {
             request = request.header(AUTHORIZATION, bearer(token)?);
         }

@@ -11,7 +11,9 @@ use bappy_actors::ports::{
     AccessToken, CallError, CataloguePage, Connectivity, Endpoint, EndpointStatus, NewEndpoint,
     Operator, PlanInstance, Removal, SimCard, SmsReport,
 };
+use bappy_actors::traced;
 use std::time::{Duration, Instant};
+use tracing::Instrument;
 
 /// An operator behind which the calls are made.
 pub struct Measured<O>(pub O);
@@ -22,7 +24,8 @@ async fn measured<T>(
     made: impl Future<Output = Result<T, CallError>>,
 ) -> Result<T, CallError> {
     let asked = Instant::now();
-    let answer = made.await;
+    let span = traced!("operator", otel.kind = "client", call = ?call);
+    let answer = made.instrument(span).await;
     METRICS.seconds.of(call).record(asked.elapsed());
     METRICS.calls.of((call, (&answer).into())).increment(1);
     answer

@@ -7,17 +7,28 @@
 //! **Invariant:** the text is one that both databases run; what differs is a constant of its own
 //! beside the `match` on [`super::Tx::conn`].
 
+/// A statement under way, as traces show it: by the module that has it, never by its arguments.
+macro_rules! traced_statement {
+    ($running:expr) => {
+        ::tracing::Instrument::instrument(
+            $running,
+            ::bappy_actors::traced!("db", otel.kind = "client", module = module_path!()),
+        )
+    };
+}
+
 /// Runs `$method` of a typed query on whichever database it is.
 macro_rules! fetch {
     ($method:ident, $tx:expr, $row:ty, $sql:expr $(, $arg:expr)*) => {{
         let patience = $tx.patience();
         match $tx.conn() {
             $crate::store::Conn::Sqlite(conn) => {
-                ::sqlx::query_as::<::sqlx::Sqlite, $row>($sql)$(.bind($arg))*.$method(conn).await
+                let query = ::sqlx::query_as::<::sqlx::Sqlite, $row>($sql)$(.bind($arg))*;
+                traced_statement!(query.$method(conn)).await
             }
             $crate::store::Conn::Postgres(conn) => {
-                let asked = ::sqlx::query_as::<::sqlx::Postgres, $row>($sql)$(.bind($arg))*;
-                patience.answered(asked.$method(conn)).await
+                let query = ::sqlx::query_as::<::sqlx::Postgres, $row>($sql)$(.bind($arg))*;
+                traced_statement!(patience.answered(query.$method(conn))).await
             }
         }
     }};
@@ -49,14 +60,14 @@ macro_rules! exec {
     ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => {{
         let patience = $tx.patience();
         match $tx.conn() {
-            $crate::store::Conn::Sqlite(conn) => ::sqlx::query::<::sqlx::Sqlite>($sql)
-                $(.bind($arg))*
-                .execute(conn)
-                .await
-                .map(|done| done.rows_affected()),
+            $crate::store::Conn::Sqlite(conn) => {
+                let query = ::sqlx::query::<::sqlx::Sqlite>($sql)$(.bind($arg))*;
+                traced_statement!(query.execute(conn)).await.map(|done| done.rows_affected())
+            }
             $crate::store::Conn::Postgres(conn) => {
-                let asked = ::sqlx::query::<::sqlx::Postgres>($sql)$(.bind($arg))*;
-                patience.answered(asked.execute(conn)).await.map(|done| done.rows_affected())
+                let query = ::sqlx::query::<::sqlx::Postgres>($sql)$(.bind($arg))*;
+                let asked = patience.answered(query.execute(conn));
+                traced_statement!(asked).await.map(|done| done.rows_affected())
             }
         }
     }};

@@ -1,16 +1,23 @@
-//! Logs: JSON lines in the service, text for people in the sandbox. Always on stderr.
+//! Logs: JSON lines in the service, text for people in the sandbox. Always on stderr. Beside them,
+//! where they are configured, traces.
 //!
 //! **Invariant.** Nothing here adds to a line what its writer left out: tokens, secrets, message
 //! texts and whole ICCIDs are never written in the first place.
 
-use crate::config::{LogConfig, LogFormat};
+use super::traces::{self, TracesError};
+use crate::config::{LogConfig, LogFormat, OtlpConfig};
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::ChronoUtc;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// actix-http logs malformed heads and cut connections as errors, without a request's id: every
 /// scan of the Internet would fill the log.
-const ALWAYS: &str = "actix_http=off,actix_server=warn,sqlx=warn,hyper=warn,reqwest=warn";
+/// Spans for traces are not the log's.
+const ALWAYS: &str =
+    "actix_http=off,actix_server=warn,sqlx=warn,hyper=warn,reqwest=warn,bappy_traces=off";
 
 /// Why the log cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -20,21 +27,51 @@ pub struct LogError {
     error: tracing_subscriber::filter::ParseError,
 }
 
+/// Why log or traces cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The traces.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
+}
+
+/// Sets log and traces up for the rest of the process. Later calls change nothing.
+pub fn log_and_traces(log: &LogConfig, otlp: &OtlpConfig) -> Result<(), SetupError> {
+    let traces = traces::layer(otlp)?;
+    let lines = lines(log).with_filter(filter(log)?);
+    let set_up = tracing_subscriber::registry().with(traces).with(lines).try_init();
+    // A second log in one process (tests) is the first one's.
+    let _ = set_up;
+    Ok(())
+}
+
 /// Sets the log up for the rest of the process. Later calls change nothing.
 pub fn log(config: &LogConfig) -> Result<(), LogError> {
-    let filter = EnvFilter::try_new(format!("{},{ALWAYS}", config.level))
-        .map_err(|error| LogError { level: config.level.clone(), error })?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let filter = filter(config)?;
+    let _ = tracing_subscriber::registry().with(filter).with(lines(config)).try_init();
+    Ok(())
+}
+
+fn filter(config: &LogConfig) -> Result<EnvFilter, LogError> {
+    EnvFilter::try_new(format!("{},{ALWAYS}", config.level))
+        .map_err(|error| LogError { level: config.level.clone(), error })
+}
+
+fn lines<S>(config: &LogConfig) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'span> LookupSpan<'span>,
+{
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_timer(ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned()));
-    // A second log in one process (tests) is the first one's.
-    let _ = match config.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).try_init(),
-        LogFormat::Pretty => lines.compact().try_init(),
-    };
-    Ok(())
+    match config.format {
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Pretty => lines.compact().boxed(),
+    }
 }
 
 /// Warnings only, for commands that print.

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod documentation;
+
 use bappy::config::{Config, ConfigError, LogFormat, Profile};
 use secrecy::ExposeSecret;
 use std::{path::Path, time::Duration};

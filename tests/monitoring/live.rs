@@ -28,7 +28,7 @@ async fn prometheus_answers_every_query_is_silent_while_all_is_well_and_fires_wh
         Ok("as-shipped") => Pace::AsShipped,
         _ => Pace::Quick,
     };
-    let sandbox = Arc::new(Sandbox::start(&[]).await);
+    let sandbox = Arc::new(Sandbox::start().await);
     sandbox.command(&["org", "credit", "acme", "1000000"]);
     let prometheus = Prometheus::start(sandbox.folder.path(), sandbox.metrics, pace).await;
     let traffic = Traffic::start(&sandbox).await;

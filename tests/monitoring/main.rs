@@ -8,6 +8,7 @@
 mod process;
 
 mod breaking;
+mod collector;
 mod dashboards;
 mod files;
 mod live;
@@ -17,4 +18,5 @@ mod runbook;
 mod sandbox;
 mod scrape;
 mod series;
+mod traces;
 mod traffic;

@@ -38,18 +38,24 @@ fn three_ports() -> SocketAddr {
 }
 
 impl Sandbox {
-    /// Starts one, with settings beside its own.
-    pub async fn start(settings: &[(&'static str, &str)]) -> Self {
+    pub async fn start() -> Self {
+        Self::start_with(|_| Vec::new()).await
+    }
+
+    /// Starts one with settings beside its own, which are told where its operator will be.
+    pub async fn start_with(
+        settings: impl FnOnce(SocketAddr) -> Vec<(&'static str, String)>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (api, metrics) = (three_ports(), free_port());
         let client = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
         let (listen, data) = (api.to_string(), folder.path().join("data"));
         let arguments = ["sandbox", "--listen", &listen, "--data", data.to_str().unwrap()];
         let mut environment = vec![("BAPPY_METRICS__LISTEN", metrics.to_string())];
-        environment.extend(settings.iter().map(|(key, value)| (*key, (*value).to_owned())));
+        let beside = |places| SocketAddr::new(api.ip(), api.port() + places);
+        environment.extend(settings(beside(1)));
         let process = Process::start(&arguments, &environment, &folder.path().join("log"));
         let process = process.ready(&client, &format!("http://{api}/health")).await;
-        let beside = |places| SocketAddr::new(api.ip(), api.port() + places);
         let issuer = format!("http://{}/realms/platform", beside(2));
         let environment = vec![
             ("BAPPY_DATABASE__URL", format!("sqlite://{}/bappy.db", data.display())),

@@ -51,7 +51,7 @@ fn more(before: &Scrape, after: &Scrape, series: &str) -> f64 {
 #[tokio::test]
 async fn every_series_is_there_from_the_start_and_nothing_that_is_sent_adds_one() {
     // As Prometheus reads it where it is installed; what it says of the names is `promtool`'s.
-    let sandbox = Sandbox::start(&[]).await;
+    let sandbox = Sandbox::start().await;
     let before = loop {
         let scrape = sandbox.scrape().await;
         // The first look at the database, which knows the sponsors, has its turn.

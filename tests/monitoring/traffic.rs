@@ -5,10 +5,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// Partners at a time: enough that requests meet, on two cores.
 const PARTNERS: usize = 4;
+
+/// Between two requests of one of them: a steady load, and no measurement.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What is going on.
 pub struct Traffic {
@@ -63,6 +67,7 @@ struct Partner {
 
 impl Partner {
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        tokio::time::sleep(PAUSE).await;
         self.requests.fetch_add(1, Ordering::Relaxed);
         let answer = self.sandbox.call(method, path, &self.token, body).await;
         answer.json().await.unwrap_or_default()

@@ -11,6 +11,7 @@ use super::metrics::AdmissionOutcome;
 use super::{METRICS, NotAdmitted};
 use crate::metrics::{Present, size};
 use crate::ports::{AccessToken, CallError, Clock, Operator};
+use crate::traced;
 use actix::{Addr, ArbiterHandle, Message, Supervisor, dev::ToEnvelope};
 use std::{
     num::NonZeroU32,
@@ -18,6 +19,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tracing::Instrument;
 
 /// A call shorter than this is not worth sending: no operator answers in it.
 const CALL_TIMEOUT_MIN: Duration = Duration::from_millis(5);
@@ -66,7 +68,8 @@ impl GatewayHandle {
         let (reply, admitted) = oneshot::channel();
         let asked = self.clock.elapsed();
         self.send(Admit { calls, patience, reply });
-        let admitted = admitted.await.unwrap_or(Err(NotAdmitted::NoRoom));
+        let admitted = admitted.instrument(traced!("room at the operator")).await;
+        let admitted = admitted.unwrap_or(Err(NotAdmitted::NoRoom));
         let waited = self.clock.elapsed().saturating_sub(asked);
         METRICS.admission_seconds.record(waited);
         let outcome = admitted.as_ref().err().map_or(AdmissionOutcome::Granted, |&why| why.into());

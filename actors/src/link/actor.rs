@@ -11,6 +11,7 @@ use actix::{
 use moka::future::Cache;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, oneshot};
+use tracing::{Instrument, Span};
 
 /// How a caller wants to be let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub(super) type EnterReply = oneshot::Sender<Result<Option<Entered>, StoreError>
 pub(super) struct Enter {
     pub mode: Mode,
     pub reply: EnterReply,
+    /// Where traces show it.
+    pub span: Span,
 }
 
 /// Says that the Link was changed: what is remembered of it is old.
@@ -77,7 +80,7 @@ pub(super) struct LinkActor {
     changes: u64,
     gate: Arc<RwLock<()>>,
     loading: bool,
-    waiting: Vec<(Guard, EnterReply)>,
+    waiting: Vec<(Guard, EnterReply, Span)>,
     looks: Looks,
 }
 
@@ -97,7 +100,7 @@ impl LinkActor {
     }
 
     /// Gives who holds the gate the Link as it stands.
-    fn admit(&mut self, guard: Guard, reply: EnterReply, ctx: &mut Context<Self>) {
+    fn admit(&mut self, guard: Guard, reply: EnterReply, span: Span, ctx: &mut Context<Self>) {
         let now = self.outside.clock.elapsed();
         let exclusive = matches!(guard, Guard::Exclusive { .. });
         if let Some((link, at)) = &self.row
@@ -107,7 +110,7 @@ impl LinkActor {
             let _ = reply.send(Ok(Some(Entered { link: Arc::clone(link), _guard: guard })));
             return;
         }
-        self.waiting.push((guard, reply));
+        self.waiting.push((guard, reply, span));
         self.load(ctx);
     }
 
@@ -119,7 +122,8 @@ impl LinkActor {
         let waiting = std::mem::take(&mut self.waiting);
         let (store, org, id) = (Arc::clone(&self.outside.store), self.org, self.id);
         let (began, changes) = (self.outside.clock.elapsed(), self.changes);
-        let read = async move { store.link(org, id).await };
+        let span = waiting.first().map_or_else(Span::none, |(.., span)| span.clone());
+        let read = async move { store.link(org, id).await }.instrument(span);
         ctx.spawn(read.into_actor(self).map(move |read, actor, ctx| {
             actor.loading = false;
             let link = read.map(|link| link.map(Arc::new));
@@ -128,7 +132,7 @@ impl LinkActor {
             {
                 actor.row = Some((Arc::clone(link), began));
             }
-            for (guard, reply) in waiting {
+            for (guard, reply, _) in waiting {
                 let entered =
                     link.clone().map(|link| link.map(|link| Entered { link, _guard: guard }));
                 let _ = reply.send(entered);
@@ -140,7 +144,7 @@ impl LinkActor {
 
 impl LinkActor {
     /// Looks where the card is; who still waits then is next.
-    fn look(&mut self, link: Arc<Link>, freshness: Freshness, ctx: &mut Context<Self>) {
+    fn look(&mut self, link: Arc<Link>, freshness: Freshness, span: Span, ctx: &mut Context<Self>) {
         let (org, outside) = (self.org, self.outside.clone());
         let look = async move {
             let key = (org, link.id);
@@ -156,9 +160,9 @@ impl LinkActor {
             whereabouts.insert(key, Arc::clone(&looked)).await;
             Ok(looked)
         };
-        ctx.spawn(look.into_actor(self).map(|looked, actor, ctx| {
-            if let Some((link, freshness)) = actor.looks.told(&looked) {
-                actor.look(link, freshness, ctx);
+        ctx.spawn(look.instrument(span).into_actor(self).map(|looked, actor, ctx| {
+            if let Some((link, freshness, span)) = actor.looks.told(&looked) {
+                actor.look(link, freshness, span, ctx);
             }
         }));
     }
@@ -180,12 +184,12 @@ impl Handler<Enter> for LinkActor {
     type Result = ();
 
     fn handle(&mut self, enter: Enter, ctx: &mut Context<Self>) {
-        let Enter { mode, reply } = enter;
+        let Enter { mode, reply, span } = enter;
         let gate = Arc::clone(&self.gate);
         if mode == Mode::Shared
             && let Ok(held) = Arc::clone(&gate).try_read_owned()
         {
-            return self.admit(Guard::Shared { _held: held }, reply, ctx);
+            return self.admit(Guard::Shared { _held: held }, reply, span, ctx);
         }
         let wait = async move {
             match mode {
@@ -196,7 +200,7 @@ impl Handler<Enter> for LinkActor {
         ctx.spawn(wait.into_actor(self).map(|guard, actor, ctx| {
             // Who has gone away meanwhile leaves the gate to the next.
             if !reply.is_closed() {
-                actor.admit(guard, reply, ctx);
+                actor.admit(guard, reply, span, ctx);
             }
         }));
     }
@@ -215,8 +219,8 @@ impl Handler<Look> for LinkActor {
     type Result = ();
 
     fn handle(&mut self, Look(asker): Look, ctx: &mut Context<Self>) {
-        if let Some((link, freshness)) = self.looks.ask(asker) {
-            self.look(link, freshness, ctx);
+        if let Some((link, freshness, span)) = self.looks.ask(asker) {
+            self.look(link, freshness, span, ctx);
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::model::{Link, OrgId};
 use crate::ports::{CallError, Clock, ConnectivityReading, Store};
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
+use tracing::Span;
 
 /// How long a look waits for room at the operator.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -53,6 +54,8 @@ pub(super) struct Asker {
     pub link: Arc<Link>,
     pub freshness: Freshness,
     pub reply: LookReply,
+    /// Where traces show it.
+    pub span: Span,
 }
 
 /// Who waits for which look at one Link.
@@ -65,29 +68,30 @@ pub(super) struct Looks {
 
 impl Looks {
     /// Takes an asker in; what is returned is to be looked for now.
-    pub(super) fn ask(&mut self, asker: Asker) -> Option<(Arc<Link>, Freshness)> {
+    pub(super) fn ask(&mut self, asker: Asker) -> Option<(Arc<Link>, Freshness, Span)> {
         match (&mut self.under_way, asker.freshness) {
             (Some(waiting), Freshness::Cached) => waiting.push(asker.reply),
             (Some(_), Freshness::Live) => self.behind.push(asker),
             (None, freshness) => {
                 self.under_way = Some(vec![asker.reply]);
-                return Some((asker.link, freshness));
+                return Some((asker.link, freshness, asker.span));
             }
         }
         None
     }
 
     /// Tells those who waited; what is returned is to be looked for now.
-    pub(super) fn told(&mut self, looked: &Looked) -> Option<(Arc<Link>, Freshness)> {
+    pub(super) fn told(&mut self, looked: &Looked) -> Option<(Arc<Link>, Freshness, Span)> {
         for reply in self.under_way.take().unwrap_or_default() {
             let _ = reply.send(looked.clone());
         }
         // Who has gone away meanwhile wants to know no more.
         let behind = std::mem::take(&mut self.behind);
         let mut behind = behind.into_iter().filter(|asker| !asker.reply.is_closed()).peekable();
-        let link = Arc::clone(&behind.peek()?.link);
+        let first = behind.peek()?;
+        let (link, span) = (Arc::clone(&first.link), first.span.clone());
         self.under_way = Some(behind.map(|asker| asker.reply).collect());
-        Some((link, Freshness::Live))
+        Some((link, Freshness::Live, span))
     }
 }
 

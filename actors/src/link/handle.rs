@@ -10,11 +10,13 @@ use crate::metrics::size;
 use crate::model::{Activation, ActivationStatus};
 use crate::model::{ActivationId, Link, LinkId, OrgId, Timestamp, Volume};
 use crate::ports::{Clock, EndpointStatus, InstanceState, Store, StoreError, UsageReading};
+use crate::traced;
 use actix::{Addr, Supervisor};
 use dashmap::DashMap;
 use moka::future::Cache;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 /// Bounds of the Links' actors and caches.
 #[derive(Clone, Copy, Debug)]
@@ -122,8 +124,9 @@ impl LinkHandle {
         let (reply, entered) = oneshot::channel();
         let addr = self.actor(org, id);
         // A message that is lost with the actor is answered by its dropped reply channel.
-        let _ = addr.try_send(Enter { mode, reply });
-        match entered.await {
+        let span = traced!("link");
+        let _ = addr.try_send(Enter { mode, reply, span: span.clone() });
+        match entered.instrument(span).await {
             Ok(Ok(None)) => {
                 // A stranger's guess must not keep an actor alive.
                 self.live.remove(&(org, id));
@@ -163,7 +166,9 @@ impl LinkHandle {
         let (reply, looked) = oneshot::channel();
         let addr = self.actor(org, id);
         // A message that is lost with the actor is answered by its dropped reply channel.
-        let _ = addr.try_send(Look(Asker { link, freshness, reply }));
+        let span = traced!("whereabouts");
+        let _ = addr.try_send(Look(Asker { link, freshness, reply, span: span.clone() }));
+        let looked = looked.instrument(span);
         let looked = match freshness {
             Freshness::Cached => tokio::time::timeout(LOOK_TIMEOUT, looked).await.ok(),
             Freshness::Live => Some(looked.await),

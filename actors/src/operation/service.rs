@@ -11,6 +11,7 @@ use crate::link::LinkHandle;
 use crate::metrics::Present;
 use crate::model::{OperationKind, OrgId};
 use crate::ports::{Clock, Ids, Offers, Store};
+use crate::traced;
 use crate::wallet::WalletHandle;
 use std::{
     sync::{
@@ -165,7 +166,8 @@ impl Operations {
         operation: impl Future<Output = Ended> + Send + 'static,
     ) -> Ended {
         let asked = self.services.clock.elapsed();
-        let ended = self.run_unmeasured(org, operation).await;
+        let span = traced!("operation", kind = ?kind);
+        let ended = self.run_unmeasured(org, operation.instrument(span)).await;
         let took = self.services.clock.elapsed().saturating_sub(asked);
         METRICS.call_seconds.of(kind).record(took);
         METRICS.calls.of((kind, (&ended).into())).increment(1);

@@ -9,11 +9,13 @@ use super::{CommandError, METRICS, Receipt};
 use crate::metrics::{Present, size};
 use crate::model::{OperationState, OrgId};
 use crate::ports::{Clock, CommitOutcome, Store, StoreError, WalletRow};
+use crate::traced;
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Supervised, WrapFuture,
 };
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tracing::{Instrument, Span};
 
 /// Commands that go down in one commit: past this a larger batch gains nothing measurable, and
 /// one that is lost costs more to look up again.
@@ -36,6 +38,8 @@ pub(super) struct Submit {
     pub permit: Option<OwnedSemaphorePermit>,
     /// Whether it may already be in the database: it is looked up before it is decided.
     pub doubtful: bool,
+    /// Where traces show it.
+    pub span: Span,
     /// Counts it while it waits.
     pub _waiting: Present,
 }
@@ -212,7 +216,8 @@ impl WalletActor {
                 _ => CommitOutcome::Stale,
             })
         };
-        ctx.spawn(committed.into_actor(self).map(move |outcome, actor, ctx| {
+        let span = committing(&flight);
+        ctx.spawn(committed.instrument(span).into_actor(self).map(move |outcome, actor, ctx| {
             actor.busy = false;
             let took = actor.clock.elapsed().saturating_sub(decided_at);
             METRICS.commit_seconds.record(took);
@@ -303,6 +308,18 @@ impl WalletActor {
             answer(submit, Err(error.clone()));
         }
     }
+}
+
+/// A commit in the trace of its first command; those of the others are linked to it.
+fn committing(flight: &[Submit]) -> Span {
+    let Some((first, others)) = flight.split_first() else { return Span::none() };
+    let span = traced!(parent: &first.span, "commit", commands = flight.len());
+    if !span.is_disabled() {
+        for other in others {
+            span.follows_from(&other.span);
+        }
+    }
+    span
 }
 
 fn answer(submit: Submit, answer: Result<Receipt, CommandError>) {

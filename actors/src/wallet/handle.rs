@@ -11,6 +11,7 @@ use crate::Arbiters;
 use crate::metrics::{Present, size};
 use crate::model::OrgId;
 use crate::ports::{Clock, Store};
+use crate::traced;
 use actix::{Addr, Supervisor};
 use dashmap::DashMap;
 use std::{
@@ -77,6 +78,7 @@ impl WalletHandle {
     /// Has a command carried out. Call it from a spawned task: it runs to its end even if this
     /// future is dropped, but then nobody learns how it ended.
     pub async fn submit(&self, org: OrgId, command: Command) -> Result<Receipt, CommandError> {
+        let span = traced!("wallet", command = command.word());
         let command = Arc::new(command);
         let is_debit = command.is_charge();
         if is_debit && self.closing.load(Ordering::Relaxed) {
@@ -100,6 +102,7 @@ impl WalletHandle {
                 reply,
                 permit,
                 doubtful: attempt > 0,
+                span: span.clone(),
                 _waiting: Present::in_gauge(&METRICS.queue),
             };
             // Of a clone of the address no mailbox is ever full; room is what the permit is for.

@@ -102,6 +102,17 @@ pub enum Command {
 }
 
 impl Command {
+    /// Its kind, in a word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Debit(_) => "debit",
+            Self::Settle(_) => "settle",
+            Self::Refund(_) => "refund",
+            Self::Credit(_) => "credit",
+            Self::LinkFee(_) => "link_fee",
+        }
+    }
+
     /// Whether it takes money out that must not be taken when nobody waits for it any more.
     pub fn is_charge(&self) -> bool {
         matches!(self, Self::Debit(_) | Self::LinkFee(_))

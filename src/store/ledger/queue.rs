@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
+use tracing::Span;
 
 /// Commands in one statement: four full batches. More would only make the first ones wait, as
 /// the cost of a statement is then all in its rows.
@@ -26,6 +27,8 @@ pub struct Job {
     pub reply: oneshot::Sender<Answer>,
     queued_at: Instant,
     _waiting: Present,
+    /// Where traces show it.
+    pub span: Span,
 }
 
 /// The queue that all writers share.
@@ -46,6 +49,7 @@ impl Queue {
             reply,
             queued_at: Instant::now(),
             _waiting: Present::in_gauge(&METRICS.waiting),
+            span: Span::current(),
         });
         self.arrived.notify_one();
         answer

@@ -13,10 +13,12 @@ use crate::store::{Database, DbError, Tx, postgres, sqlite};
 use bappy_actors::fault_point;
 use bappy_actors::metrics::size;
 use bappy_actors::ports::{Batch, CommitOutcome, StoreError};
+use bappy_actors::traced;
 use sqlx::{Connection, SqlitePool};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 /// Writers on PostgreSQL. One is as fast; the second is there for the other wallets while a
@@ -212,7 +214,7 @@ async fn write_all(backend: &mut Backend, queue: &Queue, taken: Vec<Job>) -> boo
     let commands = batches.iter().map(|batch| batch.items.len()).sum();
     METRICS.write_commands.record(size(commands));
     let began = Instant::now();
-    let written = backend.write(&batches).await;
+    let written = backend.write(&batches).instrument(writing(&jobs)).await;
     METRICS.write_seconds.record(began.elapsed());
     match written {
         Ok(moved) => {
@@ -249,6 +251,18 @@ async fn write_all(backend: &mut Backend, queue: &Queue, taken: Vec<Job>) -> boo
         }
     }
     usable
+}
+
+/// A statement in the trace of its first batch; those of the others are linked to it.
+fn writing(jobs: &[Job]) -> Span {
+    let Some((first, others)) = jobs.split_first() else { return Span::none() };
+    let span = traced!(parent: &first.span, "ledger", otel.kind = "client", batches = jobs.len());
+    if !span.is_disabled() {
+        for other in others {
+            span.follows_from(&other.span);
+        }
+    }
+    span
 }
 
 /// Answers a batch that was not written; `false` when the connection is not to be used again.

@@ -16,8 +16,10 @@ use crate::operation::operator_calls::{self, Landed};
 use crate::operation::step::{READ_BACKS_MAX, Seen};
 use crate::operation::{METRICS, OperationError, Services, schedule, sms};
 use crate::ports::{Claimed, Due, StoreError};
+use crate::traced;
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet};
+use tracing::Instrument;
 
 /// Looks for due operations at least this often.
 const POLL: Duration = Duration::from_secs(1);
@@ -108,7 +110,8 @@ impl Resolver {
     fn spawn(&self, tasks: &mut JoinSet<()>, claimed: Vec<Claimed>) {
         for Claimed { operation, .. } in claimed {
             let resolver = self.clone();
-            tasks.spawn(async move { resolver.resolve(operation).await });
+            let span = traced!("resolver", root = true, kind = ?operation.kind);
+            tasks.spawn(async move { resolver.resolve(operation).await }.instrument(span));
         }
     }
 

@@ -11,9 +11,11 @@ use crate::metrics::{Job, job_succeeded};
 use crate::model::{Cleanup, Operation, OperationState};
 use crate::operation::{METRICS, OperationError, Services, schedule};
 use crate::ports::{Claimed, Due, StoreError};
+use crate::traced;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 /// Looks for due messages at least this often.
 const POLL: Duration = Duration::from_secs(1);
@@ -163,7 +165,9 @@ impl SmsSender {
     fn spawn(&self, lane: &mut Lane, claimed: Vec<Claimed>) {
         for Claimed { operation, .. } in claimed {
             let (services, due) = (Arc::clone(&self.services), lane.due);
-            lane.tasks.spawn(async move { work(&services, due, &operation).await });
+            let span = traced!("sms", root = true);
+            lane.tasks
+                .spawn(async move { work(&services, due, &operation).await }.instrument(span));
         }
     }
 }
