@@ -3,6 +3,7 @@
 
 use super::actor::{Enter, Entered, Forget, LinkActor, Look, Mode, Outside, Whereabouts};
 use super::connectivity::{Asker, LOOK_TIMEOUT, Looked};
+use super::ttl_cache::TtlCache;
 use super::{Freshness, Identifier, LookError, Usage, usage};
 use crate::gateway::GatewayHandle;
 use crate::model::{Activation, ActivationStatus};
@@ -62,7 +63,7 @@ pub struct LinkHandle {
     hasher: RandomState,
     /// An ICCID never changes its Link, nor a Link its organization.
     ids: Cache<(OrgId, String), LinkId>,
-    usage: Cache<(OrgId, LinkId), Arc<Usage>>,
+    usage: TtlCache<(OrgId, LinkId), Arc<Usage>>,
     whereabouts: Whereabouts,
 }
 
@@ -75,7 +76,11 @@ impl LinkHandle {
         arbiters: Vec<ArbiterHandle>,
         limits: LinkLimits,
     ) -> Self {
+        let entries = limits.entries_max;
         Self {
+            ids: Cache::new(entries),
+            usage: TtlCache::new(entries, limits.usage_ttl, Arc::clone(&clock)),
+            whereabouts: TtlCache::new(entries, limits.status_ttl, Arc::clone(&clock)),
             store,
             gateway,
             clock,
@@ -83,15 +88,6 @@ impl LinkHandle {
             limits,
             live: DashMap::new(),
             hasher: RandomState::new(),
-            ids: Cache::new(limits.entries_max),
-            usage: Cache::builder()
-                .max_capacity(limits.entries_max)
-                .time_to_live(limits.usage_ttl)
-                .build(),
-            whereabouts: Cache::builder()
-                .max_capacity(limits.entries_max)
-                .time_to_live(limits.status_ttl)
-                .build(),
         }
     }
 

@@ -8,6 +8,7 @@ mod actor;
 mod connectivity;
 mod expiry;
 mod handle;
+mod ttl_cache;
 mod usage;
 
 pub use actor::{Entered, Mode};

@@ -8,4 +8,5 @@ pub mod invariant;
 pub mod operator;
 pub mod script;
 pub mod store;
+pub mod wire;
 pub mod world;

@@ -3,7 +3,7 @@
 use super::environment::{SequentialIds, TestClock, epoch};
 use super::fixtures::{Offered, caller, money, offer, org, plan};
 use super::invariant::{assert_drained, assert_invariant};
-use super::operator::{ScriptedOperator, physical};
+use super::operator::{MemoryOperator, physical};
 use super::script::Script;
 use super::store::MemoryStore;
 use actix::{Arbiter, ArbiterHandle, System};
@@ -40,7 +40,7 @@ pub fn arbiter() -> ArbiterHandle {
 pub struct Outside {
     pub script: Script,
     pub store: MemoryStore,
-    pub operator: ScriptedOperator,
+    pub operator: MemoryOperator,
     pub ids: Arc<SequentialIds>,
 }
 
@@ -50,7 +50,7 @@ impl Outside {
     pub fn new() -> Self {
         let script = Script::default();
         let store = MemoryStore::new(script.clone());
-        let operator = ScriptedOperator::new(script.clone());
+        let operator = MemoryOperator::new(script.clone());
         {
             let mut data = store.data();
             data.add_wallet(org(1), money("100"));

@@ -73,11 +73,13 @@ impl Resolver {
                     Err(error) => tracing::error!(%error, "a claim of the resolver failed"),
                 }
             }
+            // In this order: what has ended makes room, however often it is woken.
             tokio::select! {
+                biased;
                 () = &mut stopped => return,
+                Some(ended) = tasks.join_next() => log_panic(ended),
                 () = self.services.resolver.0.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
-                Some(ended) = tasks.join_next() => log_panic(ended),
             }
         }
     }

@@ -145,12 +145,16 @@ impl State {
 
     /// The plan instances that stand, by reference.
     pub fn standing(&self) -> Vec<String> {
+        self.in_force().map(ToOwned::to_owned).collect()
+    }
+
+    /// The references of the plan instances that stand.
+    pub fn in_force(&self) -> impl Iterator<Item = &str> {
         self.endpoints
             .iter()
             .filter(|endpoint| endpoint.status != EndpointStatus::Terminated)
             .flat_map(|endpoint| &endpoint.plans)
             .filter(|p| !matches!(p.state, InstanceState::Removed | InstanceState::Expired))
-            .filter_map(|plan| plan.reference.clone())
-            .collect()
+            .filter_map(|plan| plan.reference.as_deref())
     }
 }
