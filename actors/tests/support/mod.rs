@@ -2,6 +2,8 @@
 //! the test owns, and the whole core put together over them on one thread.
 
 pub mod commands;
+pub mod core;
+pub mod draws;
 pub mod environment;
 pub mod fixtures;
 pub mod invariant;

@@ -1,5 +1,6 @@
 //! The whole core over the in-memory database and operator, on one thread in paused time.
 
+use super::core::{Ports, services};
 use super::environment::{SequentialIds, TestClock, epoch};
 use super::fixtures::{Offered, caller, money, offer, org, plan};
 use super::invariant::{assert_drained, assert_invariant};
@@ -7,15 +8,12 @@ use super::operator::{MemoryOperator, physical};
 use super::script::Script;
 use super::store::MemoryStore;
 use actix::{Arbiter, ArbiterHandle, System};
-use bappy_actors::gateway::{GatewayHandle, GatewayLimits, SimPool};
-use bappy_actors::link::{LinkHandle, LinkLimits};
+use bappy_actors::gateway::GatewayLimits;
 use bappy_actors::model::{Answer, Cleanup, LinkId, OperationState, Timestamp};
 use bappy_actors::operation::{
-    AddPlans, CreateLink, OperationLimits, Operations, Resolver, ResolverHandle, Services,
-    SmsHandle, SmsSender,
+    AddPlans, CreateLink, OperationLimits, Operations, Resolver, Services, SmsSender,
 };
 use bappy_actors::ports::{Clock, Ids, Operator, Store};
-use bappy_actors::wallet::{WalletHandle, WalletLimits};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -131,34 +129,9 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(outside.store.clone());
         let operator: Arc<dyn Operator> = Arc::new(outside.operator.clone());
         let time: Arc<dyn Clock> = Arc::clone(&clock) as _;
-        let gateway = GatewayHandle::new(operator, Arc::clone(&time), arbiter(), gateway);
-        let wallets = Arc::new(WalletHandle::new(
-            Arc::clone(&store),
-            Arc::clone(&time),
-            vec![arbiter()],
-            WalletLimits::default(),
-        ));
-        let links = Arc::new(LinkHandle::new(
-            Arc::clone(&store),
-            Arc::clone(&gateway),
-            Arc::clone(&time),
-            vec![arbiter()],
-            LinkLimits::default(),
-        ));
-        let sims = SimPool::new(Arc::clone(&store), Arc::clone(&gateway), Arc::clone(&time));
-        let services = Arc::new(Services {
-            store,
-            offers: Arc::new(Offered),
-            clock: time,
-            ids: Arc::clone(&outside.ids) as Arc<dyn Ids>,
-            wallets,
-            gateway,
-            links,
-            sims,
-            resolver: ResolverHandle::default(),
-            sms: SmsHandle::default(),
-            limits,
-        });
+        let ids = Arc::clone(&outside.ids) as Arc<dyn Ids>;
+        let ports = Ports { store, offers: Arc::new(Offered), operator, clock: time, ids };
+        let services = services(ports, gateway, limits);
         let operations = Operations::new(Arc::clone(&services), tokio::runtime::Handle::current());
         let resolver = Resolver::new(Arc::clone(&services));
         let sender = SmsSender::new(Arc::clone(&services));

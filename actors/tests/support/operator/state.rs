@@ -33,7 +33,8 @@ pub struct State {
     pub(super) in_flight: usize,
     pub in_flight_max: usize,
     pub(super) next_id: usize,
-    pub(super) half: bool,
+    /// Whether endpoints are made without their plans.
+    pub half: bool,
     pub latency: Duration,
     /// How often it was asked where a card is; the card's address ends with it.
     pub looks: usize,

@@ -19,6 +19,7 @@ impl Data {
             return Ok(CommitOutcome::Stale);
         };
         if wallet.row != batch.before {
+            self.conflicts += 1;
             return Ok(CommitOutcome::Stale);
         }
         // A command that is taken out does not stand in the way of a later one.
@@ -30,6 +31,7 @@ impl Data {
             }
         }
         if !guarded.is_empty() {
+            self.conflicts += u64::from(guarded.iter().any(|(_, guard)| *guard == Guard::EpochLost));
             return Ok(CommitOutcome::Guarded(guarded));
         }
         self.check(&batch)?;

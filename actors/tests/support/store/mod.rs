@@ -60,6 +60,10 @@ pub struct Data {
     pub whereabouts: BTreeMap<LinkId, ConnectivityReading>,
     /// Commands in each batch that was committed, or tried.
     pub batch_sizes: Vec<usize>,
+    /// Operations that were taken over until now, and batches that were not written because of what
+    /// somebody else had done.
+    pub claims: u64,
+    pub conflicts: u64,
     /// Batches whose answer was lost and that may land yet.
     pub late: Vec<Batch>,
     pub currency: Option<Currency>,

@@ -138,6 +138,7 @@ impl Data {
     fn take_over(&mut self, id: OperationId, until: Timestamp) -> Claimed {
         let stored = self.operations.get_mut(&id).unwrap();
         let due_at = stored.lease_until.unwrap_or(stored.operation.created_at);
+        self.claims += 1;
         stored.operation.epoch += 1;
         stored.operation.attempts += 1;
         stored.lease_until = Some(until);

@@ -1,0 +1,99 @@
+//! The life of one process: it runs, stands still for a while, and ends at once.
+//!
+//! What is outside is reached only over its wires. Where they are cut, between any two steps, there
+//! is nothing left of it that anybody could notice: no destructor runs that reaches outside, as
+//! none does when a process is killed.
+
+use super::history::Who;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Frozen,
+    Over,
+}
+
+/// The life of one process.
+pub struct Life {
+    pub who: Who,
+    phase: Mutex<Phase>,
+    changed: Notify,
+    over: Notify,
+    frozen_for: Mutex<Duration>,
+}
+
+impl Life {
+    pub fn new(who: Who) -> Self {
+        Self {
+            who,
+            phase: Mutex::new(Phase::Running),
+            changed: Notify::new(),
+            over: Notify::new(),
+            frozen_for: Mutex::default(),
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, phase: Phase) {
+        let mut now = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        if *now != Phase::Over {
+            *now = phase;
+        }
+        drop(now);
+        self.changed.notify_waiters();
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.phase() == Phase::Over
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.phase() == Phase::Running
+    }
+
+    /// Ends it.
+    pub fn end(&self) {
+        self.enter(Phase::Over);
+        self.over.notify_waiters();
+    }
+
+    /// Has it stand still for a while, in all no longer than `in_all`; says for how long.
+    pub async fn freeze(&self, time: Duration, in_all: Duration) -> Duration {
+        let time = {
+            let mut frozen_for = self.frozen_for.lock().unwrap_or_else(PoisonError::into_inner);
+            let time = time.min(in_all.saturating_sub(*frozen_for));
+            *frozen_for += time;
+            time
+        };
+        self.enter(Phase::Frozen);
+        tokio::time::sleep(time).await;
+        self.enter(Phase::Running);
+        time
+    }
+
+    /// Goes on while the process runs: waits while it stands still, and for ever once it is over.
+    pub async fn goes_on(&self) {
+        loop {
+            let changed = self.changed.notified();
+            match self.phase() {
+                Phase::Running => return,
+                Phase::Frozen => changed.await,
+                Phase::Over => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Waits until it is over.
+    pub async fn over(&self) {
+        let over = self.over.notified();
+        if !self.is_over() {
+            over.await;
+        }
+    }
+}
