@@ -41,7 +41,9 @@ fn main() -> ExitCode {
     }
     let style = "{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left";
     let bar = ProgressBar::new(options.seeds);
-    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_style(
+        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
     let (figures, broken) = sweep::sweep(options.from, options.seeds, |_| bar.inc(1));
     bar.finish_and_clear();
     println!("{figures}");

@@ -10,7 +10,7 @@ mod reactivate;
 mod remove_plans;
 mod update_link;
 
-pub(super) use drive::{Driven, Wanted, drive};
+pub(super) use drive::{Driven, Earlier, Wanted, drive};
 pub(super) use ending::close;
 pub(super) use remove_plans::remove_plans;
 pub(super) use update_link::update_link;

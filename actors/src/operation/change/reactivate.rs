@@ -4,7 +4,7 @@
 //! operator is driven to `active`; where that fails the fee is given back and due again, and what
 //! may have been reactivated all the same the resolver suspends.
 
-use super::drive::{Driven, Wanted, drive};
+use super::drive::{Driven, Earlier, Wanted, drive};
 use super::update_link::finish_update;
 use super::{LinkBusy, uncharged};
 use crate::gateway::Permit;
@@ -78,7 +78,7 @@ async fn send(
         return Driven::Refused(Failure::ProvisioningFailed);
     }
     let wanted = Wanted::Status(&link.endpoint_id, LinkStatus::Active);
-    drive(services, permit, wanted, until, false).await
+    drive(services, permit, wanted, until, Earlier::Unsent).await
 }
 
 async fn give_back(

@@ -1,6 +1,6 @@
 //! Plans taken off a Link, in order; what is off stays off.
 
-use super::drive::{Driven, Wanted, drive};
+use super::drive::{Driven, Earlier, Wanted, drive};
 use super::ending::{advance, leave_open, reject};
 use super::{BUSY_PAUSE_MIN, LinkBusy, admit, open, wait_for_turn};
 use crate::link::Mode;
@@ -77,7 +77,7 @@ pub(super) async fn try_remove(
     for (place, mut activation) in activations.into_iter().enumerate() {
         let instance = activation.instance_id.clone();
         let wanted = Wanted::PlanGone(&link.endpoint_id, &instance);
-        let driven = drive(services, &mut permit, wanted, until, false).await;
+        let driven = drive(services, &mut permit, wanted, until, Earlier::Unsent).await;
         match driven {
             Driven::Done => {
                 activation.status = ActivationStatus::Cancelled;

@@ -1,6 +1,6 @@
 //! A Link's status and name.
 
-use super::drive::{Driven, Wanted, drive};
+use super::drive::{Driven, Earlier, Wanted, drive};
 use super::ending::{advance, leave_open, reject};
 use super::reactivate::reactivate;
 use super::{BUSY_PAUSE_MIN, LinkBusy, admit, open, wait_for_turn};
@@ -82,7 +82,7 @@ pub(super) async fn try_update(
     let driven = match (&mut permit, update.status) {
         (Some(permit), Some(status)) => {
             let wanted = Wanted::Status(&link.endpoint_id, status);
-            drive(services, permit, wanted, until, false).await
+            drive(services, permit, wanted, until, Earlier::Unsent).await
         }
         _ => Driven::Done,
     };

@@ -4,7 +4,7 @@
 use super::{CALL_TIMEOUT, PATIENCE, Resolver};
 use crate::model::{Answer, Failure, Operation, OperationState, Request};
 use crate::operation::OperationError;
-use crate::operation::change::{self, Driven, Wanted};
+use crate::operation::change::{self, Driven, Earlier, Wanted};
 use crate::ports::LinkChange;
 use std::num::NonZeroU32;
 
@@ -14,7 +14,8 @@ impl Resolver {
         let services = &*self.services;
         let until = services.clock.elapsed() + CALL_TIMEOUT;
         // What the runner has sent may land until then.
-        let in_doubt = services.clock.now() < operation.horizon_at;
+        let may_land = services.clock.now() < operation.horizon_at;
+        let earlier = if may_land { Earlier::MayLand } else { Earlier::Landed };
         let Ok(mut permit) = services.gateway.admit(NonZeroU32::MIN, PATIENCE).await else {
             return self.not_driven(operation).await;
         };
@@ -24,7 +25,7 @@ impl Resolver {
                 let driven = match status {
                     Some(status) => {
                         let wanted = Wanted::Status(endpoint_id, *status);
-                        change::drive(services, &mut permit, wanted, until, in_doubt).await
+                        change::drive(services, &mut permit, wanted, until, earlier).await
                     }
                     None => Driven::Done,
                 };
@@ -36,8 +37,7 @@ impl Resolver {
                 for (place, (activation, instance)) in items.iter().enumerate() {
                     let until = services.clock.elapsed() + CALL_TIMEOUT;
                     let wanted = Wanted::PlanGone(endpoint_id, instance);
-                    let driven =
-                        change::drive(services, &mut permit, wanted, until, in_doubt).await;
+                    let driven = change::drive(services, &mut permit, wanted, until, earlier).await;
                     let change = LinkChange::Cancel(*activation);
                     let last = place + 1 == items.len();
                     ended = self.ended(&operation, driven, change, last).await;

@@ -151,7 +151,8 @@ impl Told {
         }
         let Some(key) = &attempt.key else { return Ok(()) };
         let before = self.by_key.insert((attempt.org, key.clone()), id);
-        ensure!(before.is_none_or(|before| before == id), "{key} done twice: {before:?}, {id}");
+        let twice = before.filter(|before| *before != id && stands(*before, data));
+        ensure!(twice.is_none(), "{key} done twice: {twice:?}, {id}");
         let stored = data.operations[&id].answer.as_ref();
         let repeats = matches!(answer, Answer::SmsQueued { .. }) || stored == Some(answer);
         ensure!(repeats, "told {answer:?}, and would repeat {stored:?}");
@@ -180,7 +181,7 @@ impl Told {
     /// Holds at the end of a run.
     pub fn at_rest(&self, data: &Data) -> Holds {
         self.nothing_recorded(data)?;
-        for ((org, key), id) in &self.by_key {
+        for ((org, key), id) in self.by_key.iter().filter(|(_, id)| stands(**id, data)) {
             let of_key = |key_held: &RequestKey| key_held.key == *key;
             let operations = data.operations.values().map(|stored| &stored.operation);
             let others = operations
@@ -198,6 +199,12 @@ impl Told {
         ensure!(untold.len() <= cut, "{cut} calls were cut, and nobody was told of {untold:?}");
         Ok(())
     }
+}
+
+/// Whether what was told to be done is so still: an SMS that was queued may have been refunded.
+fn stands(id: OperationId, data: &Data) -> bool {
+    let state = data.operations[&id].operation.state;
+    matches!(state, OperationState::Pending | OperationState::Succeeded)
 }
 
 /// What was charged is back when the answer is read.

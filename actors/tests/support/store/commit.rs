@@ -31,7 +31,8 @@ impl Data {
             }
         }
         if !guarded.is_empty() {
-            self.conflicts += u64::from(guarded.iter().any(|(_, guard)| *guard == Guard::EpochLost));
+            self.conflicts +=
+                u64::from(guarded.iter().any(|(_, guard)| *guard == Guard::EpochLost));
             return Ok(CommitOutcome::Guarded(guarded));
         }
         self.check(&batch)?;
