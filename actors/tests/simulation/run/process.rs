@@ -8,10 +8,11 @@ use crate::support::core::{Ports, services};
 use crate::support::environment::TestClock;
 use crate::support::environment::epoch;
 use async_trait::async_trait;
+use bappy_actors::billing::FeeRun;
 use bappy_actors::gateway::BreakerState;
 use bappy_actors::model::{OrgId, Plan, PlanId};
 use bappy_actors::operation::{Operations, Resolver, Services, SmsSender};
-use bappy_actors::ports::{Clock, Ids, Offers, StoreError};
+use bappy_actors::ports::{Clock, Ids, Offers, Store, StoreError};
 use chrono::TimeDelta;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub struct Process {
     pub life: Arc<Life>,
     pub services: Arc<Services>,
     pub operations: Operations,
+    pub fees: FeeRun,
     sender: SmsSender,
     stop: Arc<Notify>,
     /// What runs by itself.
@@ -46,8 +48,9 @@ impl Process {
         let wall = epoch() + sim.elapsed() + ahead;
         sim.note(who, "started", || format!("its clock is ahead by {ahead}"));
         let clock: Arc<dyn Clock> = Arc::new(TestClock::starting_at(wall));
+        let store = Arc::new(sim.store.over(Arc::new(wires.clone())));
         let ports = Ports {
-            store: Arc::new(sim.store.over(Arc::new(wires.clone()))),
+            store: Arc::clone(&store) as Arc<dyn Store>,
             offers: Arc::new(Offered(Arc::clone(sim))),
             operator: Arc::new(sim.operator.over(Arc::new(wires))),
             ids: Arc::new(SeededIds { sim: Arc::clone(sim), clock: Arc::clone(&clock) }),
@@ -55,6 +58,15 @@ impl Process {
         };
         let services = services(ports, sim.conditions.gateway, sim.conditions.limits);
         let operations = Operations::new(Arc::clone(&services), tokio::runtime::Handle::current());
+        let fees = FeeRun {
+            book: store,
+            store: Arc::clone(&services.store),
+            wallets: Arc::clone(&services.wallets),
+            clock: Arc::clone(&services.clock),
+            ids: Arc::clone(&services.ids),
+            resolver: services.resolver.clone(),
+            horizon: services.limits.horizon,
+        };
         let sender = SmsSender::new(Arc::clone(&services));
         let stop = Arc::new(Notify::new());
         let loops = Arc::new(vec![
@@ -62,7 +74,7 @@ impl Process {
             tokio::spawn(sender.clone().run(Arc::clone(&stop))),
             tokio::spawn(look_after(Arc::clone(sim), Arc::clone(&life), Arc::clone(&services))),
         ]);
-        Self { life, services, operations, sender, stop, loops }
+        Self { life, services, operations, fees, sender, stop, loops }
     }
 
     /// Stops as a service does: what runs ends, and nothing is lost.

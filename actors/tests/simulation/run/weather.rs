@@ -4,11 +4,14 @@
 use super::fleet::Fleet;
 use super::history::Who;
 use super::sim::Sim;
-use crate::support::fixtures::{money, org};
-use bappy_actors::ports::SmsState;
+use crate::support::fixtures::{PRICE_PER_LINK, money, org};
+use bappy_actors::ports::{Payer, SmsState};
 use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The months that fees are charged for: later ones than that in which the Links are made.
+const MONTHS: [&str; 2] = ["2025-07", "2025-08"];
 
 /// What is away as a whole, and how often over.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,6 +50,9 @@ pub async fn weather(sim: Arc<Sim>, fleet: Arc<Fleet>) {
     }
     for _ in 0..events.credits {
         all.push(tokio::spawn(credit(Arc::clone(&sim))));
+    }
+    for _ in 0..events.fee_runs {
+        all.push(tokio::spawn(charge_fees(Arc::clone(&sim), Arc::clone(&fleet))));
     }
     join_all(all).await;
 }
@@ -118,6 +124,23 @@ async fn credit(sim: Arc<Sim>) {
     sim.note(Who::World, "credit", || format!("{amount} for {whose}"));
     let now = sim.elapsed();
     sim.check(|checks, data, _| checks.entries(now, data));
+}
+
+/// Charges the monthly fees of an organization's Links, as the first of a month does, or a command.
+async fn charge_fees(sim: Arc<Sim>, fleet: Arc<Fleet>) {
+    some_time(&sim).await;
+    let Some(process) = fleet.any(&sim) else { return };
+    let (whose, month) = sim.draw(|draws| (draws.between(1, 2), draws.pick(&MONTHS)));
+    let payer = Payer { org: org(u128::from(whose)), price_per_link: PRICE_PER_LINK };
+    let fees = process.fees.clone();
+    let run = async move { fees.charge(payer, month.parse().unwrap(), |_| {}).await };
+    let tally = tokio::select! {
+        biased;
+        () = process.life.over() => return,
+        // What panics in it ends one run.
+        tally = tokio::spawn(run) => tally,
+    };
+    sim.note(process.life.who, "charged fees", || format!("{month}: {tally:?}"));
 }
 
 /// Messages arrive, or cannot be delivered, for as long as anybody wants to know.

@@ -13,7 +13,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Calls that change nothing.
-const READS: [&str; 17] = [
+const READS: [&str; 19] = [
+    "payers",
+    "candidates",
     "wallet",
     "currency",
     "operation",
