@@ -218,3 +218,31 @@ fn plans_go_only_on_an_active_link_of_their_own_cards() {
         assert_eq!(world.outside.balance(), "90.00");
     });
 }
+
+/// What hangs is sent again and done; and then, when the Link has been changed back, it takes
+/// effect.
+#[test]
+fn a_status_that_takes_effect_after_the_next_change_is_undone() {
+    let (active, suspended) = (LinkStatus::Active, LinkStatus::Suspended);
+    for [late, now] in [[suspended, active], [active, suspended]] {
+        run(async {
+            let world = World::new();
+            let link = world.link().await;
+            if late == active {
+                set(&world, link, suspended).await.result.unwrap();
+            }
+            world.outside.script.fail_next("op_status", Fault::HangLate);
+            set(&world, link, late).await.result.unwrap();
+            set(&world, link, now).await.result.unwrap();
+            assert_eq!(world.outside.operator.land_late(), 1);
+            let (with_us, at_operator) = status(&world);
+            assert_eq!(with_us, now);
+            assert_eq!(at_operator == EndpointStatus::Active, late == active);
+            // Nothing of it can land past its horizon.
+            tokio::time::sleep(Duration::from_secs(630)).await;
+            while world.resolver.round().await.unwrap() > 0 {}
+            world.outside.assert_drained();
+            assert_eq!(status(&world).0, now);
+        });
+    }
+}

@@ -40,9 +40,9 @@ pub fn fit(document: &Value, schema: &Value, value: &Value) -> Result<(), String
             "maxProperties" => value.as_object().is_none_or(|all| all.len() <= size(says)),
             "minLength" => value.as_str().is_none_or(|text| text.chars().count() >= size(says)),
             "maxLength" => value.as_str().is_none_or(|text| text.chars().count() <= size(says)),
-            "pattern" => value
-                .as_str()
-                .is_none_or(|text| pattern(says.as_str().unwrap()).is_match(text)),
+            "pattern" => {
+                value.as_str().is_none_or(|text| pattern(says.as_str().unwrap()).is_match(text))
+            }
             "format" => value.as_str().is_none_or(|text| has_format(says.as_str().unwrap(), text)),
             "items" => {
                 for (place, item) in value.as_array().into_iter().flatten().enumerate() {

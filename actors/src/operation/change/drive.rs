@@ -18,7 +18,11 @@ pub(super) const REPEAT_PAUSE_MAX: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::operation) enum Driven {
     /// It has the value.
-    Done,
+    Done {
+        /// Whether the outcome of one of the attempts is unknown: it may still take effect, after
+        /// whatever comes next.
+        in_doubt: bool,
+    },
     /// It says no, or was never reached: nothing has changed.
     Refused(Failure),
     /// Not known in the time there was; how the last answer to it failed.
@@ -99,19 +103,19 @@ pub(in crate::operation) async fn drive(
     earlier: Earlier,
 ) -> Driven {
     let (mut pause, mut open) = (REPEAT_PAUSE_MIN, Driven::Open(Failure::ProvisioningFailed));
-    let mut in_doubt = earlier == Earlier::MayLand;
+    let (mut in_doubt, mut lost) = (earlier == Earlier::MayLand, false);
     loop {
         let time = left(until, services.clock.elapsed());
         let mut wait = pause;
         pause = (pause * 2).min(REPEAT_PAUSE_MAX);
         match wanted.send(permit, time).await {
-            Ok(()) => return Driven::Done,
+            Ok(()) => return Driven::Done { in_doubt: lost },
             Err(CallError::Refused(refusal)) => {
                 tracing::warn!(?refusal, in_doubt, "the operator refuses a change");
                 if in_doubt || earlier == Earlier::Landed {
                     let time = left(until, services.clock.elapsed());
                     match wanted.is_so(permit, time).await {
-                        Some(true) => return Driven::Done,
+                        Some(true) => return Driven::Done { in_doubt: lost },
                         None => return open,
                         Some(false) => {}
                     }
@@ -130,7 +134,7 @@ pub(in crate::operation) async fn drive(
             Err(CallError::Throttled(pause)) => wait = pause.unwrap_or(wait),
             Err(CallError::Unknown(cause)) => {
                 tracing::warn!(?cause, "a change at the operator is in doubt");
-                in_doubt = true;
+                (in_doubt, lost) = (true, true);
                 open = Driven::Open(match cause {
                     UnknownCause::ErrorAnswer(_) => Failure::ProvisioningError,
                     _ => Failure::ProvisioningFailed,

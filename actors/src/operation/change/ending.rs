@@ -1,7 +1,7 @@
 //! The ends of operations that charge nothing, brought into the database again and again while it
 //! is away. Called by the runners of this folder and by the resolver.
 
-use crate::model::{ActivationId, Answer, Cleanup, Failure, Operation, OperationState};
+use crate::model::{ActivationId, Answer, Cleanup, Failure, Operation, OperationState, Timestamp};
 use crate::operation::{OperationError, Services, left};
 use crate::ports::{Closing, LinkChange, StoreError};
 use std::time::Duration;
@@ -16,23 +16,30 @@ pub(super) async fn advance(
     operation: &Operation,
     answer: Option<&Answer>,
     change: LinkChange,
+    look_again_at: Option<Timestamp>,
 ) -> Result<(), OperationError> {
     let state = match answer {
         Some(_) => OperationState::Succeeded,
         None => OperationState::Pending,
     };
     let answer = answer.filter(|_| operation.key.is_some()).cloned().map(Box::new);
-    close(services, operation, state, None, answer, change).await
+    close(services, operation, (state, None), answer, change, look_again_at).await
 }
 
-/// Writes a change and, with a final state, the end of an operation, under its epoch.
+/// When nothing that was sent for a change until now can take effect any more.
+pub(in crate::operation) fn landed_by(services: &Services, operation: &Operation) -> Timestamp {
+    operation.horizon_at.max(services.clock.now() + services.limits.horizon)
+}
+
+/// Writes a change and, with a final state, the end of an operation, under its epoch. After that the
+/// resolver looks at it again only where it is said when.
 pub(in crate::operation) async fn close(
     services: &Services,
     operation: &Operation,
-    state: OperationState,
-    failure: Option<Failure>,
+    (state, failure): (OperationState, Option<Failure>),
     answer: Option<Box<Answer>>,
     change: LinkChange,
+    look_again_at: Option<Timestamp>,
 ) -> Result<(), OperationError> {
     let pending = state == OperationState::Pending;
     // The runner's lease; or the resolver's, which begins when that one is over.
@@ -44,7 +51,7 @@ pub(in crate::operation) async fn close(
         state,
         failure,
         cleanup: Cleanup::None,
-        lease_until: pending.then_some(lease),
+        lease_until: if pending { Some(lease) } else { look_again_at },
         answer,
     };
     let (org, link, now) = (operation.org_id, operation.link_id, services.clock.now());
@@ -88,7 +95,7 @@ pub(super) async fn reject(
     removed: Vec<ActivationId>,
 ) -> Result<Answer, OperationError> {
     let (state, change) = (OperationState::Rejected, LinkChange::None);
-    close(services, operation, state, Some(failure), None, change).await?;
+    close(services, operation, (state, Some(failure)), None, change, None).await?;
     Err(OperationError::Failed { failure, removed })
 }
 

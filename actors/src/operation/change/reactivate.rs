@@ -49,7 +49,9 @@ pub(super) async fn reactivate(
         Some(Err(error)) => return Ok(Ended::before_record(finish::not_charged(error))),
     }
     let result = match send(services, &operation, link, permit, until).await {
-        Driven::Done => finish_update(services, caller, &operation, update).await,
+        Driven::Done { in_doubt } => {
+            finish_update(services, caller, &operation, update, in_doubt).await
+        }
         Driven::Refused(failure) => {
             let failure = match failure {
                 Failure::ProviderError => Failure::ProvisioningError,

@@ -79,13 +79,15 @@ pub(super) async fn try_remove(
         let wanted = Wanted::PlanGone(&link.endpoint_id, &instance);
         let driven = drive(services, &mut permit, wanted, until, Earlier::Unsent).await;
         match driven {
-            Driven::Done => {
+            // Late removals do no harm: an instance is gone for good.
+            Driven::Done { .. } => {
                 activation.status = ActivationStatus::Cancelled;
                 gone.push(activation.id);
                 let change = LinkChange::Cancel(activation.id);
                 removed.push(activation);
                 let answered = (place + 1 == count).then(|| answer(removed.clone()));
-                let closed = advance(services, &operation, answered.as_ref(), change).await;
+                let answered_now = answered.as_ref();
+                let closed = advance(services, &operation, answered_now, change, None).await;
                 match (closed, answered) {
                     (Ok(()), Some(answer)) => result = Ok(answer),
                     (Ok(()), None) => {}

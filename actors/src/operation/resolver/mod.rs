@@ -3,6 +3,7 @@
 //! epoch keeps two from writing on one.
 
 mod carry_on;
+mod late_status;
 mod resume;
 mod suspend_again;
 mod tidy;
@@ -139,6 +140,9 @@ impl Resolver {
                 self.suspend_again(operation.clone()).await
             }
             (OperationState::Refunded, _) => self.tidy(operation.clone()).await,
+            (OperationState::Succeeded | OperationState::Rejected, OperationKind::UpdateLink) => {
+                self.look_after_status(operation.clone()).await
+            }
             (OperationState::Succeeded | OperationState::Rejected, _) => {
                 self.again(&operation, operation.cleanup, None).await
             }

@@ -125,9 +125,6 @@ impl OperatorFate {
             let late_max = u64::try_from(conditions.late_max.as_millis()).unwrap();
             let soon = Duration::from_millis(draws.between(0, 10_000.min(late_max)));
             let late = Duration::from_millis(draws.between(0, late_max));
-            if method == "op_status" {
-                return Self::Hangs(draws.pick(&[None, Some(Duration::from_millis(50))]));
-            }
             return Self::Hangs(draws.pick(&[None, Some(soon), Some(late)]));
         }
         if draws.chance(unreachable) {

@@ -35,7 +35,7 @@ use crate::support::operator::{MemoryOperator, physical};
 use crate::support::script::Script;
 use crate::support::store::MemoryStore;
 use crate::support::world;
-use bappy_actors::model::{Cleanup, OperationState};
+use bappy_actors::model::{Cleanup, OperationKind, OperationState};
 use figures::Figures as Counted;
 use fleet::Fleet;
 use futures_util::future::join_all;
@@ -135,12 +135,19 @@ async fn come_to_rest(sim: &Sim) -> Result<(), String> {
         {
             return Err(format!("not final past its horizon: {late:?}"));
         }
-        let open = data.operations.values().map(|stored| &stored.operation).find(|operation| {
-            operation.state == OperationState::Pending || operation.cleanup == Cleanup::Watching
+        let open = data.operations.values().find(|stored| {
+            let operation = &stored.operation;
+            let to_be_looked_at =
+                stored.lease_until.is_some() && operation.kind != OperationKind::SendSms;
+            operation.state == OperationState::Pending
+                || operation.cleanup == Cleanup::Watching
+                || to_be_looked_at
         });
         match open {
             None if now >= landed => return Ok(()),
-            Some(open) if now >= drained_by => return Err(format!("not drained: {open:?}")),
+            Some(open) if now >= drained_by => {
+                return Err(format!("not drained: {:?}", open.operation));
+            }
             _ => {}
         }
         drop(data);

@@ -88,6 +88,7 @@ impl Data {
             _ if self.links[&link].1.status == LinkStatus::Inactive => false,
             Suspension::Owing => is_due && self.links[&link].1.status == LinkStatus::Active,
             Suspension::Off => self.links[&link].1.status == LinkStatus::Suspended,
+            Suspension::Undone => !is_due && self.links[&link].1.status == LinkStatus::Active,
             Suspension::FallsDue(fee) => {
                 let is_new = self.fees_of(org, link).all(|row| row.fee.month != fee.month);
                 if is_new && !is_due {
