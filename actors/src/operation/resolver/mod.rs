@@ -32,7 +32,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// Pause before a read-back that failed is made again.
 const READ_BACK_PAUSE: Duration = Duration::from_millis(100);
 
-/// An operation refunded after a crash is watched for at most this long: its horizon is over.
+/// A new Link or plan that is refunded after a crash is watched for at most this long: its horizon
+/// is over, and nobody has sent it since its deadline.
 const WATCH_AFTER_HORIZON: Duration = Duration::from_mins(1);
 
 /// Wakes the resolver.
@@ -228,5 +229,9 @@ fn watch_until(operation: &Operation, horizon: Duration) -> Timestamp {
     if refunded_at < operation.horizon_at {
         return operation.horizon_at;
     }
-    refunded_at + horizon.min(WATCH_AFTER_HORIZON)
+    match operation.kind {
+        // The resolver has sent it until then.
+        OperationKind::UpdateLink => refunded_at + horizon,
+        _ => refunded_at + horizon.min(WATCH_AFTER_HORIZON),
+    }
 }
