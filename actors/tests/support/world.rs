@@ -21,7 +21,7 @@ use std::time::Duration;
 pub fn run<T>(test: impl Future<Output = T>) -> T {
     let system = System::with_tokio_rt(|| {
         tokio::runtime::Builder::new_current_thread()
-            .enable_all()
+            .enable_time()
             .start_paused(true)
             .build()
             .unwrap()
