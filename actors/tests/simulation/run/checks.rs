@@ -75,6 +75,9 @@ impl Checks {
                 return Ok(());
             }
         }
+        if let Some(defect) = data.defects.first() {
+            return Err(format!("the database had to refuse a batch, {defect}"));
+        }
         invariant::at_any_time(data, state)?;
         self.entries(now, data)?;
         for stored in data.operations.values() {

@@ -35,7 +35,10 @@ impl Data {
                 u64::from(guarded.iter().any(|(_, guard)| *guard == Guard::EpochLost));
             return Ok(CommitOutcome::Guarded(guarded));
         }
-        self.check(&batch)?;
+        if let Err(error) = self.check(&batch) {
+            self.defects.push(format!("{error}: {batch:?}"));
+            return Err(error);
+        }
         self.write(batch);
         Ok(CommitOutcome::Committed)
     }

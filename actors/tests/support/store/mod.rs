@@ -64,6 +64,8 @@ pub struct Data {
     /// somebody else had done.
     pub claims: u64,
     pub conflicts: u64,
+    /// Batches that its constraints had to refuse: the core must never send one.
+    pub defects: Vec<String>,
     /// Batches whose answer was lost and that may land yet.
     pub late: Vec<Batch>,
     pub currency: Option<Currency>,
