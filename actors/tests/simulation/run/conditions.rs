@@ -51,8 +51,11 @@ pub struct Events {
     /// Kills at most, and the chance of one at each step that reaches outside, in ten thousand.
     pub kills_max: u64,
     pub kill_per_myriad: u64,
-    /// Times that an instance stands still.
+    /// Times that an instance stands still, at some time; and times that it does so before a step
+    /// that reaches outside, with the chance of that at each in ten thousand.
     pub freezes: u64,
+    pub stalls_max: u64,
+    pub stall_per_myriad: u64,
     /// Times that one is stopped as for an upgrade.
     pub stops: u64,
     /// Times that the operator is down, and that the database is.
@@ -178,6 +181,8 @@ fn events(draws: &mut Draws) -> Events {
         kills_max: draws.pick(&[0, 1, 3, 6]),
         kill_per_myriad: draws.pick(&[5, 20, 100]),
         freezes: draws.pick(&[0, 0, 1, 3]),
+        stalls_max: draws.pick(&[0, 0, 2, 5]),
+        stall_per_myriad: draws.pick(&[5, 20, 100]),
         stops: draws.pick(&[0, 0, 0, 1]),
         operator_outages: draws.pick(&[0, 0, 0, 1, 2]),
         store_outages: draws.pick(&[0, 0, 0, 1]),

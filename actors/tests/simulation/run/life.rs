@@ -63,18 +63,20 @@ impl Life {
         self.over.notify_waiters();
     }
 
-    /// Has it stand still for a while, in all no longer than `in_all`; says for how long.
-    pub async fn freeze(&self, time: Duration, in_all: Duration) -> Duration {
-        let time = {
-            let mut frozen_for = self.frozen_for.lock().unwrap_or_else(PoisonError::into_inner);
-            let time = time.min(in_all.saturating_sub(*frozen_for));
-            *frozen_for += time;
-            time
-        };
+    /// Has it stand still from now on; for how long, of what it was meant to and what is left of all
+    /// that it may.
+    pub fn freeze(&self, time: Duration, in_all: Duration) -> Duration {
+        let mut frozen_for = self.frozen_for.lock().unwrap_or_else(PoisonError::into_inner);
+        let time = time.min(in_all.saturating_sub(*frozen_for));
+        *frozen_for += time;
+        drop(frozen_for);
         self.enter(Phase::Frozen);
-        tokio::time::sleep(time).await;
-        self.enter(Phase::Running);
         time
+    }
+
+    /// Has it go on.
+    pub fn thaw(&self) {
+        self.enter(Phase::Running);
     }
 
     /// Goes on while the process runs: waits while it stands still, and for ever once it is over.

@@ -124,13 +124,15 @@ async fn play(sim: &Arc<Sim>) -> Result<(), String> {
 /// Waits until nothing is open and nothing is under way that could change it.
 async fn come_to_rest(sim: &Sim) -> Result<(), String> {
     let conditions = &sim.conditions;
-    let landed = conditions.calm_from + conditions.late_max.max(STORE_LATE_MAX);
+    // Who stands still when the storm ends notices that later.
+    let calm_from = conditions.calm_from + conditions.freeze_max;
+    let landed = calm_from + conditions.late_max.max(STORE_LATE_MAX);
     let horizon = conditions.limits.horizon;
-    let drained_by = sim.elapsed().max(conditions.calm_from) + AFTERMATH + 5 * horizon;
+    let drained_by = sim.elapsed().max(calm_from) + AFTERMATH + 5 * horizon;
     loop {
         let now = sim.elapsed();
         let data = sim.store.data();
-        if now >= conditions.calm_from + AFTERMATH
+        if now >= calm_from + AFTERMATH
             && let Some(late) = sim.inner().checks.late(now, &data)
         {
             return Err(format!("not final past its horizon: {late:?}"));

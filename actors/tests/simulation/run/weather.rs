@@ -3,6 +3,7 @@
 
 use super::fleet::Fleet;
 use super::history::Who;
+use super::life::Life;
 use super::sim::Sim;
 use crate::support::fixtures::{PRICE_PER_LINK, money, org};
 use bappy_actors::ports::{Payer, SmsState};
@@ -31,7 +32,7 @@ pub async fn weather(sim: Arc<Sim>, fleet: Arc<Fleet>) {
     let events = sim.conditions.events;
     let mut all: Vec<tokio::task::JoinHandle<()>> = Vec::new();
     for _ in 0..events.freezes {
-        all.push(tokio::spawn(freeze(Arc::clone(&sim), Arc::clone(&fleet))));
+        all.push(tokio::spawn(stand_still(Arc::clone(&sim), Arc::clone(&fleet))));
     }
     for _ in 0..events.stops {
         all.push(tokio::spawn(stop(Arc::clone(&sim), Arc::clone(&fleet))));
@@ -69,14 +70,24 @@ fn up_to(sim: &Sim, most: Duration) -> Duration {
     Duration::from_millis(sim.draw(|draws| draws.between(1, ms_max)))
 }
 
-async fn freeze(sim: Arc<Sim>, fleet: Arc<Fleet>) {
+async fn stand_still(sim: Arc<Sim>, fleet: Arc<Fleet>) {
     some_time(&sim).await;
     let Some(process) = fleet.any(&sim).filter(|process| process.life.is_running()) else { return };
-    let time = up_to(&sim, sim.conditions.freeze_max);
-    sim.note(process.life.who, "stands still", || format!("for {time:?} at most"));
+    freeze(&sim, &process.life);
+}
+
+/// Has a process stand still from now on, for a while.
+pub fn freeze(sim: &Arc<Sim>, life: &Arc<Life>) {
+    let (sim, life) = (Arc::clone(sim), Arc::clone(life));
+    let most = sim.conditions.freeze_max;
+    let time = life.freeze(up_to(&sim, most), most);
+    sim.note(life.who, "stands still", || format!("for {time:?}"));
     sim.inner().figures.freezes += 1;
-    process.life.freeze(time, sim.conditions.freeze_max).await;
-    sim.note(process.life.who, "goes on", String::new);
+    tokio::spawn(async move {
+        tokio::time::sleep(time).await;
+        life.thaw();
+        sim.note(life.who, "goes on", String::new);
+    });
 }
 
 async fn stop(sim: Arc<Sim>, fleet: Arc<Fleet>) {

@@ -3,6 +3,7 @@
 use super::faults::{Killed, OperatorFate, StoreFate, Ways};
 use super::life::Life;
 use super::sim::Sim;
+use super::weather::freeze;
 use crate::support::operator::State;
 use crate::support::store::Data;
 use crate::support::wire::{About, Call, Effect, Wire};
@@ -62,6 +63,27 @@ impl Wires {
         killed
     }
 
+    /// Waits while the process stands still; now and then it begins to do so just here, with the call
+    /// unsent, so that what was decided is done much later.
+    async fn goes_on(&self) {
+        if self.stalls() {
+            freeze(&self.sim, &self.life);
+        }
+        self.life.goes_on().await;
+    }
+
+    fn stalls(&self) -> bool {
+        let events = &self.sim.conditions.events;
+        if !self.sim.is_stormy() || !self.life.is_running() {
+            return false;
+        }
+        let mut inner = self.sim.inner();
+        let stalls =
+            inner.stalls < events.stalls_max && inner.draws.below(10_000) < events.stall_per_myriad;
+        inner.stalls += u64::from(stalls);
+        stalls
+    }
+
     fn kill(&self) {
         if !self.life.is_over() {
             self.sim.inner().figures.crashes += 1;
@@ -95,7 +117,7 @@ impl Wires {
 #[async_trait]
 impl Wire<Data, StoreError> for Wires {
     async fn carry(&self, call: Call, mut effect: Effect<Data>) -> Result<(), StoreError> {
-        self.life.goes_on().await;
+        self.goes_on().await;
         let killed = self.killed();
         if killed == Killed::Before {
             self.kill();
@@ -186,7 +208,7 @@ impl Wire<State, CallError> for Wires {
     async fn carry(&self, call: Call, mut effect: Effect<State>) -> Result<(), CallError> {
         let now = self.sim.elapsed();
         self.sim.check(|checks, data, _| checks.sent(now, &call, data));
-        self.life.goes_on().await;
+        self.goes_on().await;
         let killed = self.killed();
         if killed == Killed::Before {
             self.kill();
