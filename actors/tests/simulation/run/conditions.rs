@@ -182,7 +182,7 @@ fn events(draws: &mut Draws) -> Events {
         kill_per_myriad: draws.pick(&[5, 20, 100]),
         freezes: draws.pick(&[0, 0, 1, 3]),
         stalls_max: draws.pick(&[0, 0, 2, 5]),
-        stall_per_myriad: draws.pick(&[5, 20, 100]),
+        stall_per_myriad: draws.pick(&[20, 100, 500]),
         stops: draws.pick(&[0, 0, 0, 1]),
         operator_outages: draws.pick(&[0, 0, 0, 1, 2]),
         store_outages: draws.pick(&[0, 0, 0, 1]),

@@ -80,7 +80,8 @@ async fn stand_still(sim: Arc<Sim>, fleet: Arc<Fleet>) {
 pub fn freeze(sim: &Arc<Sim>, life: &Arc<Life>) {
     let (sim, life) = (Arc::clone(sim), Arc::clone(life));
     let most = sim.conditions.freeze_max;
-    let time = life.freeze(up_to(&sim, most), most);
+    let time = sim.draw(|draws| draws.pick(&[most, most, most / 5]));
+    let time = life.freeze(up_to(&sim, time).max(time / 2), most);
     sim.note(life.who, "stands still", || format!("for {time:?}"));
     sim.inner().figures.freezes += 1;
     tokio::spawn(async move {

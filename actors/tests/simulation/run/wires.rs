@@ -40,6 +40,19 @@ const READS: [&str; 19] = [
 /// epoch that it is written under.
 const REPEATABLE: [&str; 3] = ["commit", "reschedule", "close_operation"];
 
+/// Calls before which it hurts most to stand still: they do what was decided.
+const DECISIVE: [&str; 9] = [
+    "commit",
+    "rewrite_request",
+    "close_operation",
+    "reschedule",
+    "sms_handed_over",
+    "op_create",
+    "op_add",
+    "op_status",
+    "op_send_sms",
+];
+
 /// A process's wires.
 #[derive(Clone)]
 pub struct Wires {
@@ -65,8 +78,8 @@ impl Wires {
 
     /// Waits while the process stands still; now and then it begins to do so just here, with the call
     /// unsent, so that what was decided is done much later.
-    async fn goes_on(&self) {
-        if self.stalls() {
+    async fn goes_on(&self, call: &Call) {
+        if DECISIVE.contains(&call.method) && self.stalls() {
             freeze(&self.sim, &self.life);
         }
         self.life.goes_on().await;
@@ -117,7 +130,7 @@ impl Wires {
 #[async_trait]
 impl Wire<Data, StoreError> for Wires {
     async fn carry(&self, call: Call, mut effect: Effect<Data>) -> Result<(), StoreError> {
-        self.goes_on().await;
+        self.goes_on(&call).await;
         let killed = self.killed();
         if killed == Killed::Before {
             self.kill();
@@ -208,7 +221,7 @@ impl Wire<State, CallError> for Wires {
     async fn carry(&self, call: Call, mut effect: Effect<State>) -> Result<(), CallError> {
         let now = self.sim.elapsed();
         self.sim.check(|checks, data, _| checks.sent(now, &call, data));
-        self.goes_on().await;
+        self.goes_on(&call).await;
         let killed = self.killed();
         if killed == Killed::Before {
             self.kill();
