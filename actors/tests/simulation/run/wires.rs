@@ -40,8 +40,10 @@ const READS: [&str; 19] = [
 /// epoch that it is written under.
 const REPEATABLE: [&str; 3] = ["commit", "reschedule", "close_operation"];
 
-/// Calls before which it hurts most to stand still: they do what was decided.
-const DECISIVE: [&str; 9] = [
+/// Calls before which it hurts most to stand still: they do what was decided, or are the last before
+/// that.
+const DECISIVE: [&str; 10] = [
+    "sms",
     "commit",
     "rewrite_request",
     "close_operation",
