@@ -29,8 +29,11 @@ struct Options {
     /// The first of them.
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// Go on past broken seeds, and count them.
+    #[arg(long)]
+    all: bool,
     /// One seed alone, with its history.
-    #[arg(long, conflicts_with_all = ["seeds", "from"])]
+    #[arg(long, conflicts_with_all = ["seeds", "from", "all"])]
     seed: Option<u64>,
 }
 
@@ -44,7 +47,8 @@ fn main() -> ExitCode {
     bar.set_style(
         ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    let (figures, broken) = sweep::sweep(options.from, options.seeds, |_| bar.inc(1));
+    let (figures, broken) =
+        { sweep::sweep((options.from, options.seeds), options.all, |_| bar.inc(1)) };
     bar.finish_and_clear();
     println!("{figures}");
     match broken {

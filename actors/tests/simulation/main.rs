@@ -14,7 +14,7 @@ const SEEDS: u64 = 2_000;
 
 #[test]
 fn whatever_happens_the_money_adds_up_and_what_was_told_holds() {
-    let (figures, broken) = sweep::sweep(0, SEEDS, |_| {});
+    let (figures, broken) = sweep::sweep((0, SEEDS), false, |_| {});
     println!("{figures}");
     if let Some(broken) = broken {
         panic!("{}", sweep::told(&run::run(broken.seed, true)));

@@ -6,9 +6,13 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-/// Runs `count` seeds from `from` on, each on one of the cores, until one is broken: what all of
-/// them did, and the first that was broken. `ended` is told of each.
-pub fn sweep(from: u64, count: u64, ended: impl Fn(&Ended) + Sync) -> (Figures, Option<Ended>) {
+/// Runs `count` seeds from `from` on, each on one of the cores, until one is broken or, with
+/// `all`, to the last: what all of them did, and the first that was broken. `ended` is told of each.
+pub fn sweep(
+    (from, count): (u64, u64),
+    all: bool,
+    ended: impl Fn(&Ended) + Sync,
+) -> (Figures, Option<Ended>) {
     hush();
     let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let sums = Mutex::new((Figures::default(), None::<Ended>));
@@ -26,7 +30,7 @@ pub fn sweep(from: u64, count: u64, ended: impl Fn(&Ended) + Sync) -> (Figures, 
                     let mut sums = sums.lock().unwrap();
                     sums.0.add(&one.figures);
                     if one.broken.is_some() {
-                        stop.store(true, Ordering::Relaxed);
+                        stop.store(!all, Ordering::Relaxed);
                         if sums.1.as_ref().is_none_or(|first| one.seed < first.seed) {
                             sums.1 = Some(one);
                         }

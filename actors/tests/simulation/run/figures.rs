@@ -12,6 +12,8 @@ use std::fmt;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     pub seeds: u64,
+    /// Seeds of which something was broken.
+    pub broken: u64,
     /// Things that happened at all: calls, effects, failures.
     pub events: u64,
     /// Virtual time, in seconds.
@@ -88,9 +90,10 @@ impl Figures {
         }
     }
 
-    fn named(&mut self) -> [(&'static str, &mut u64); 22] {
+    fn named(&mut self) -> [(&'static str, &mut u64); 23] {
         [
             ("seeds", &mut self.seeds),
+            ("  broken", &mut self.broken),
             ("events", &mut self.events),
             ("seconds of the platform's life", &mut self.seconds),
             ("calls of partners", &mut self.calls),

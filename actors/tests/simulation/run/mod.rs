@@ -169,5 +169,6 @@ fn finish(seed: u64, sim: &Sim) -> Ended {
     figures.events = digest.1;
     figures.seconds = sim.elapsed().as_secs();
     let broken = inner.broken.clone();
+    figures.broken = u64::from(broken.is_some());
     Ended { seed, broken, figures, digest, history: history.text() }
 }
