@@ -60,10 +60,7 @@ pub(in crate::operation) async fn close(
         let (closing, change) = (closing.clone(), change.clone());
         match services.store.close_operation(org, link, closing, change, now).await {
             Ok(true) => return Ok(()),
-            // By ourselves, in a commit whose answer was lost.
-            Ok(false) if lost && !pending && is_in_state(services, operation, state).await => {
-                return Ok(());
-            }
+            Ok(false) if lost && !pending => return ended_as(services, operation, state).await,
             // Taken over: who did so brings it to its end.
             Ok(false) => return Err(OperationError::Unsettled),
             Err(error) => {
@@ -79,13 +76,23 @@ pub(in crate::operation) async fn close(
     }
 }
 
-pub(super) async fn is_in_state(
+/// Whether an operation, of whose end an answer was lost, has ended as it was to: by ourselves; or by
+/// who took it over, and then its key repeats what that one has stored.
+async fn ended_as(
     services: &Services,
     operation: &Operation,
     state: OperationState,
-) -> bool {
+) -> Result<(), OperationError> {
     let stored = services.store.operation(operation.org_id, operation.id).await;
-    matches!(stored, Ok(Some(stored)) if stored.state == state)
+    let Ok(Some(stored)) = stored else { return Err(OperationError::Unsettled) };
+    let by_ourselves = stored.epoch == operation.epoch;
+    match stored.state {
+        ended if ended != state => Err(OperationError::Unsettled),
+        OperationState::Succeeded if operation.key.is_some() && !by_ourselves => {
+            Err(OperationError::KeyTaken)
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) async fn reject(

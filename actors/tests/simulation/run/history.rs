@@ -1,6 +1,6 @@
 //! What happened in a run: a hash over all of it, and where somebody wants to read it, a line each.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
 
@@ -25,6 +25,16 @@ impl Who {
     }
 }
 
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Instance(place, life) => write!(f, "instance {place}.{life}"),
+            Self::Partner(number) => write!(f, "partner {number}"),
+            Self::World => f.write_str("world"),
+        }
+    }
+}
+
 /// The history of a run.
 pub struct History {
     hash: DefaultHasher,
@@ -45,18 +55,19 @@ impl History {
 
     /// Adds what happened; `more` is told only where it is read.
     pub fn add(&mut self, at: Duration, who: Who, what: &str, more: impl FnOnce() -> String) {
+        self.count(at, who, what);
+        let Some(text) = &mut self.text else { return };
+        let whose = who.to_string();
+        let (s, ms) = (at.as_secs(), at.subsec_millis());
+        let _ = writeln!(text, "{s:5}.{ms:03} {whose:<13}{what:<20} {}", more());
+    }
+
+    /// Adds what happened and is not worth a line.
+    pub fn count(&mut self, at: Duration, who: Who, what: &str) {
         self.events += 1;
         self.hash.write_u64(u64::try_from(at.as_micros()).unwrap());
         self.hash.write_u64(who.code());
         self.hash.write(what.as_bytes());
-        let Some(text) = &mut self.text else { return };
-        let whose = match who {
-            Who::Instance(place, life) => format!("instance {place}.{life}"),
-            Who::Partner(number) => format!("partner {number}"),
-            Who::World => "world".to_owned(),
-        };
-        let (s, ms) = (at.as_secs(), at.subsec_millis());
-        let _ = writeln!(text, "{s:5}.{ms:03} {whose:<13}{what:<20} {}", more());
     }
 
     /// A hash over all that happened, in order, and how much that was.

@@ -5,6 +5,7 @@
 //! none does when a process is killed.
 
 use super::history::Who;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -23,17 +24,30 @@ pub struct Life {
     changed: Notify,
     over: Notify,
     frozen_for: Mutex<Duration>,
+    /// When it began, and its calls to the operator since then that the rate counts.
+    began: Duration,
+    calls: AtomicU64,
 }
 
 impl Life {
-    pub fn new(who: Who) -> Self {
+    pub fn new(who: Who, began: Duration) -> Self {
         Self {
             who,
             phase: Mutex::new(Phase::Running),
             changed: Notify::new(),
             over: Notify::new(),
             frozen_for: Mutex::default(),
+            began,
+            calls: AtomicU64::new(0),
         }
+    }
+
+    /// Counts a call to the operator; `false` where that is more than a rate lets through.
+    pub fn calls(&self, now: Duration, per_second: u32) -> bool {
+        let calls = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        // A second's worth at once, and as much in each second.
+        let seconds = (now - self.began).as_millis().div_ceil(1_000) + 1;
+        u128::from(calls) <= u128::from(per_second) * seconds
     }
 
     fn phase(&self) -> Phase {

@@ -7,6 +7,7 @@ use super::sim::Sim;
 use super::told::{Answered, Attempt};
 use super::wish::Wish;
 use crate::support::fixtures::{org, usd};
+use crate::support::wire::About;
 use bappy_actors::model::RequestKey;
 use bappy_actors::operation::Caller;
 use std::sync::Arc;
@@ -54,7 +55,11 @@ async fn ask(sim: &Arc<Sim>, fleet: &Fleet, wish: &Wish, attempt: &Attempt) -> A
     let Some(process) = fleet.any(sim) else { return Answered::Cut };
     let who = Who::Partner(attempt.partner);
     sim.inner().figures.calls += 1;
-    sim.note(who, "asks", || format!("{:?} for {wish:?} ({attempt:?})", process.life.who));
+    sim.note(who, "asks", || {
+        let (number, key) = (attempt.number, attempt.key.as_deref().unwrap_or("no key"));
+        let (whom, org) = (process.life.who, About::Wallet(attempt.org));
+        format!("{whom} for {} (call {number}, {org}, {key})", wish.brief())
+    });
     let key = attempt.key.clone();
     let key = key.map(|key| RequestKey { key, request_hash: attempt.tag() });
     let caller = Caller { org: attempt.org, currency: usd(), key };

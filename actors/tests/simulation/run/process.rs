@@ -40,7 +40,7 @@ impl Process {
     /// Starts the process at a place for the `life`th time.
     pub fn start(sim: &Arc<Sim>, place: u8, life: u8) -> Self {
         let who = Who::Instance(place, life);
-        let life = Arc::new(Life::new(who));
+        let life = Arc::new(Life::new(who, sim.elapsed()));
         let wires = Wires { sim: Arc::clone(sim), life: Arc::clone(&life) };
         let skew_ms = i64::try_from(sim.conditions.skew.as_millis()).unwrap();
         let ahead_ms = sim.draw(|draws| draws.between(0, 2 * skew_ms.unsigned_abs()));

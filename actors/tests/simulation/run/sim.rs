@@ -141,9 +141,16 @@ impl Sim {
     }
 
     fn took_effect(&self, life: &Life, call: &Call, told: Option<String>) {
-        self.note(life.who, call.method, || {
-            format!("{} → {}", call.about, told.unwrap_or_default())
-        });
+        match told {
+            // Nothing was due: it is so most of the time.
+            Some(told) if told == "[]" => {
+                let at = self.elapsed();
+                self.inner().history.count(at, life.who, call.method);
+            }
+            told => self.note(life.who, call.method, || {
+                format!("{} → {}", call.about, told.unwrap_or_default())
+            }),
+        }
         if self.broken().is_none() {
             let now = self.elapsed();
             self.check(|checks, data, state| checks.step(now, call, data, state));

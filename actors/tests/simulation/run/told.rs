@@ -5,6 +5,7 @@ use super::history::Who;
 use super::sim::Sim;
 use crate::support::invariant::Holds;
 use crate::support::store::Data;
+use crate::support::wire::About;
 use bappy_actors::model::{Answer, OperationId, OperationKind, OperationState, OrgId, RequestKey};
 use bappy_actors::operation::{Ended, OperationError};
 use bappy_actors::wallet::Refused;
@@ -76,9 +77,9 @@ impl Sim {
     pub fn answered(&self, attempt: Attempt, answered: Answered) {
         let who = Who::Partner(attempt.partner);
         self.note(who, "is told", || match &answered {
-            Answered::Ended(ended) => format!("{}: {}", attempt.number, brief(ended)),
-            Answered::Nothing => format!("{}: read", attempt.number),
-            Answered::Cut => format!("{}: cut", attempt.number),
+            Answered::Ended(ended) => format!("call {}: {}", attempt.number, brief(ended)),
+            Answered::Nothing => format!("call {}: read", attempt.number),
+            Answered::Cut => format!("call {}: cut", attempt.number),
         });
         let data = self.store.data();
         let mut guard = self.inner();
@@ -101,7 +102,7 @@ impl Sim {
 }
 
 fn brief(ended: &Ended) -> String {
-    let id = ended.operation_id.map(|id| id.to_string()).unwrap_or_default();
+    let id = ended.operation_id.map(|id| About::Operation(id).to_string()).unwrap_or_default();
     let result = match &ended.result {
         Ok(Answer::LinkCreated { .. }) => "created".to_owned(),
         Ok(Answer::LinkUpdated { .. }) => "updated".to_owned(),
@@ -111,7 +112,7 @@ fn brief(ended: &Ended) -> String {
         Ok(Answer::SmsQueued { .. }) => "queued".to_owned(),
         Err(error) => format!("{error:?}"),
     };
-    format!("{id} {result}")
+    format!("{result} {id}")
 }
 
 impl Told {

@@ -223,6 +223,10 @@ impl Wire<State, CallError> for Wires {
     async fn carry(&self, call: Call, mut effect: Effect<State>) -> Result<(), CallError> {
         let now = self.sim.elapsed();
         self.sim.check(|checks, data, _| checks.sent(now, &call, data));
+        let per_second = self.sim.conditions.gateway.rate_per_second;
+        if call.method != "op_login" && !self.life.calls(now, per_second) {
+            self.sim.fail(format!("{:?} makes more calls than its rate allows", self.life.who));
+        }
         self.goes_on(&call).await;
         let killed = self.killed();
         if killed == Killed::Before {

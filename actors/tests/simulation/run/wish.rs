@@ -6,6 +6,7 @@ use super::sim::Sim;
 use crate::support::draws::Draws;
 use crate::support::fixtures::{money, plan};
 use crate::support::store::Data;
+use crate::support::wire::About;
 use bappy_actors::link::Freshness;
 use bappy_actors::model::{ActivationId, LinkId, LinkStatus, NameChange, OrgId, PlanId, SmsText};
 use bappy_actors::operation::{
@@ -82,6 +83,24 @@ impl Wish {
             }
             5 => Self::Sms { link, price: draws.pick(&["0.05", "0.05", "0"]) },
             _ => Self::Look { link },
+        }
+    }
+
+    /// What it is, in a few words.
+    pub fn brief(&self) -> String {
+        match self {
+            Self::Create { iccid: Some(iccid), .. } => format!("a Link on {iccid}"),
+            Self::Create { .. } => "a Link".to_owned(),
+            Self::Add { link, plans } => format!("{} plans on {}", plans.len(), About::Link(*link)),
+            Self::Remove { link, activations } => {
+                format!("{} plans off {}", activations.len(), About::Link(*link))
+            }
+            Self::Update { link, status: Some(status), .. } => {
+                format!("{} {status:?}", About::Link(*link))
+            }
+            Self::Update { link, .. } => format!("a name for {}", About::Link(*link)),
+            Self::Sms { link, .. } => format!("an SMS to {}", About::Link(*link)),
+            Self::Look { link } => format!("the use of {}", About::Link(*link)),
         }
     }
 
