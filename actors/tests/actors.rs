@@ -5,5 +5,6 @@
 mod gateway;
 mod link;
 mod operations;
+#[expect(dead_code, reason = "shared with the simulation")]
 mod support;
 mod wallet;

@@ -279,6 +279,7 @@ async fn suspend_one(
     let is_founded = match suspending.because {
         _ if status.is_none_or(|status| status == LinkStatus::Inactive) => false,
         Suspension::Off => status == Some(LinkStatus::Suspended),
+        Suspension::Undone => !is_due && status == Some(LinkStatus::Active),
         Suspension::Owing => is_due && status == Some(LinkStatus::Active),
         Suspension::FallsDue(_) if is_due => false,
         Suspension::FallsDue(fee) => {

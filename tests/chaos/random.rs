@@ -1,4 +1,4 @@
-//! Chance that a seed decides: SplitMix64 (Steele, Lea, Flood 2014).
+//! Chance that a seed decides: `SplitMix64` (Steele, Lea, Flood 2014).
 
 use std::time::Duration;
 

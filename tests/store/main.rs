@@ -109,6 +109,7 @@ on_both! {
     operations {
         an_operation_reads_back_as_it_was_written,
         a_second_exclusive_operation_finds_the_link_busy,
+        a_late_status_is_undone_only_while_the_link_has_the_other,
         a_key_in_use_refuses_a_free_operation,
         every_operation_recorded_is_counted_and_no_other,
         closing_updates_the_link_once,

@@ -6,7 +6,8 @@ use bappy_actors::model::{
     OperationState, Request,
 };
 use bappy_actors::ports::{
-    Closing, CommitOutcome, Due, LinkChange, OpenOutcome, Planned, Store, WalletRow,
+    Closing, CommitOutcome, Due, LinkChange, OpenOutcome, Planned, Store, Suspending, Suspension,
+    SuspensionOutcome, WalletRow,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -276,4 +277,33 @@ pub async fn the_debit_of_an_operation_is_found_after_its_refund(world: World) {
 
 fn operation_of_nobody() -> bappy_actors::model::OperationId {
     bappy_actors::model::OperationId(crate::world::id())
+}
+
+/// A Link is brought back to the status that it has with us; where it has another one by now, or
+/// something else runs on it, nothing is recorded.
+pub async fn a_late_status_is_undone_only_while_the_link_has_the_other(world: World) {
+    let (link, _) = world.settled_link("89010").await;
+    let correction = |because| Suspending {
+        operation: free(&world, OperationKind::UpdateLink, link.id),
+        lease_until: at(5),
+        because,
+    };
+    let correct = async |because| {
+        let opened = world.open_suspensions(world.org, vec![correction(because)]).await.unwrap();
+        opened[0]
+    };
+    assert_eq!(correct(Suspension::Off).await, SuspensionOutcome::Unfounded);
+    let undone = correction(Suspension::Undone);
+    let (operation, opened) = (undone.operation.clone(), SuspensionOutcome::Opened);
+    assert_eq!(world.open_suspensions(world.org, vec![undone]).await.unwrap(), [opened]);
+    assert_eq!(correct(Suspension::Undone).await, SuspensionOutcome::LinkBusy);
+    // Looked at once more when it has ended.
+    let end =
+        Closing { lease_until: Some(at(60)), ..closing(&operation, OperationState::Succeeded) };
+    let change = LinkChange::Update { status: Some(LinkStatus::Suspended), name: NameChange::Keep };
+    assert!(world.close_operation(world.org, link.id, end, change, at(6)).await.unwrap());
+    let due = world.claim_due(Due::Operations, at(61), at(70), 10).await.unwrap();
+    assert_eq!(due.iter().map(|due| due.operation.id).collect::<Vec<_>>(), [operation.id]);
+    assert_eq!(correct(Suspension::Undone).await, SuspensionOutcome::Unfounded);
+    assert_eq!(correct(Suspension::Off).await, SuspensionOutcome::Opened);
 }

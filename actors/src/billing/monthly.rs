@@ -48,10 +48,12 @@ impl MonthlyFees {
             };
             // What is cut here is gone on with at the next start.
             tokio::select! {
+                biased;
                 () = &mut stopped => return,
                 () = catching_up => {}
             }
             tokio::select! {
+                biased;
                 () = &mut stopped => return,
                 () = tokio::time::sleep(POLL) => {}
             }

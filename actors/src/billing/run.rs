@@ -165,7 +165,10 @@ impl FeeRun {
                 match (outcome, because) {
                     (SuspensionOutcome::Opened, _) => tally.suspended += 1,
                     // Being suspended already.
-                    (SuspensionOutcome::LinkBusy, Suspension::Owing | Suspension::Off)
+                    (
+                        SuspensionOutcome::LinkBusy,
+                        Suspension::Owing | Suspension::Off | Suspension::Undone,
+                    )
                     | (SuspensionOutcome::Unfounded, _) => tally.decided += 1,
                     (SuspensionOutcome::LinkBusy, Suspension::FallsDue(_)) => tally.left += 1,
                 }

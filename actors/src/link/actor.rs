@@ -2,13 +2,13 @@
 //! card is.
 
 use super::connectivity::{self, Asker, Freshness, Looks};
+use super::ttl_cache::TtlCache;
 use crate::gateway::GatewayHandle;
 use crate::model::{Link, LinkId, OrgId};
 use crate::ports::{Clock, ConnectivityReading, Store, StoreError};
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Supervised, WrapFuture,
 };
-use moka::future::Cache;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, oneshot};
 use tracing::{Instrument, Span};
@@ -59,7 +59,7 @@ pub(super) struct Forget;
 pub(super) struct Look(pub Asker);
 
 /// What was said lately of where cards are.
-pub(super) type Whereabouts = Cache<(OrgId, LinkId), Arc<ConnectivityReading>>;
+pub(super) type Whereabouts = TtlCache<(OrgId, LinkId), Arc<ConnectivityReading>>;
 
 /// What a Link's actor works with.
 #[derive(Clone)]

@@ -45,6 +45,7 @@ impl Expiry {
                 Err(error) => tracing::warn!(%error, "activations that are over are not looked up"),
             }
             tokio::select! {
+                biased;
                 () = &mut stopped => return,
                 () = tokio::time::sleep(POLL) => {}
             }

@@ -3,6 +3,7 @@
 
 use super::actor::{Enter, Entered, Forget, LinkActor, Look, Mode, Outside, Whereabouts};
 use super::connectivity::{Asker, LOOK_TIMEOUT, Looked};
+use super::ttl_cache::TtlCache;
 use super::{Freshness, Identifier, LookError, METRICS, Usage, usage};
 use crate::Arbiters;
 use crate::gateway::GatewayHandle;
@@ -61,7 +62,7 @@ pub struct LinkHandle {
     live: DashMap<(OrgId, LinkId), Live>,
     /// An ICCID never changes its Link, nor a Link its organization.
     ids: Cache<(OrgId, String), LinkId>,
-    usage: Cache<(OrgId, LinkId), Arc<Usage>>,
+    usage: TtlCache<(OrgId, LinkId), Arc<Usage>>,
     whereabouts: Whereabouts,
 }
 
@@ -74,22 +75,17 @@ impl LinkHandle {
         arbiters: Arbiters,
         limits: LinkLimits,
     ) -> Self {
+        let entries = limits.entries_max;
         Self {
+            ids: Cache::new(entries),
+            usage: TtlCache::new(entries, limits.usage_ttl, Arc::clone(&clock)),
+            whereabouts: TtlCache::new(entries, limits.status_ttl, Arc::clone(&clock)),
             store,
             gateway,
             clock,
             arbiters,
             limits,
             live: DashMap::new(),
-            ids: Cache::new(limits.entries_max),
-            usage: Cache::builder()
-                .max_capacity(limits.entries_max)
-                .time_to_live(limits.usage_ttl)
-                .build(),
-            whereabouts: Cache::builder()
-                .max_capacity(limits.entries_max)
-                .time_to_live(limits.status_ttl)
-                .build(),
         }
     }
 

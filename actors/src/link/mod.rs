@@ -9,6 +9,7 @@ mod connectivity;
 mod expiry;
 mod handle;
 mod metrics;
+mod ttl_cache;
 mod usage;
 
 pub use actor::{Entered, Mode};

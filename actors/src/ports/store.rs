@@ -142,7 +142,7 @@ pub enum OpenOutcome {
     FeeDue,
 }
 
-/// Why a Link is suspended by the platform itself.
+/// Why a Link is suspended by the platform itself, or a suspension undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suspension {
     /// Its fee falls due now, because the balance does not cover it.
@@ -150,11 +150,14 @@ pub enum Suspension {
     /// A fee that fell due earlier was not paid, and the Link is active with us all the same.
     Owing,
     /// It is suspended with us, and serves at the operator: a reactivation took effect after its
-    /// refund.
+    /// refund, or after it was suspended again.
     Off,
+    /// It is active with us, and off at the operator: a suspension took effect after it was
+    /// reactivated. It is switched on again.
+    Undone,
 }
 
-/// The suspension of a Link by the platform itself, to be recorded.
+/// The suspension of a Link by the platform itself, or the undoing of one, to be recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suspending {
     /// The operation that drives the operator to it; charges nothing.

@@ -120,8 +120,11 @@ impl WalletHandle {
     /// Stops letting debits in, and waits until every wallet has nothing left to do.
     pub async fn drain(&self) {
         self.closing.store(true, Ordering::Relaxed);
-        let actors: Vec<_> = self.live.iter().map(|live| live.addr.clone()).collect();
-        for addr in actors {
+        let actors = self.live.iter().map(|live| (*live.key(), live.addr.clone()));
+        // Ordered, so that a stop is the same each time it is simulated.
+        let mut actors: Vec<_> = actors.collect();
+        actors.sort_unstable_by_key(|(org, _)| *org);
+        for (_, addr) in actors {
             let (told, done) = oneshot::channel();
             #[expect(clippy::disallowed_methods, reason = "this handle owns its actors")]
             if addr.send(Drain(told)).await.is_ok() {

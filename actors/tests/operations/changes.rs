@@ -50,7 +50,7 @@ fn a_status_in_doubt_at_the_deadline_goes_on_with_the_resolver() {
     run(async {
         let world = World::new();
         let link = world.link().await;
-        world.outside.script.fail_all("op_status", Fault::HangDone);
+        world.outside.script.fail_all("op_status", Fault::HangNothing);
         let ended = set(&world, link, LinkStatus::Suspended).await;
         assert!(matches!(ended.result, Err(OperationError::Failed { .. })), "{ended:?}");
         // The operator has too much to do, then refuses: neither says that it was not done.
@@ -65,6 +65,52 @@ fn a_status_in_doubt_at_the_deadline_goes_on_with_the_resolver() {
         world.resolve(60).await;
         assert_eq!(state(&world), OperationState::Succeeded);
         assert_eq!(status(&world), (LinkStatus::Suspended, EndpointStatus::Suspended));
+    });
+}
+
+#[test]
+fn a_status_that_is_refused_because_it_is_so_already_is_seen() {
+    for lost in [Fault::Lost, Fault::HangDone] {
+        run(async {
+            let world = World::new();
+            let link = world.link().await;
+            world.outside.script.fail_next("op_status", lost);
+            world.outside.script.fail_nth("op_status", 1, Fault::Refuse(Refusal::NotAllowed));
+            set(&world, link, LinkStatus::Suspended).await.result.unwrap();
+            assert_eq!(status(&world), (LinkStatus::Suspended, EndpointStatus::Suspended));
+            world.outside.assert_drained();
+        });
+    }
+}
+
+/// As above, with an operator that refuses for good: until the horizon, and past it.
+#[test]
+fn a_status_that_is_so_already_is_not_rejected_at_its_horizon() {
+    for resolved_after_s in [1, 700] {
+        run(async {
+            let world = World::new();
+            let link = world.link().await;
+            world.outside.script.fail_next("op_status", Fault::PanicAfter);
+            let ended = set(&world, link, LinkStatus::Suspended).await;
+            assert!(matches!(ended.result, Err(OperationError::Unsettled)), "{ended:?}");
+            world.outside.script.fail_all("op_status", Fault::Refuse(Refusal::NotAllowed));
+            tokio::time::sleep(Duration::from_secs(resolved_after_s)).await;
+            world.resolve(60).await;
+            assert_eq!(status(&world), (LinkStatus::Suspended, EndpointStatus::Suspended));
+            world.outside.assert_drained();
+        });
+    }
+}
+
+#[test]
+fn a_plan_whose_removal_is_refused_because_it_is_gone_is_removed() {
+    run(async {
+        let (world, link, activations) = with_three_plans().await;
+        world.outside.script.fail_next("op_remove", Fault::Lost);
+        world.outside.script.fail_nth("op_remove", 1, Fault::Refuse(Refusal::NotAllowed));
+        let remove = RemovePlans { link, activations: activations[..1].to_vec() };
+        world.operations.remove_plans(caller(org(1)), remove).await.result.unwrap();
+        world.outside.assert_drained();
     });
 }
 
@@ -171,4 +217,32 @@ fn plans_go_only_on_an_active_link_of_their_own_cards() {
         assert!(matches!(ended.result, Err(OperationError::LinkState(LinkStatus::Suspended))));
         assert_eq!(world.outside.balance(), "90.00");
     });
+}
+
+/// What hangs is sent again and done; and then, when the Link has been changed back, it takes
+/// effect.
+#[test]
+fn a_status_that_takes_effect_after_the_next_change_is_undone() {
+    let (active, suspended) = (LinkStatus::Active, LinkStatus::Suspended);
+    for [late, now] in [[suspended, active], [active, suspended]] {
+        run(async {
+            let world = World::new();
+            let link = world.link().await;
+            if late == active {
+                set(&world, link, suspended).await.result.unwrap();
+            }
+            world.outside.script.fail_next("op_status", Fault::HangLate);
+            set(&world, link, late).await.result.unwrap();
+            set(&world, link, now).await.result.unwrap();
+            assert_eq!(world.outside.operator.land_late(), 1);
+            let (with_us, at_operator) = status(&world);
+            assert_eq!(with_us, now);
+            assert_eq!(at_operator == EndpointStatus::Active, late == active);
+            // Nothing of it can land past its horizon.
+            tokio::time::sleep(Duration::from_secs(630)).await;
+            while world.resolver.round().await.unwrap() > 0 {}
+            world.outside.assert_drained();
+            assert_eq!(status(&world).0, now);
+        });
+    }
 }

@@ -1,6 +1,7 @@
 //! Many failures at once, by seed: whatever happens, everything comes to a good end once it stops.
 
 use super::saga::{ALL, Saga, faults_of};
+use crate::support::draws::Draws;
 use crate::support::environment::epoch;
 use crate::support::script::Script;
 use crate::support::world::{World, run};
@@ -11,22 +12,12 @@ use std::time::Duration;
 
 /// Fails every call with a chance of one in `odds`, drawn from `seed`.
 fn storm(script: &Script, seed: u64, odds: u64) {
-    let mut state = seed | 1;
-    let mut draw = move |below: u64| {
-        // SplitMix64: small, and the same everywhere.
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % below
-    };
+    let mut draws = Draws::new(seed);
     script.storm(move |method| {
-        if draw(odds) > 0 {
+        if draws.below(odds) > 0 {
             return None;
         }
-        let mut faults = faults_of(method);
-        let index = draw(faults.len() as u64);
-        Some(faults.swap_remove(usize::try_from(index).unwrap()))
+        Some(draws.pick(&faults_of(method)))
     });
 }
 

@@ -1,5 +1,6 @@
 //! How the resolver holds what it works on, and what it does with what never ends.
 
+use super::saga::Saga;
 use crate::support::environment::epoch;
 use crate::support::fixtures::{caller, offer, org, plan};
 use crate::support::script::{Fault, Gate};
@@ -166,4 +167,26 @@ fn a_settlement_that_is_never_taken_is_left_to_a_person_in_the_end() {
             running.await.unwrap();
         });
     }
+}
+
+/// The resolver sends it until its horizon, so that it may take effect for another horizon after
+/// its refund.
+#[test]
+fn a_reactivation_that_takes_effect_long_after_its_refund_is_undone() {
+    let (outside, link) = Saga::Reactivate.prepare();
+    run(async {
+        let world = World::over(&outside, epoch());
+        outside.script.fail_next("op_status", Fault::Panic);
+        Saga::Reactivate.perform(&world, link).await;
+        outside.script.fail_all("op_status", Fault::HangLate);
+        world.resolve(640).await;
+        let states =
+            outside.store.data().operations.values().map(|s| s.operation.state).collect::<Vec<_>>();
+        assert!(states.contains(&OperationState::Refunded), "{states:?}");
+        outside.script.mend();
+        world.resolve(300).await;
+        assert!(outside.operator.land_late() > 0);
+        world.resolve(400).await;
+        outside.assert_drained();
+    });
 }

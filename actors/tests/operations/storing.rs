@@ -62,6 +62,33 @@ fn an_end_whose_answer_was_lost_is_found_out() {
     }
 }
 
+/// The runner's end was lost on its way, and another instance has ended the operation before it
+/// tries again.
+#[test]
+fn who_was_taken_over_while_its_end_was_lost_is_told_what_its_key_repeats() {
+    for with_key in [true, false] {
+        run(async {
+            let (world, link) = with_two_plans().await;
+            let caller = if with_key { keyed(org(1), "k") } else { caller(org(1)) };
+            world.outside.script.fail_next("close_operation", Fault::UnknownBefore);
+            let (operations, status) = (world.operations.clone(), Some(LinkStatus::Suspended));
+            let update = UpdateLink { link, status, name: NameChange::Keep };
+            let runs = tokio::spawn(async move { operations.update_link(caller, update).await });
+            while world.outside.script.count("close_operation") == 0 {
+                tokio::task::yield_now().await;
+            }
+            let id = *world.outside.store.data().operations.last_key_value().unwrap().0;
+            world.resolver.resolve_now(org(1), id).await.unwrap();
+            let told = runs.await.unwrap().result;
+            match told {
+                Err(OperationError::KeyTaken) => assert!(with_key),
+                told => assert!(!with_key && told.is_ok(), "{told:?}"),
+            }
+            world.outside.assert_drained();
+        });
+    }
+}
+
 #[test]
 fn an_end_that_cannot_be_stored_for_long_is_left_to_the_resolver() {
     run(async {

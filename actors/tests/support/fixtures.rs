@@ -33,6 +33,9 @@ impl Offers for Offered {
 
 pub const SPONSOR: &str = "S1";
 
+/// What a Link costs a month.
+pub const PRICE_PER_LINK: Money = Money::from_micros(1_500_000);
+
 pub fn org(n: u128) -> OrgId {
     OrgId(Uuid::from_u128(0xA000_0000 + n))
 }

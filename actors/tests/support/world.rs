@@ -1,22 +1,20 @@
 //! The whole core over the in-memory database and operator, on one thread in paused time.
 
+use super::core::{Ports, services};
 use super::environment::{SequentialIds, TestClock, epoch};
 use super::fixtures::{Offered, caller, money, offer, org, plan};
 use super::invariant::{assert_drained, assert_invariant};
-use super::operator::{ScriptedOperator, physical};
+use super::operator::{MemoryOperator, physical};
 use super::script::Script;
 use super::store::MemoryStore;
 use actix::{Arbiter, ArbiterHandle, System};
 use bappy_actors::Arbiters;
-use bappy_actors::gateway::{GatewayHandle, GatewayLimits, SimPool};
-use bappy_actors::link::{LinkHandle, LinkLimits};
+use bappy_actors::gateway::GatewayLimits;
 use bappy_actors::model::{Answer, Cleanup, LinkId, OperationState, Timestamp};
 use bappy_actors::operation::{
-    AddPlans, CreateLink, OperationLimits, Operations, Resolver, ResolverHandle, Services,
-    SmsHandle, SmsSender,
+    AddPlans, CreateLink, OperationLimits, Operations, Resolver, Services, SmsSender,
 };
 use bappy_actors::ports::{Clock, Ids, Operator, Store};
-use bappy_actors::wallet::{WalletHandle, WalletLimits};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +22,7 @@ use std::time::Duration;
 pub fn run<T>(test: impl Future<Output = T>) -> T {
     let system = System::with_tokio_rt(|| {
         tokio::runtime::Builder::new_current_thread()
-            .enable_all()
+            .enable_time()
             .start_paused(true)
             .build()
             .unwrap()
@@ -45,7 +43,7 @@ pub fn arbiters() -> Arbiters {
 pub struct Outside {
     pub script: Script,
     pub store: MemoryStore,
-    pub operator: ScriptedOperator,
+    pub operator: MemoryOperator,
     pub ids: Arc<SequentialIds>,
 }
 
@@ -55,7 +53,7 @@ impl Outside {
     pub fn new() -> Self {
         let script = Script::default();
         let store = MemoryStore::new(script.clone());
-        let operator = ScriptedOperator::new(script.clone());
+        let operator = MemoryOperator::new(script.clone());
         {
             let mut data = store.data();
             data.add_wallet(org(1), money("100"));
@@ -136,34 +134,9 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(outside.store.clone());
         let operator: Arc<dyn Operator> = Arc::new(outside.operator.clone());
         let time: Arc<dyn Clock> = Arc::clone(&clock) as _;
-        let gateway = GatewayHandle::new(operator, Arc::clone(&time), arbiter(), gateway);
-        let wallets = Arc::new(WalletHandle::new(
-            Arc::clone(&store),
-            Arc::clone(&time),
-            arbiters(),
-            WalletLimits::default(),
-        ));
-        let links = Arc::new(LinkHandle::new(
-            Arc::clone(&store),
-            Arc::clone(&gateway),
-            Arc::clone(&time),
-            arbiters(),
-            LinkLimits::default(),
-        ));
-        let sims = SimPool::new(Arc::clone(&store), Arc::clone(&gateway), Arc::clone(&time));
-        let services = Arc::new(Services {
-            store,
-            offers: Arc::new(Offered),
-            clock: time,
-            ids: Arc::clone(&outside.ids) as Arc<dyn Ids>,
-            wallets,
-            gateway,
-            links,
-            sims,
-            resolver: ResolverHandle::default(),
-            sms: SmsHandle::default(),
-            limits,
-        });
+        let ids = Arc::clone(&outside.ids) as Arc<dyn Ids>;
+        let ports = Ports { store, offers: Arc::new(Offered), operator, clock: time, ids };
+        let services = services(ports, gateway, limits);
         let operations = Operations::new(Arc::clone(&services), arbiters());
         let resolver = Resolver::new(Arc::clone(&services));
         let sender = SmsSender::new(Arc::clone(&services));

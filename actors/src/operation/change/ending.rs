@@ -1,7 +1,7 @@
 //! The ends of operations that charge nothing, brought into the database again and again while it
 //! is away. Called by the runners of this folder and by the resolver.
 
-use crate::model::{ActivationId, Answer, Cleanup, Failure, Operation, OperationState};
+use crate::model::{ActivationId, Answer, Cleanup, Failure, Operation, OperationState, Timestamp};
 use crate::operation::{METRICS, OperationError, Services, left};
 use crate::ports::{Closing, LinkChange, StoreError};
 use std::time::Duration;
@@ -16,23 +16,30 @@ pub(super) async fn advance(
     operation: &Operation,
     answer: Option<&Answer>,
     change: LinkChange,
+    look_again_at: Option<Timestamp>,
 ) -> Result<(), OperationError> {
     let state = match answer {
         Some(_) => OperationState::Succeeded,
         None => OperationState::Pending,
     };
     let answer = answer.filter(|_| operation.key.is_some()).cloned().map(Box::new);
-    close(services, operation, state, None, answer, change).await
+    close(services, operation, (state, None), answer, change, look_again_at).await
 }
 
-/// Writes a change and, with a final state, the end of an operation, under its epoch.
+/// When nothing that was sent for a change until now can take effect any more.
+pub(in crate::operation) fn landed_by(services: &Services, operation: &Operation) -> Timestamp {
+    operation.horizon_at.max(services.clock.now() + services.limits.horizon)
+}
+
+/// Writes a change and, with a final state, the end of an operation, under its epoch. After that the
+/// resolver looks at it again only where it is said when.
 pub(in crate::operation) async fn close(
     services: &Services,
     operation: &Operation,
-    state: OperationState,
-    failure: Option<Failure>,
+    (state, failure): (OperationState, Option<Failure>),
     answer: Option<Box<Answer>>,
     change: LinkChange,
+    look_again_at: Option<Timestamp>,
 ) -> Result<(), OperationError> {
     let pending = state == OperationState::Pending;
     // The runner's lease; or the resolver's, which begins when that one is over.
@@ -44,7 +51,7 @@ pub(in crate::operation) async fn close(
         state,
         failure,
         cleanup: Cleanup::None,
-        lease_until: pending.then_some(lease),
+        lease_until: if pending { Some(lease) } else { look_again_at },
         answer,
     };
     let (org, link, now) = (operation.org_id, operation.link_id, services.clock.now());
@@ -56,11 +63,7 @@ pub(in crate::operation) async fn close(
                 METRICS.ended_as(operation.kind, state);
                 return Ok(());
             }
-            // By ourselves, in a commit whose answer was lost.
-            Ok(false) if lost && !pending && is_in_state(services, operation, state).await => {
-                METRICS.ended_as(operation.kind, state);
-                return Ok(());
-            }
+            Ok(false) if lost && !pending => return ended_as(services, operation, state).await,
             // Taken over: who did so brings it to its end.
             Ok(false) => return Err(OperationError::Unsettled),
             Err(error) => {
@@ -76,13 +79,25 @@ pub(in crate::operation) async fn close(
     }
 }
 
-pub(super) async fn is_in_state(
+/// Whether an operation, of whose end an answer was lost, has ended as it was to: by ourselves; or by
+/// who took it over, and then its key repeats what that one has stored.
+async fn ended_as(
     services: &Services,
     operation: &Operation,
     state: OperationState,
-) -> bool {
+) -> Result<(), OperationError> {
     let stored = services.store.operation(operation.org_id, operation.id).await;
-    matches!(stored, Ok(Some(stored)) if stored.state == state)
+    let Ok(Some(stored)) = stored else { return Err(OperationError::Unsettled) };
+    let by_ourselves = stored.epoch == operation.epoch;
+    match stored.state {
+        ended if ended != state => Err(OperationError::Unsettled),
+        _ if by_ourselves => {
+            METRICS.ended_as(operation.kind, state);
+            Ok(())
+        }
+        OperationState::Succeeded if operation.key.is_some() => Err(OperationError::KeyTaken),
+        _ => Ok(()),
+    }
 }
 
 pub(super) async fn reject(
@@ -92,7 +107,7 @@ pub(super) async fn reject(
     removed: Vec<ActivationId>,
 ) -> Result<Answer, OperationError> {
     let (state, change) = (OperationState::Rejected, LinkChange::None);
-    close(services, operation, state, Some(failure), None, change).await?;
+    close(services, operation, (state, Some(failure)), None, change, None).await?;
     Err(OperationError::Failed { failure, removed })
 }
 

@@ -10,8 +10,8 @@ mod reactivate;
 mod remove_plans;
 mod update_link;
 
-pub(super) use drive::{Driven, Wanted, drive};
-pub(super) use ending::close;
+pub(super) use drive::{Driven, Earlier, Wanted, drive};
+pub(super) use ending::{close, landed_by};
 pub(super) use remove_plans::remove_plans;
 pub(super) use update_link::update_link;
 
@@ -126,8 +126,8 @@ pub(crate) fn uncharged(
     }
 }
 
-/// The suspension of a Link for a fee, to be recorded and carried out by the resolver from
-/// `due_at` on.
+/// The suspension of a Link by the platform itself, or the undoing of one, to be recorded and
+/// carried out by the resolver from `due_at` on.
 pub(crate) fn suspending(
     ids: &dyn Ids,
     link: (OrgId, LinkId),
@@ -136,9 +136,13 @@ pub(crate) fn suspending(
     now: Timestamp,
     (due_at, horizon): (Timestamp, Duration),
 ) -> Suspending {
+    let status = match because {
+        Suspension::FallsDue(_) | Suspension::Owing | Suspension::Off => LinkStatus::Suspended,
+        Suspension::Undone => LinkStatus::Active,
+    };
     let request = Request::UpdateLink {
         endpoint_id: endpoint_id.to_owned(),
-        status: Some(LinkStatus::Suspended),
+        status: Some(status),
         name: NameChange::Keep,
         fee: None,
     };

@@ -4,7 +4,7 @@
 //! operator is driven to `active`; where that fails the fee is given back and due again, and what
 //! may have been reactivated all the same the resolver suspends.
 
-use super::drive::{Driven, Wanted, drive};
+use super::drive::{Driven, Earlier, Wanted, drive};
 use super::update_link::finish_update;
 use super::{LinkBusy, uncharged};
 use crate::gateway::Permit;
@@ -49,7 +49,9 @@ pub(super) async fn reactivate(
         Some(Err(error)) => return Ok(Ended::before_record(finish::not_charged(error))),
     }
     let result = match send(services, &operation, link, permit, until).await {
-        Driven::Done => finish_update(services, caller, &operation, update).await,
+        Driven::Done { in_doubt } => {
+            finish_update(services, caller, &operation, update, in_doubt).await
+        }
         Driven::Refused(failure) => {
             let failure = match failure {
                 Failure::ProviderError => Failure::ProvisioningError,
@@ -78,7 +80,7 @@ async fn send(
         return Driven::Refused(Failure::ProvisioningFailed);
     }
     let wanted = Wanted::Status(&link.endpoint_id, LinkStatus::Active);
-    drive(services, permit, wanted, until, false).await
+    drive(services, permit, wanted, until, Earlier::Unsent).await
 }
 
 async fn give_back(

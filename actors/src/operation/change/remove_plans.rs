@@ -1,6 +1,6 @@
 //! Plans taken off a Link, in order; what is off stays off.
 
-use super::drive::{Driven, Wanted, drive};
+use super::drive::{Driven, Earlier, Wanted, drive};
 use super::ending::{advance, leave_open, reject};
 use super::{BUSY_PAUSE_MIN, LinkBusy, admit, open, wait_for_turn};
 use crate::link::Mode;
@@ -77,15 +77,17 @@ pub(super) async fn try_remove(
     for (place, mut activation) in activations.into_iter().enumerate() {
         let instance = activation.instance_id.clone();
         let wanted = Wanted::PlanGone(&link.endpoint_id, &instance);
-        let driven = drive(services, &mut permit, wanted, until, false).await;
+        let driven = drive(services, &mut permit, wanted, until, Earlier::Unsent).await;
         match driven {
-            Driven::Done => {
+            // Late removals do no harm: an instance is gone for good.
+            Driven::Done { .. } => {
                 activation.status = ActivationStatus::Cancelled;
                 gone.push(activation.id);
                 let change = LinkChange::Cancel(activation.id);
                 removed.push(activation);
                 let answered = (place + 1 == count).then(|| answer(removed.clone()));
-                let closed = advance(services, &operation, answered.as_ref(), change).await;
+                let answered_now = answered.as_ref();
+                let closed = advance(services, &operation, answered_now, change, None).await;
                 match (closed, answered) {
                     (Ok(()), Some(answer)) => result = Ok(answer),
                     (Ok(()), None) => {}

@@ -1,7 +1,7 @@
 //! A Link's status and name.
 
-use super::drive::{Driven, Wanted, drive};
-use super::ending::{advance, leave_open, reject};
+use super::drive::{Driven, Earlier, Wanted, drive};
+use super::ending::{advance, landed_by, leave_open, reject};
 use super::reactivate::reactivate;
 use super::{BUSY_PAUSE_MIN, LinkBusy, admit, open, wait_for_turn};
 use crate::link::Mode;
@@ -82,13 +82,15 @@ pub(super) async fn try_update(
     let driven = match (&mut permit, update.status) {
         (Some(permit), Some(status)) => {
             let wanted = Wanted::Status(&link.endpoint_id, status);
-            drive(services, permit, wanted, until, false).await
+            drive(services, permit, wanted, until, Earlier::Unsent).await
         }
-        _ => Driven::Done,
+        _ => Driven::Done { in_doubt: false },
     };
     drop(permit);
     let result = match driven {
-        Driven::Done => finish_update(services, caller, &operation, update).await,
+        Driven::Done { in_doubt } => {
+            finish_update(services, caller, &operation, update, in_doubt).await
+        }
         Driven::Refused(failure) => reject(services, &operation, failure, Vec::new()).await,
         Driven::Open(_) => leave_open(services, &operation, Vec::new()).await,
     };
@@ -103,6 +105,7 @@ pub(super) async fn finish_update(
     caller: &Caller,
     operation: &Operation,
     update: &UpdateLink,
+    in_doubt: bool,
 ) -> Result<Answer, OperationError> {
     let now = services.clock.now();
     let found = services.store.link_snapshot(caller.org, operation.link_id, now).await;
@@ -111,7 +114,8 @@ pub(super) async fn finish_update(
     apply(&mut snapshot, update, now);
     let answer = Answer::LinkUpdated { snapshot: Box::new(snapshot) };
     let change = LinkChange::Update { status: update.status, name: update.name.clone() };
-    advance(services, operation, Some(&answer), change).await.map(|()| answer)
+    let look_again_at = in_doubt.then(|| landed_by(services, operation));
+    advance(services, operation, Some(&answer), change, look_again_at).await.map(|()| answer)
 }
 
 pub(super) fn apply(snapshot: &mut LinkSnapshot, update: &UpdateLink, now: Timestamp) {

@@ -4,7 +4,7 @@
 use super::{CALL_TIMEOUT, PATIENCE, Resolver};
 use crate::model::{Answer, Failure, Operation, OperationState, Request};
 use crate::operation::OperationError;
-use crate::operation::change::{self, Driven, Wanted};
+use crate::operation::change::{self, Driven, Earlier, Wanted};
 use crate::ports::LinkChange;
 use std::num::NonZeroU32;
 
@@ -14,7 +14,8 @@ impl Resolver {
         let services = &*self.services;
         let until = services.clock.elapsed() + CALL_TIMEOUT;
         // What the runner has sent may land until then.
-        let in_doubt = services.clock.now() < operation.horizon_at;
+        let may_land = services.clock.now() < operation.horizon_at;
+        let earlier = if may_land { Earlier::MayLand } else { Earlier::Landed };
         let Ok(mut permit) = services.gateway.admit(NonZeroU32::MIN, PATIENCE).await else {
             return self.not_driven(operation).await;
         };
@@ -24,9 +25,9 @@ impl Resolver {
                 let driven = match status {
                     Some(status) => {
                         let wanted = Wanted::Status(endpoint_id, *status);
-                        change::drive(services, &mut permit, wanted, until, in_doubt).await
+                        change::drive(services, &mut permit, wanted, until, earlier).await
                     }
-                    None => Driven::Done,
+                    None => Driven::Done { in_doubt: false },
                 };
                 let change = LinkChange::Update { status: *status, name: name.clone() };
                 self.ended(&operation, driven, change, true).await
@@ -36,8 +37,7 @@ impl Resolver {
                 for (place, (activation, instance)) in items.iter().enumerate() {
                     let until = services.clock.elapsed() + CALL_TIMEOUT;
                     let wanted = Wanted::PlanGone(endpoint_id, instance);
-                    let driven =
-                        change::drive(services, &mut permit, wanted, until, in_doubt).await;
+                    let driven = change::drive(services, &mut permit, wanted, until, earlier).await;
                     let change = LinkChange::Cancel(*activation);
                     let last = place + 1 == items.len();
                     ended = self.ended(&operation, driven, change, last).await;
@@ -80,16 +80,21 @@ impl Resolver {
         last: bool,
     ) -> Result<bool, OperationError> {
         let services = &*self.services;
+        let is_status = matches!(&operation.request, Request::UpdateLink { status: Some(_), .. });
+        // Only what nobody has sent anything for before is sure to be over with this attempt.
+        let is_first = operation.attempts == 1 && operation.deadline_at <= operation.created_at;
+        let in_doubt = !is_first || driven != Driven::Done { in_doubt: false };
+        let look_again_at = (is_status && in_doubt).then(|| change::landed_by(services, operation));
         match driven {
-            Driven::Done => {
+            Driven::Done { .. } => {
                 let state = if last { OperationState::Succeeded } else { OperationState::Pending };
-                let answer = self.answer(operation, last).await?;
-                change::close(services, operation, state, None, answer, change).await?;
+                let (answer, end) = (self.answer(operation, last).await?, (state, None));
+                change::close(services, operation, end, answer, change, look_again_at).await?;
                 Ok(true)
             }
             Driven::Refused(failure @ Failure::ProviderError) if operation.debit_id.is_none() => {
-                let (state, none) = (OperationState::Rejected, LinkChange::None);
-                change::close(services, operation, state, Some(failure), None, none).await?;
+                let (end, none) = ((OperationState::Rejected, Some(failure)), LinkChange::None);
+                change::close(services, operation, end, None, none, look_again_at).await?;
                 Ok(true)
             }
             Driven::Refused(_) | Driven::Open(_) => Ok(false),

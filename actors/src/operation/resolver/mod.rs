@@ -3,6 +3,7 @@
 //! epoch keeps two from writing on one.
 
 mod carry_on;
+mod late_status;
 mod resume;
 mod suspend_again;
 mod tidy;
@@ -35,7 +36,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// Pause before a read-back that failed is made again.
 const READ_BACK_PAUSE: Duration = Duration::from_millis(100);
 
-/// An operation refunded after a crash is watched for at most this long: its horizon is over.
+/// A new Link or plan that is refunded after a crash is watched for at most this long: its horizon
+/// is over, and nobody has sent it since its deadline.
 const WATCH_AFTER_HORIZON: Duration = Duration::from_mins(1);
 
 /// Wakes the resolver.
@@ -80,11 +82,13 @@ impl Resolver {
                     Err(error) => tracing::error!(%error, "a claim of the resolver failed"),
                 }
             }
+            // In this order: what has ended makes room, however often it is woken.
             tokio::select! {
+                biased;
                 () = &mut stopped => return,
+                Some(ended) = tasks.join_next() => log_panic(ended),
                 () = self.services.resolver.0.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
-                Some(ended) = tasks.join_next() => log_panic(ended),
             }
         }
     }
@@ -145,6 +149,9 @@ impl Resolver {
                 self.suspend_again(operation.clone()).await
             }
             (OperationState::Refunded, _) => self.tidy(operation.clone()).await,
+            (OperationState::Succeeded | OperationState::Rejected, OperationKind::UpdateLink) => {
+                self.look_after_status(operation.clone()).await
+            }
             (OperationState::Succeeded | OperationState::Rejected, _) => {
                 self.again(&operation, operation.cleanup, None).await
             }
@@ -235,5 +242,9 @@ fn watch_until(operation: &Operation, horizon: Duration) -> Timestamp {
     if refunded_at < operation.horizon_at {
         return operation.horizon_at;
     }
-    refunded_at + horizon.min(WATCH_AFTER_HORIZON)
+    match operation.kind {
+        // The resolver has sent it until then.
+        OperationKind::UpdateLink => refunded_at + horizon,
+        _ => refunded_at + horizon.min(WATCH_AFTER_HORIZON),
+    }
 }

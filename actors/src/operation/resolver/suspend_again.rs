@@ -1,13 +1,11 @@
 //! Reactivations that were refunded: where one takes effect all the same, its Link is suspended
 //! again, unless a later one was paid.
 
-use super::{CALL_TIMEOUT, PATIENCE, Resolver, watch_until};
+use super::{Resolver, watch_until};
 use crate::model::{Cleanup, LinkStatus, Operation, Request};
 use crate::operation::OperationError;
-use crate::operation::change::suspending;
 use crate::operation::step::{self, Seen, Tidy};
 use crate::ports::{EndpointStatus, Suspension, SuspensionOutcome};
-use std::num::NonZeroU32;
 
 impl Resolver {
     /// A refunded reactivation that is watched. It may have been sent more than once, so that it
@@ -41,19 +39,12 @@ impl Resolver {
         operation: &Operation,
         endpoint_id: &str,
     ) -> Result<Seen, OperationError> {
-        let services = &*self.services;
-        let link = services.store.link(operation.org_id, operation.link_id).await?;
+        let link = self.services.store.link(operation.org_id, operation.link_id).await?;
         if link.is_none_or(|link| link.status != LinkStatus::Suspended) {
             return Ok(Seen::Absent);
         }
-        let Ok(mut permit) = services.gateway.admit(NonZeroU32::MIN, PATIENCE).await else {
-            return Ok(Seen::Unreadable);
-        };
-        let read = permit.call(CALL_TIMEOUT, |operator, token, timeout| async move {
-            operator.endpoint(&token, endpoint_id, timeout).await
-        });
-        Ok(match read.await {
-            Ok(Some(endpoint)) if endpoint.status == EndpointStatus::Active => Seen::Found,
+        Ok(match self.status_at_operator(endpoint_id).await {
+            Ok(Some(EndpointStatus::Active)) => Seen::Found,
             Ok(_) => Seen::Absent,
             Err(_) => Seen::Unreadable,
         })
@@ -63,21 +54,9 @@ impl Resolver {
     /// until it is; unless it was reactivated meanwhile. Where another change runs, that one ends
     /// first.
     async fn suspend(&self, refunded: &Operation, endpoint_id: &str) -> Result<(), OperationError> {
-        let services = &*self.services;
-        let (org, now) = (refunded.org_id, services.clock.now());
-        let link = (org, refunded.link_id);
-        let suspending = suspending(
-            &*services.ids,
-            link,
-            endpoint_id,
-            Suspension::Off,
-            now,
-            (now, services.limits.horizon),
-        );
-        let opened = services.store.open_suspensions(org, vec![suspending]).await?;
-        if opened.contains(&SuspensionOutcome::Opened) {
+        if self.correct(refunded, endpoint_id, Suspension::Off).await? == SuspensionOutcome::Opened
+        {
             tracing::info!(operation = %refunded.id, "what landed after a refund is undone");
-            services.resolver.wake();
         }
         Ok(())
     }

@@ -111,16 +111,18 @@ impl SmsSender {
                     self.fill(lane, room).await;
                 }
             }
+            // In this order: what has ended makes room, however often it is woken.
             tokio::select! {
+                biased;
                 () = &mut stopped => break,
-                () = self.services.sms.0.notified() => sending.quiet_until = Duration::ZERO,
-                () = tokio::time::sleep(POLL) => {}
                 Some(ended) = sending.tasks.join_next() => {
                     sending.ended(ended, self.services.clock.elapsed());
                 }
                 Some(ended) = asking.tasks.join_next() => {
                     asking.ended(ended, self.services.clock.elapsed());
                 }
+                () = self.services.sms.0.notified() => sending.quiet_until = Duration::ZERO,
+                () = tokio::time::sleep(POLL) => {}
             }
         }
         for mut lane in [sending, asking] {

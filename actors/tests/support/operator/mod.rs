@@ -7,22 +7,31 @@ pub use state::State;
 
 use super::fixtures::SPONSOR;
 use super::script::{Fault, Script};
+use super::wire::{self, About, Call, Wire};
 use bappy_actors::model::SimKind;
 use bappy_actors::ports::{AccessToken, CallError, SimCard, UnknownCause};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 #[derive(Clone)]
-pub struct ScriptedOperator {
+pub struct MemoryOperator {
     state: Arc<Mutex<State>>,
     pub script: Script,
+    /// What its calls go over, instead of failing as the script says.
+    wire: Option<Arc<dyn Wire<State, CallError>>>,
 }
 
-impl ScriptedOperator {
+impl MemoryOperator {
     pub fn new(script: Script) -> Self {
         let sims = (0..400).map(sim).collect();
         let state = State { sims, ..State::default() };
-        Self { state: Arc::new(Mutex::new(state)), script }
+        Self { state: Arc::new(Mutex::new(state)), script, wire: None }
+    }
+
+    /// The same operator, over a wire.
+    pub fn over(&self, wire: Arc<dyn Wire<State, CallError>>) -> Self {
+        Self { wire: Some(wire), ..self.clone() }
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -44,13 +53,23 @@ impl ScriptedOperator {
         self.state().session = usize::MAX;
     }
 
-    async fn call<T>(
+    async fn call<T: fmt::Debug + Send + 'static>(
         &self,
         method: &'static str,
+        about: About,
         token: Option<&AccessToken>,
         timeout: Duration,
         work: impl Fn(&mut State) -> Result<T, CallError> + Send + Clone + 'static,
     ) -> Result<T, CallError> {
+        if let Some(wire) = &self.wire {
+            let secret = token.map(|token| Arc::clone(&token.secret));
+            let (effect, given) = wire::effect(move |state: &mut State| match &secret {
+                Some(secret) if **secret != *session(state.session) => Err(CallError::Unauthorized),
+                _ => work(state),
+            });
+            wire.carry(Call { method, about, timeout: Some(timeout) }, effect).await?;
+            return given.take();
+        }
         let fault = self.script.next(method);
         let _counted = Counted::new(&self.state);
         let latency = self.state().latency;

@@ -33,7 +33,8 @@ pub struct State {
     pub(super) in_flight: usize,
     pub in_flight_max: usize,
     pub(super) next_id: usize,
-    pub(super) half: bool,
+    /// Whether endpoints are made without their plans.
+    pub half: bool,
     pub latency: Duration,
     /// How often it was asked where a card is; the card's address ends with it.
     pub looks: usize,
@@ -145,12 +146,16 @@ impl State {
 
     /// The plan instances that stand, by reference.
     pub fn standing(&self) -> Vec<String> {
+        self.in_force().map(ToOwned::to_owned).collect()
+    }
+
+    /// The references of the plan instances that stand.
+    pub fn in_force(&self) -> impl Iterator<Item = &str> {
         self.endpoints
             .iter()
             .filter(|endpoint| endpoint.status != EndpointStatus::Terminated)
             .flat_map(|endpoint| &endpoint.plans)
             .filter(|p| !matches!(p.state, InstanceState::Removed | InstanceState::Expired))
-            .filter_map(|plan| plan.reference.clone())
-            .collect()
+            .filter_map(|plan| plan.reference.as_deref())
     }
 }

@@ -19,25 +19,31 @@ impl Data {
             return Ok(CommitOutcome::Stale);
         };
         if wallet.row != batch.before {
+            self.conflicts += 1;
             return Ok(CommitOutcome::Stale);
         }
-        let guarded: Vec<_> = batch
-            .items
-            .iter()
-            .enumerate()
-            .filter_map(|(index, item)| Some((index, self.guard(&batch, index, item)?)))
-            .collect();
+        // A command that is taken out does not stand in the way of a later one.
+        let (mut guarded, mut kept) = (Vec::new(), Vec::new());
+        for (index, item) in batch.items.iter().enumerate() {
+            match self.guard(batch.org_id, &kept, item) {
+                Some(guard) => guarded.push((index, guard)),
+                None => kept.push(item),
+            }
+        }
         if !guarded.is_empty() {
+            self.conflicts +=
+                u64::from(guarded.iter().any(|(_, guard)| *guard == Guard::EpochLost));
             return Ok(CommitOutcome::Guarded(guarded));
         }
-        self.check(&batch)?;
+        if let Err(error) = self.check(&batch) {
+            self.defects.push(format!("{error}: {batch:?}"));
+            return Err(error);
+        }
         self.write(batch);
         Ok(CommitOutcome::Committed)
     }
 
-    fn guard(&self, batch: &Batch, index: usize, item: &Planned) -> Option<Guard> {
-        let org = batch.org_id;
-        let earlier = &batch.items[..index];
+    fn guard(&self, org: OrgId, earlier: &[&Planned], item: &Planned) -> Option<Guard> {
         for opened in &item.opened {
             let repeated =
                 earlier.iter().flat_map(|item| &item.opened).any(|other| other.id == opened.id);
@@ -83,7 +89,7 @@ impl Data {
         let references = |item: &Planned| {
             item.entries.iter().filter_map(|entry| entry.reference.clone()).collect::<Vec<_>>()
         };
-        let mut used: HashSet<_> = earlier.iter().flat_map(references).collect();
+        let mut used: HashSet<_> = earlier.iter().flat_map(|item| references(item)).collect();
         used.extend(self.wallets[&org].ledger.iter().filter_map(|entry| entry.reference.clone()));
         if references(item).iter().any(|reference| used.contains(reference)) {
             return Some(Guard::ReferenceTaken);

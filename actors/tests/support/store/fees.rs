@@ -1,15 +1,22 @@
-//! Monthly fees: what is due, and the suspensions for it.
+//! Monthly fees: what is due, the suspensions for it, and what a run reads and remembers.
 
-use super::{Data, StoredOperation};
+use super::super::fixtures::PRICE_PER_LINK;
+use super::super::wire::About;
+use super::{Data, MemoryStore, StoredOperation};
+use async_trait::async_trait;
 use bappy_actors::model::{
-    ChargedFee, EntryId, LinkFee, LinkId, LinkStatus, Money, Month, Operation, OrgId, Request,
+    ChargedFee, EntryId, Link, LinkFee, LinkId, LinkStatus, Money, Month, Operation, OrgId,
+    Request, Timestamp,
 };
-use bappy_actors::ports::{OpenOutcome, Suspending, Suspension, SuspensionOutcome};
+use bappy_actors::ports::{
+    Candidate, FeeBook, OpenOutcome, Payer, StoreError, Suspending, Suspension, SuspensionOutcome,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeeState {
     Charged,
     Due,
+    Waived,
     Paid,
 }
 
@@ -81,6 +88,7 @@ impl Data {
             _ if self.links[&link].1.status == LinkStatus::Inactive => false,
             Suspension::Owing => is_due && self.links[&link].1.status == LinkStatus::Active,
             Suspension::Off => self.links[&link].1.status == LinkStatus::Suspended,
+            Suspension::Undone => !is_due && self.links[&link].1.status == LinkStatus::Active,
             Suspension::FallsDue(fee) => {
                 let is_new = self.fees_of(org, link).all(|row| row.fee.month != fee.month);
                 if is_new && !is_due {
@@ -94,5 +102,93 @@ impl Data {
             return SuspensionOutcome::Unfounded;
         }
         SuspensionOutcome::Opened
+    }
+}
+
+impl Data {
+    /// An organization's Links as a run for a month finds them.
+    fn candidates(
+        &self,
+        org: OrgId,
+        month: Month,
+        after: Option<LinkId>,
+        limit: usize,
+    ) -> Vec<Candidate> {
+        let links = self.links.values().filter(|(owner, _)| *owner == org);
+        let links = links.filter(|(_, link)| after.is_none_or(|after| link.id > after));
+        let candidate = |link: &Link| {
+            let mut rows = self.fees_of(org, link.id);
+            Candidate {
+                link_id: link.id,
+                iccid: link.iccid.clone(),
+                endpoint_id: link.endpoint_id.clone(),
+                status: link.status,
+                created_at: link.created_at,
+                is_decided: rows.any(|row| row.fee.month == month && row.state != FeeState::Paid),
+                owes: self.due_fee(org, link.id).map(|fee| fee.month),
+            }
+        };
+        links.take(limit).map(|(_, link)| candidate(link)).collect()
+    }
+
+    fn waive(&mut self, org: OrgId, month: Month, links: &[LinkId]) {
+        for link in links {
+            let decided = |row: &FeeRow| row.fee.month == month && row.state != FeeState::Paid;
+            if !self.fees_of(org, *link).any(decided) {
+                let fee = LinkFee { link_id: *link, month, amount: Money::ZERO };
+                self.fees.push(FeeRow { org, fee, state: FeeState::Waived, entry: None });
+            }
+        }
+    }
+}
+
+/// Every organization pays the same for its Links, and no run is ever complete.
+#[async_trait]
+impl FeeBook for MemoryStore {
+    async fn payers(
+        &self,
+        _: Option<Month>,
+        after: Option<OrgId>,
+        limit: i64,
+    ) -> Result<Vec<Payer>, StoreError> {
+        let limit = usize::try_from(limit).unwrap();
+        self.call("payers", About::Nothing, move |data| {
+            let orgs = data.wallets.keys().filter(|org| after.is_none_or(|after| **org > after));
+            let payer = |org: &OrgId| Payer { org: *org, price_per_link: PRICE_PER_LINK };
+            Ok(orgs.take(limit).map(payer).collect())
+        })
+        .await
+    }
+
+    async fn candidates(
+        &self,
+        org: OrgId,
+        month: Month,
+        after: Option<LinkId>,
+        limit: i64,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let limit = usize::try_from(limit).unwrap();
+        self.call("candidates", About::Wallet(org), move |data| {
+            Ok(data.candidates(org, month, after, limit))
+        })
+        .await
+    }
+
+    async fn waive(
+        &self,
+        org: OrgId,
+        month: Month,
+        links: Vec<LinkId>,
+        _: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.call("waive", About::Wallet(org), move |data| {
+            data.waive(org, month, &links);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn complete(&self, org: OrgId, _: Month, _: Timestamp) -> Result<(), StoreError> {
+        self.call("complete", About::Wallet(org), |_| Ok(())).await
     }
 }

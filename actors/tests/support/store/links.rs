@@ -2,8 +2,8 @@
 
 use super::{Data, StoredWallet};
 use bappy_actors::model::{
-    ActivationStatus, EntryId, EntryKind, LedgerEntry, LinkId, LinkSnapshot, Money, OrgId,
-    Timestamp, Volume,
+    ActivationStatus, EntryId, EntryKind, LedgerEntry, LinkId, LinkSnapshot, LinkStatus, Money,
+    OrgId, Timestamp, Volume,
 };
 use bappy_actors::ports::{UsageReading, WalletRow};
 use uuid::Uuid;
@@ -89,12 +89,24 @@ impl Data {
         })
     }
 
+    /// What was cancelled stays so, and a reading older than the last one changes nothing.
     pub fn record_usage(&mut self, link: LinkId, reading: UsageReading) {
+        let Some((_, row)) = self.links.get_mut(&link) else { return };
+        if row.usage_at.is_some_and(|last| last > reading.at) {
+            return;
+        }
+        row.usage_at = Some(reading.at);
+        if reading.terminated {
+            row.status = LinkStatus::Inactive;
+        }
         for (id, used, status, first_used_at) in &reading.activations {
             let (_, activation) = self.activations.get_mut(id).unwrap();
+            if activation.status == ActivationStatus::Cancelled {
+                continue;
+            }
             activation.data_used = *used;
             activation.status = *status;
-            activation.first_used_at = *first_used_at;
+            activation.first_used_at = first_used_at.or(activation.first_used_at);
         }
         self.sum_up(link);
         self.readings.push((link, reading));

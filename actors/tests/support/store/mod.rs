@@ -8,9 +8,10 @@ mod port;
 mod sims;
 mod sms;
 
-pub use fees::FeeRow;
+pub use fees::{FeeRow, FeeState};
 
 use super::script::{Fault, Script};
+use super::wire::{self, About, Call, Wire};
 use bappy_actors::model::{
     Activation, ActivationId, Answer, Currency, LedgerEntry, Link, LinkId, Operation, OperationId,
     OrgId, Plan, PlanId, Sms, Timestamp,
@@ -19,6 +20,7 @@ use bappy_actors::ports::{
     Batch, ConnectivityReading, SimCard, StoreError, UsageReading, WalletRow,
 };
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An operation with what the port's value does not show.
@@ -58,6 +60,12 @@ pub struct Data {
     pub whereabouts: BTreeMap<LinkId, ConnectivityReading>,
     /// Commands in each batch that was committed, or tried.
     pub batch_sizes: Vec<usize>,
+    /// Operations that were taken over until now, and batches that were not written because of what
+    /// somebody else had done.
+    pub claims: u64,
+    pub conflicts: u64,
+    /// Batches that its constraints had to refuse: the core must never send one.
+    pub defects: Vec<String>,
     /// Batches whose answer was lost and that may land yet.
     pub late: Vec<Batch>,
     pub currency: Option<Currency>,
@@ -67,12 +75,19 @@ pub struct Data {
 pub struct MemoryStore {
     data: Arc<Mutex<Data>>,
     pub script: Script,
+    /// What its calls go over, instead of failing as the script says.
+    wire: Option<Arc<dyn Wire<Data, StoreError>>>,
 }
 
 impl MemoryStore {
     pub fn new(script: Script) -> Self {
         let data = Data { currency: Some(super::fixtures::usd()), ..Data::default() };
-        Self { data: Arc::new(Mutex::new(data)), script }
+        Self { data: Arc::new(Mutex::new(data)), script, wire: None }
+    }
+
+    /// The same database, over a wire.
+    pub fn over(&self, wire: Arc<dyn Wire<Data, StoreError>>) -> Self {
+        Self { wire: Some(wire), ..self.clone() }
     }
 
     /// What is stored, for a test to look at or to prepare.
@@ -87,12 +102,18 @@ impl MemoryStore {
         late.into_iter().map(|batch| data.commit(batch).unwrap()).collect()
     }
 
-    /// Does a call's work, or fails as the script says.
-    async fn call<T>(
+    /// Does a call's work, or fails as the script says; over a wire, as that says.
+    async fn call<T: fmt::Debug + Send + 'static>(
         &self,
         method: &'static str,
-        mut work: impl FnMut(&mut Data) -> Result<T, StoreError>,
+        about: About,
+        mut work: impl FnMut(&mut Data) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        if let Some(wire) = &self.wire {
+            let (effect, given) = wire::effect(work);
+            wire.carry(Call { method, about, timeout: None }, effect).await?;
+            return given.take();
+        }
         let unknown = || Err(StoreError::Unknown("the answer was lost".to_owned()));
         match self.script.next(method) {
             Some(Fault::Unavailable) => Err(StoreError::Unavailable("away".to_owned())),

@@ -2,8 +2,8 @@
 
 use super::{Data, StoredOperation};
 use bappy_actors::model::{
-    ActivationStatus, Cleanup, LinkId, Operation, OperationId, OperationKind, OperationState,
-    OrgId, Request, Timestamp,
+    ActivationStatus, Cleanup, LinkId, LinkStatus, Operation, OperationId, OperationKind,
+    OperationState, OrgId, Request, Timestamp,
 };
 use bappy_actors::ports::{Claimed, Closing, Due, LinkChange, OpenOutcome};
 
@@ -47,7 +47,10 @@ impl Data {
             LinkChange::None => {}
             LinkChange::Update { status, name } => {
                 let (_, link) = self.links.get_mut(&link).unwrap();
-                link.status = status.unwrap_or(link.status);
+                // One that was terminated stays so.
+                if link.status != LinkStatus::Inactive {
+                    link.status = status.unwrap_or(link.status);
+                }
                 link.name = name.apply(link.name.take());
                 link.updated_at = at;
             }
@@ -85,6 +88,14 @@ impl Data {
         due_at: Option<Timestamp>,
     ) -> bool {
         let Some(stored) = self.held(org, id, epoch) else { return false };
+        let operation = &stored.operation;
+        // Whoever puts a pending one off may not know yet that its refund went through.
+        if cleanup == Cleanup::None
+            && operation.state != OperationState::Pending
+            && operation.cleanup != Cleanup::None
+        {
+            return false;
+        }
         stored.operation.cleanup = cleanup;
         stored.lease_until = due_at;
         if cleanup == Cleanup::Done {
@@ -119,14 +130,15 @@ impl Data {
 
     pub fn claim_one(&mut self, org: OrgId, id: OperationId, until: Timestamp) -> Option<Claimed> {
         let operation = &self.operations.get(&id)?.operation;
-        let open =
-            operation.state == OperationState::Pending || operation.cleanup == Cleanup::Watching;
+        let open = operation.state == OperationState::Pending
+            || matches!(operation.cleanup, Cleanup::Watching | Cleanup::Manual);
         (operation.org_id == org && open).then(|| self.take_over(id, until))
     }
 
     fn take_over(&mut self, id: OperationId, until: Timestamp) -> Claimed {
         let stored = self.operations.get_mut(&id).unwrap();
         let due_at = stored.lease_until.unwrap_or(stored.operation.created_at);
+        self.claims += 1;
         stored.operation.epoch += 1;
         stored.operation.attempts += 1;
         stored.lease_until = Some(until);

@@ -77,7 +77,9 @@ impl Data {
     }
 
     pub fn retire_sim(&mut self, iccid: &str) {
-        if let Some((_, state)) = self.sims.get_mut(iccid) {
+        if let Some((_, state)) = self.sims.get_mut(iccid)
+            && *state != SimState::Used
+        {
             *state = SimState::Retired;
         }
     }
