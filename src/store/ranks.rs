@@ -2,7 +2,7 @@
 //! in the list is walked to from near it.
 //!
 //! [`Ranks`] keeps them up beside the service; the lists of Links, operations and SMS ask
-//! [`nearer`]. Ranks count from the oldest row, so rows that come in front change none.
+//! `nearer`. Ranks count from the oldest row, so rows that come in front change none.
 //!
 //! **Invariants:** a rank is kept only of rows so old that none comes in before them any more: ids
 //! are UUIDs v7, given before their rows are written. Without ranks every page is as right, and

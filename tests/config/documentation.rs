@@ -31,7 +31,7 @@ fn page() -> String {
     let lines = SAMPLE.lines().skip_while(|line| !line.is_empty());
     for line in lines {
         if let Some(name) = line.strip_prefix('[') {
-            table = name.trim_end_matches(']').to_owned();
+            name.trim_end_matches(']').clone_into(&mut table);
             let _ = write!(page, "\n## {table}\n\n");
             if !comment.is_empty() {
                 let _ = write!(page, "{comment}\n\n");
