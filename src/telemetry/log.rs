@@ -7,6 +7,7 @@
 use super::traces::{self, TracesError};
 use crate::config::{LogConfig, LogFormat, OtlpConfig};
 use std::io::IsTerminal;
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::ChronoUtc;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -40,12 +41,18 @@ pub enum SetupError {
 
 /// Sets log and traces up for the rest of the process. Later calls change nothing.
 pub fn log_and_traces(log: &LogConfig, otlp: &OtlpConfig) -> Result<(), SetupError> {
+    // A second log in one process (tests) is the first one's.
+    let _ = subscriber(log, otlp)?.try_init();
+    Ok(())
+}
+
+fn subscriber(
+    log: &LogConfig,
+    otlp: &OtlpConfig,
+) -> Result<impl Subscriber + Send + Sync + use<>, SetupError> {
     let traces = traces::layer(otlp)?;
     let lines = lines(log).with_filter(filter(log)?);
-    let set_up = tracing_subscriber::registry().with(traces).with(lines).try_init();
-    // A second log in one process (tests) is the first one's.
-    let _ = set_up;
-    Ok(())
+    Ok(tracing_subscriber::registry().with(traces).with(lines))
 }
 
 /// Sets the log up for the rest of the process. Later calls change nothing.
@@ -78,4 +85,31 @@ where
 pub fn log_to_stderr() {
     let config = LogConfig { format: LogFormat::Pretty, level: "warn".to_owned() };
     let _ = log(&config);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bappy_actors::traced;
+    use tracing::level_filters::LevelFilter;
+
+    fn with_level(level: &str) -> impl Subscriber + Send + Sync + use<> {
+        let log = LogConfig { format: LogFormat::Json, level: level.to_owned() };
+        let otlp = OtlpConfig { endpoint: None, sample_percent: 100 };
+        subscriber(&log, &otlp).unwrap()
+    }
+
+    #[test]
+    fn without_a_collector_a_span_for_traces_is_a_level_that_nobody_asks_for() {
+        // `trace_span!` compares with one static before it does anything else.
+        assert_eq!(with_level("info").max_level_hint(), Some(LevelFilter::INFO));
+    }
+
+    #[test]
+    fn without_a_collector_spans_for_traces_are_off_whatever_is_logged() {
+        tracing::subscriber::with_default(with_level("trace"), || {
+            assert!(!tracing::error_span!("request").is_disabled());
+            assert!(traced!("wallet", command = "debit").is_disabled());
+        });
+    }
 }
