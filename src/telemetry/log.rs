@@ -69,7 +69,7 @@ fn filter(config: &LogConfig) -> Result<EnvFilter, LogError> {
 
 fn lines<S>(config: &LogConfig) -> Box<dyn Layer<S> + Send + Sync>
 where
-    S: tracing::Subscriber + for<'span> LookupSpan<'span>,
+    S: Subscriber + for<'span> LookupSpan<'span>,
 {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
