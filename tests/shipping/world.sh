@@ -13,8 +13,9 @@ chmod 755 "$WORLD"
 STARTED=()
 declare -A PORT PID
 
+# At the end, with the script's status where something else came in between.
 finish() {
-  local status=$?
+  local status=${1:-$?}
   for pid in "${STARTED[@]}"; do kill "$pid" 2>/dev/null || true; done
   for pid in "${STARTED[@]}"; do wait "$pid" 2>/dev/null || true; done
   [[ -d $WORLD/data ]] && as_postgres "$BIN/pg_ctl" -D "$WORLD/data" -m immediate stop >/dev/null 2>&1
