@@ -7,6 +7,7 @@
 use super::traces::{self, TracesError};
 use crate::config::{LogConfig, LogFormat, OtlpConfig};
 use std::io::IsTerminal;
+use tracing::{Dispatch, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::ChronoUtc;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -40,19 +41,28 @@ pub enum SetupError {
 
 /// Sets log and traces up for the rest of the process. Later calls change nothing.
 pub fn log_and_traces(log: &LogConfig, otlp: &OtlpConfig) -> Result<(), SetupError> {
-    let traces = traces::layer(otlp)?;
-    let lines = lines(log).with_filter(filter(log)?);
-    let set_up = tracing_subscriber::registry().with(traces).with(lines).try_init();
     // A second log in one process (tests) is the first one's.
-    let _ = set_up;
+    let _ = dispatch(log, otlp)?.try_init();
     Ok(())
 }
 
 /// Sets the log up for the rest of the process. Later calls change nothing.
 pub fn log(config: &LogConfig) -> Result<(), LogError> {
-    let filter = filter(config)?;
-    let _ = tracing_subscriber::registry().with(filter).with(lines(config)).try_init();
+    let _ = only_lines(config)?.try_init();
     Ok(())
+}
+
+fn dispatch(log: &LogConfig, otlp: &OtlpConfig) -> Result<Dispatch, SetupError> {
+    let Some(traces) = traces::layer(otlp)? else { return Ok(only_lines(log)?) };
+    let lines = lines(log).with_filter(filter(log)?);
+    Ok(tracing_subscriber::registry().with(traces).with(lines).into())
+}
+
+/// With a filter for all that there is: what it refuses is refused for good, once a place in the
+/// code. A filter of the lines alone, beside an absent layer of traces, would be asked each time and
+/// let spans be made that nobody sees.
+fn only_lines(config: &LogConfig) -> Result<Dispatch, LogError> {
+    Ok(tracing_subscriber::registry().with(filter(config)?).with(lines(config)).into())
 }
 
 fn filter(config: &LogConfig) -> Result<EnvFilter, LogError> {
@@ -62,7 +72,7 @@ fn filter(config: &LogConfig) -> Result<EnvFilter, LogError> {
 
 fn lines<S>(config: &LogConfig) -> Box<dyn Layer<S> + Send + Sync>
 where
-    S: tracing::Subscriber + for<'span> LookupSpan<'span>,
+    S: Subscriber + for<'span> LookupSpan<'span>,
 {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
@@ -78,4 +88,23 @@ where
 pub fn log_to_stderr() {
     let config = LogConfig { format: LogFormat::Pretty, level: "warn".to_owned() };
     let _ = log(&config);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bappy_actors::traced;
+    use tracing::dispatcher;
+
+    #[test]
+    fn without_a_collector_spans_for_traces_are_not_made_whatever_is_logged() {
+        for level in ["info", "trace", "bappy=trace"] {
+            let log = LogConfig { format: LogFormat::Json, level: level.to_owned() };
+            let otlp = OtlpConfig { endpoint: None, sample_percent: 100 };
+            dispatcher::with_default(&dispatch(&log, &otlp).unwrap(), || {
+                assert!(!tracing::error_span!("request").is_disabled(), "{level}");
+                assert!(traced!("wallet", command = "debit").is_disabled(), "{level}");
+            });
+        }
+    }
 }

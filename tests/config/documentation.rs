@@ -1,8 +1,10 @@
 //! `docs/configuration.md` is the sample file as a table: there is one place where a setting is
-//! described.
+//! described. And what the pages point to is there.
 
+use regex_lite::Regex;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 const SAMPLE: &str = include_str!("../../bappy.sample.toml");
 
@@ -81,13 +83,56 @@ fn page() -> String {
 fn the_documentation_is_the_sample() {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
     if std::env::var_os("BAPPY_UPDATE").is_some() {
-        std::fs::write(&file, page()).unwrap();
+        fs::write(&file, page()).unwrap();
     }
     assert!(
-        std::fs::read_to_string(file).unwrap_or_default() == page(),
+        fs::read_to_string(file).unwrap_or_default() == page(),
         "docs/configuration.md is not as the sample says: BAPPY_UPDATE=1 cargo test --test config"
     );
     for key in bappy::config::Config::keys() {
         assert!(page().contains(&format!("| `{key}` |")), "{key}");
     }
+}
+
+/// A heading as the page's links name it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+fn has_heading(page: &Path, wanted: &str) -> bool {
+    let page = fs::read_to_string(page).unwrap();
+    let heading = Regex::new(r"(?m)^#+ (.*)$").unwrap();
+    heading.captures_iter(&page).any(|found| anchor(&found[1]) == wanted)
+}
+
+#[test]
+fn what_the_pages_point_to_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = docs.filter(|page| page.extension().is_some_and(|kind| kind == "md"));
+    let beside = ["README.md", "SECURITY.md", "CHANGELOG.md", "data/README.md"];
+    let link = Regex::new(r"\]\(([^)#]*)(?:#([^)]+))?\)").unwrap();
+    // A path in code, from the repository's root.
+    let named =
+        Regex::new(r"[` ]((?:docs|tests|packaging|prometheus|grafana|src|actors)/[\w./-]+)`");
+    let named = named.unwrap();
+    let mut links = 0;
+    for page in pages.chain(beside.map(|name| root.join(name))) {
+        let text = fs::read_to_string(&page).unwrap();
+        for found in link.captures_iter(&text).filter(|found| !found[1].starts_with("http")) {
+            let to = match &found[1] {
+                "" => page.clone(),
+                path => page.parent().unwrap().join(path),
+            };
+            assert!(to.exists(), "{}: {}", page.display(), &found[0]);
+            let section = found.get(2).is_none_or(|anchor| has_heading(&to, anchor.as_str()));
+            assert!(section, "{}: {}", page.display(), &found[0]);
+            links += 1;
+        }
+        for found in named.captures_iter(&text) {
+            assert!(root.join(&found[1]).exists(), "{}: {}", page.display(), &found[1]);
+        }
+    }
+    assert!(links > 20, "{links}");
 }

@@ -52,12 +52,18 @@ impl Prometheus {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
         let prometheus = Self { client, addr, child };
         let began = Instant::now();
-        while prometheus.client.get(format!("http://{addr}/-/ready")).send().await.is_err() {
+        while !prometheus.is_ready().await {
             let log = fs::read_to_string(folder.join("prometheus.log")).unwrap();
             assert!(began.elapsed() < Duration::from_secs(30), "prometheus does not start: {log}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         prometheus
+    }
+
+    /// It listens before that, and answers 503.
+    async fn is_ready(&self) -> bool {
+        let answer = self.client.get(format!("http://{}/-/ready", self.addr)).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
     }
 
     async fn api(&self, what: &str, query: &[(&str, &str)]) -> Result<Value, String> {

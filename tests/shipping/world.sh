@@ -13,8 +13,9 @@ chmod 755 "$WORLD"
 STARTED=()
 declare -A PORT PID
 
+# At the end, with the script's status where something else came in between.
 finish() {
-  local status=$?
+  local status=${1:-$?}
   for pid in "${STARTED[@]}"; do kill "$pid" 2>/dev/null || true; done
   for pid in "${STARTED[@]}"; do wait "$pid" 2>/dev/null || true; done
   [[ -d $WORLD/data ]] && as_postgres "$BIN/pg_ctl" -D "$WORLD/data" -m immediate stop >/dev/null 2>&1
@@ -122,7 +123,7 @@ stop() {
   wait "${PID[$1]}" || fail "$1 did not stop well"
 }
 
-# A load that runs beside the script; `load_ended` waits for it and shows what it measured.
+# A load that runs beside the script; `load_ended` waits for it, and no request of it may have failed.
 load_starts() {
   "$PROGRAM" load "$@" --token-url "$TOKEN_URL" --client acme:secret --json \
     >"$WORLD/load.json" 2>"$WORLD/load.log" &
@@ -130,7 +131,13 @@ load_starts() {
   started $LOAD
 }
 
+# A number of the load's report.
+measured() { sed -n "s/^  \"$1\": \([0-9]*\),\$/\1/p" "$WORLD/load.json"; }
+
 load_ended() {
   wait "$LOAD" || fail 'the load tool is not content'
-  "$@" "$WORLD/load.json"
+  local requests ok
+  requests=$(measured requests) ok=$(measured ok)
+  echo "load: $requests requests, $((requests - ok)) failed, $(measured unsent) not sent in time"
+  ((requests > 0 && requests == ok)) || fail "$(cat "$WORLD/load.json")"
 }

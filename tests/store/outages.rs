@@ -324,3 +324,28 @@ async fn without_a_server_a_batch_is_refused_soon_and_with_it_written_again() {
     while !matches!(world.store.commit(next.clone()).await, Ok(CommitOutcome::Committed)) {}
     world.balances(world.org).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_stands_still_in_a_transaction_is_ended_before_others_give_up() {
+    let Some(world) = World::postgres().await else { return };
+    let (locked, has_locked) = tokio::sync::oneshot::channel();
+    let (go_on, goes_on) = tokio::sync::oneshot::channel();
+    let standing = world.db.clone();
+    let stands_still = tokio::spawn(async move {
+        let changed = standing.write(|tx| {
+            Box::pin(async move {
+                exec!(tx, "UPDATE wallets SET fence = fence + 1")?;
+                locked.send(()).unwrap();
+                goes_on.await.unwrap();
+                exec!(tx, "UPDATE wallets SET fence = fence + 1")
+                    .map_err(bappy::store::DbError::from)
+            })
+        });
+        changed.await
+    });
+    has_locked.await.unwrap();
+    world.store.fence_wallet(world.org).await.unwrap().unwrap();
+    go_on.send(()).unwrap();
+    assert!(stands_still.await.unwrap().is_err());
+    assert_eq!(world.count("SELECT fence FROM wallets").await, 1);
+}

@@ -84,9 +84,15 @@ impl Rate {
         Self { bucket, burst, clock }
     }
 
-    /// Takes room for calls; or says how long to wait before asking again.
+    /// Of so many calls, those that room can be taken for at once: a second's worth at most.
+    pub(super) fn at_once(&self, calls: NonZeroU32) -> NonZeroU32 {
+        calls.min(self.burst)
+    }
+
+    /// Takes room for calls, as many as it can be taken for [`Self::at_once`]; or says how long to
+    /// wait before asking again.
     pub(super) fn take(&self, calls: NonZeroU32) -> Result<(), Duration> {
-        match self.bucket.check_n(calls.min(self.burst)) {
+        match self.bucket.check_n(self.at_once(calls)) {
             Ok(Err(not_until)) => Err(not_until.wait_time_from(self.clock.now())),
             Ok(Ok(())) | Err(_) => Ok(()),
         }

@@ -76,8 +76,8 @@ impl GatewayHandle {
         METRICS.admissions.of(outcome).increment(1);
         let Admission { slot, token, ticket, rate } = admitted?;
         let slot = (slot, Present::in_gauge(&METRICS.in_use));
-        let gateway = Arc::clone(self);
-        Ok(Permit { gateway, _slot: slot, token, ticket, rate, paid: calls.get() })
+        let (gateway, paid) = (Arc::clone(self), rate.at_once(calls).get());
+        Ok(Permit { gateway, _slot: slot, token, ticket, rate, paid })
     }
 
     /// As [`Self::admit`], for work that nobody waits for: it gets at most half of the rate, so

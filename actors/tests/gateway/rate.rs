@@ -46,6 +46,20 @@ fn calls_that_a_permit_has_paid_for_do_not_wait_again() {
 }
 
 #[test]
+fn of_more_calls_than_a_second_has_the_rest_waits_for_the_rate() {
+    run(async {
+        let (_, gateway) = world(GatewayLimits { rate_per_second: 3, ..limits() });
+        let nine = NonZeroU32::new(9).unwrap();
+        let mut permit = gateway.admit(nine, Duration::from_secs(2)).await.unwrap();
+        let started = Instant::now();
+        for _ in 0..9 {
+            ping(&mut permit).await.unwrap();
+        }
+        assert!(started.elapsed() >= Duration::from_secs(2), "{:?}", started.elapsed());
+    });
+}
+
+#[test]
 fn a_call_for_which_the_rate_has_no_room_in_time_is_not_sent() {
     run(async {
         let (world, gateway) = world(slow());

@@ -26,6 +26,11 @@ const PING_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long the start waits for the server to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// For so long a transaction of ours may do nothing before the server ends it, and the locks it
+/// holds with it: that happens to an instance that stands still or has vanished. Below what a
+/// statement of another instance waits for them ([`super::tx`]).
+const IDLE_IN_TRANSACTION_MAX_MS: &str = "5000";
+
 /// Prepared statements kept a connection: more than this program has.
 const STATEMENTS_MAX: usize = 256;
 
@@ -37,6 +42,7 @@ pub async fn open(url: &str, connections_max: u32, runtime: &Handle) -> Result<E
             .application_name("bappy")
             .statement_cache_capacity(STATEMENTS_MAX)
             .disable_statement_logging()
+            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_MAX_MS)])
     });
     let hosts = hosts.map_err(DbError::Address)?;
     // A first connection by hand: the pool would hide why it cannot be had behind a time-out.

@@ -94,10 +94,10 @@ fn calls() -> Vec<Panel> {
                  (rate(bappy_operator_call_duration_seconds_bucket{SEL}[RATE])))",
                 "99th percentile, s",
             ),
-        lines("Slowest calls", "s", "99th percentile by call.")
+        lines("Slowest calls", "s", "99th percentile by call, of those that are made.")
             .query(
                 r#"topk(8, histogram_quantile(0.99, sum by (call, le)
-                   (rate(bappy_operator_call_duration_seconds_bucket{SEL,call=~"$call"}[RATE]))))"#,
+                   (rate(bappy_operator_call_duration_seconds_bucket{SEL,call=~"$call"}[RATE]))) >= 0)"#,
                 "{{call}}",
             )
             .width(12),

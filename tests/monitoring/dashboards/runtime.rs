@@ -24,12 +24,19 @@ fn process() -> Vec<Panel> {
             .query("sum by (instance, version, revision) (bappy_build_info{SEL})", "instances")
             .query("sum by (instance) (time() - process_start_time_seconds{SEL})", "up for, s")
             .width(12),
-        lines("Processor", "short", "Cores used. The service, not the database.")
-            .query("sum by (instance) (rate(process_cpu_seconds_total{SEL}[RATE]))", "{{instance}}")
-            .width(12),
-        lines("Memory", "bytes", "Resident, and the address space that may be had.")
+        lines(
+            "Processor",
+            "short",
+            "Cores used, counted in whole seconds. The service, not the database.",
+        )
+        .query("sum by (instance) (rate(process_cpu_seconds_total{SEL}[RATE]))", "{{instance}}")
+        .width(12),
+        lines("Memory", "bytes", "Resident: what the process really takes.")
             .query("sum by (instance) (process_resident_memory_bytes{SEL})", "{{instance}}")
-            .query("sum by (instance) (process_virtual_memory_bytes{SEL})", "virtual {{instance}}"),
+            .width(6),
+        lines("Address space", "bytes", "Reserved; most of it is never used, and costs nothing.")
+            .query("sum by (instance) (process_virtual_memory_bytes{SEL})", "{{instance}}")
+            .width(6),
         lines("Open files", "percentunit", "Of those that the process may have.")
             .query(
                 "sum by (instance) (process_open_fds{SEL})
@@ -37,9 +44,11 @@ fn process() -> Vec<Panel> {
                 "{{instance}}",
             )
             .limits(0.5, 0.9)
-            .max(1.0),
+            .max(1.0)
+            .width(6),
         lines("Threads", "short", "Threads of the process.")
-            .query("sum by (instance) (process_threads{SEL})", "{{instance}}"),
+            .query("sum by (instance) (process_threads{SEL})", "{{instance}}")
+            .width(6),
         lines("Scrapes", "s", "How long Prometheus takes to read the metrics.")
             .query("max by (instance) (scrape_duration_seconds{SEL})", "{{instance}}")
             .width(12),

@@ -118,7 +118,7 @@ fn requests() -> Vec<Panel> {
         lines("Slowest routes", "s", "99th percentile of the ten slowest routes.")
             .query(
                 r#"topk(10, histogram_quantile(0.99, sum by (method, route, le)
-                   (rate(bappy_http_request_duration_seconds_bucket{SEL,route=~"$route"}[RATE]))))"#,
+                   (rate(bappy_http_request_duration_seconds_bucket{SEL,route=~"$route"}[RATE]))) >= 0)"#,
                 "{{method}} {{route}}",
             )
             .width(12),
