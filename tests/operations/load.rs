@@ -169,10 +169,18 @@ impl<'a> Load<'a> {
             let after = apart * u32::try_from(index).unwrap();
             tokio::time::sleep_until(started + after).await;
             let sent_at = Instant::now();
-            let sent = self.send(self.services[index % self.services.len()], &call).await;
-            let told = sent.unwrap_or_else(|error| panic!("{call:?}: {error:?}"));
+            let (service, mut cut) = (self.services[index % self.services.len()], 0);
+            // The client opens connections ahead; one that sent nothing is closed after five
+            // seconds, and a call that is on its way onto it then is cut.
+            let told = loop {
+                match self.send(service, &call).await {
+                    Ok(told) => break told,
+                    Err(error) => assert!(sent_at.elapsed() < self.patience, "{call:?}: {error:?}"),
+                }
+                cut += 1;
+            };
             self.answered.fetch_add(1, Ordering::Relaxed);
-            Told { took: sent_at.elapsed(), ..told }
+            Told { cut, took: sent_at.elapsed(), ..told }
         });
         join_all(calls).await
     }
