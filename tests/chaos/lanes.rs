@@ -89,11 +89,12 @@ impl Lane<'_> {
             let call = Call { key: format!("lane-{}-{}", self.number, self.made), wish };
             self.made += 1;
             let service = services[self.random.below(services.len())];
-            let mut heard = None;
+            let (mut heard, mut abandoned) = (None, false);
             if self.random.percent(5) {
                 answers.hang_ups += 1;
                 let after = self.random.millis(0, 30);
                 heard = tokio::time::timeout(after, load.send(service, &call)).await.ok();
+                abandoned = heard.is_none();
             }
             // It may come back to the other one.
             let service = services[self.random.below(services.len())];
@@ -108,6 +109,7 @@ impl Lane<'_> {
             }
             self.learn(asked, &call.wish, &told);
             told.body = Value::Null;
+            told.abandoned = abandoned;
             answers.told.push((asked, told));
         }
         answers

@@ -57,6 +57,9 @@ pub struct Told {
     pub cut: usize,
     /// The longest that it waited for an answer.
     pub took: Duration,
+    /// The same call was made before, and its answer not waited for: that one may come about after
+    /// an error has made its key free.
+    pub abandoned: bool,
     /// When the answer was there.
     pub at: Instant,
     /// When it may come back, in seconds.
@@ -277,6 +280,7 @@ impl<'a> Load<'a> {
             operation,
             replayed,
             cut: 0,
+            abandoned: false,
             took,
             at,
             retry_after,
