@@ -90,9 +90,10 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
 }
 
 /// SQLSTATEs that pass: serialization failure and deadlock, lock not available, cancelled,
-/// resources, shutdown, connection, and a server that is only a standby (after a failover).
+/// resources, shutdown, connection, a server that is only a standby (after a failover), and a
+/// transaction that the server has ended because we stood still in it.
 fn is_passing_postgres(code: &str) -> bool {
-    matches!(code, "40001" | "40P01" | "55P03" | "57014" | "25006")
+    matches!(code, "40001" | "40P01" | "55P03" | "57014" | "25006" | "25P03")
         || code.starts_with("53")
         || is_parting(code)
 }

@@ -346,6 +346,7 @@ async fn who_stands_still_in_a_transaction_is_ended_before_others_give_up() {
     has_locked.await.unwrap();
     world.store.fence_wallet(world.org).await.unwrap().unwrap();
     go_on.send(()).unwrap();
-    assert!(stands_still.await.unwrap().is_err());
+    let ended = StoreError::from(stands_still.await.unwrap().unwrap_err());
+    assert!(matches!(ended, StoreError::Unavailable(_)), "{ended:?}");
     assert_eq!(world.count("SELECT fence FROM wallets").await, 1);
 }
