@@ -100,16 +100,6 @@ pub async fn second_use(world: &World, kind: Kind, first: &Told, second: &Told) 
     }
 }
 
-/// The monthly job has left no Link out, before anybody runs it by hand.
-pub async fn no_fee_is_missing(world: &World) {
-    let mut tx = world.parts.database.read().await.unwrap();
-    let sql = "SELECT COUNT(*) FROM links l WHERE l.org_id = $1 AND NOT EXISTS (
-        SELECT 1 FROM link_fees f
-        WHERE f.org_id = l.org_id AND f.link_id = l.id AND f.month = $2)";
-    let missing = one!(tx, (i64,), sql, world.org.0, this_month().to_string()).unwrap().0;
-    assert_eq!(missing, 0, "the month counts as charged and is not");
-}
-
 /// One Link has paid, one is suspended because its fee is due, one owes nothing.
 pub async fn fees(world: &World, ground: &Ground) {
     audited(world).await;
