@@ -5,6 +5,7 @@
 //! those before it got on, is refused at once.
 
 use super::breaker::{Breaker, BreakerLimits, CallReport, Generation};
+use super::rate::Rate;
 use super::{BreakerState, METRICS, NotAdmitted};
 use crate::metrics::Present;
 use crate::ports::{AccessToken, CallError, Clock, Operator};
@@ -12,9 +13,6 @@ use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, StreamHandler, Supervised,
     WrapFuture,
 };
-use governor::middleware::NoOpMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter, clock::Clock as RateClock};
 use std::{
     num::NonZeroU32,
     sync::{
@@ -54,63 +52,6 @@ impl Default for GatewayLimits {
             call_timeout: Duration::from_secs(10),
             breaker: BreakerLimits::default(),
         }
-    }
-}
-
-/// The token bucket of calls, on the core's own clock.
-pub(super) struct Rate {
-    bucket: RateLimiter<NotKeyed, InMemoryState, PortClock, NoOpMiddleware<Duration>>,
-    /// More calls at once than the bucket ever holds wait for as many as it can give.
-    burst: NonZeroU32,
-    clock: PortClock,
-}
-
-#[derive(Clone)]
-struct PortClock(Arc<dyn Clock>);
-
-impl RateClock for PortClock {
-    type Instant = Duration;
-
-    fn now(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
-
-impl Rate {
-    pub(super) fn new(per_second: u32, clock: Arc<dyn Clock>) -> Self {
-        let burst = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
-        let clock = PortClock(clock);
-        let bucket = RateLimiter::direct_with_clock(Quota::per_second(burst), clock.clone());
-        Self { bucket, burst, clock }
-    }
-
-    /// Of so many calls, those that room can be taken for at once: a second's worth at most.
-    pub(super) fn at_once(&self, calls: NonZeroU32) -> NonZeroU32 {
-        calls.min(self.burst)
-    }
-
-    /// Takes room for calls, as many as it can be taken for [`Self::at_once`]; or says how long to
-    /// wait before asking again.
-    pub(super) fn take(&self, calls: NonZeroU32) -> Result<(), Duration> {
-        match self.bucket.check_n(self.at_once(calls)) {
-            Ok(Err(not_until)) => Err(not_until.wait_time_from(self.clock.now())),
-            Ok(Ok(())) | Err(_) => Ok(()),
-        }
-    }
-
-    /// Waits until there is room for calls, and takes it.
-    pub(super) async fn wait(&self, calls: NonZeroU32) {
-        let Err(mut wait) = self.take(calls) else { return };
-        let asked = self.clock.now();
-        loop {
-            tokio::time::sleep(wait).await;
-            match self.take(calls) {
-                Ok(()) => break,
-                Err(again) => wait = again,
-            }
-        }
-        let waited = self.clock.now().saturating_sub(asked);
-        METRICS.rate_wait_seconds.record(waited);
     }
 }
 

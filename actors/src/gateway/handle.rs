@@ -4,10 +4,11 @@
 //! once for each call, or as not made when it is dropped unused.
 
 use super::actor::{
-    Admission, Admit, AskState, GatewayActor, GatewayLimits, Rate, Renew, Report, Ticket,
+    Admission, Admit, AskState, GatewayActor, GatewayLimits, Renew, Report, Ticket,
 };
 use super::breaker::{BreakerState, CallReport};
 use super::metrics::AdmissionOutcome;
+use super::rate::Rate;
 use super::{METRICS, NotAdmitted};
 use crate::metrics::{Present, size};
 use crate::ports::{AccessToken, CallError, Clock, Operator};

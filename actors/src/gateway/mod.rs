@@ -12,6 +12,7 @@ mod actor;
 pub mod breaker;
 mod handle;
 mod metrics;
+mod rate;
 mod sim_pool;
 
 pub use actor::GatewayLimits;
