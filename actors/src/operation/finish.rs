@@ -80,18 +80,6 @@ pub(super) async fn commit(
     }
 }
 
-/// Why a debit was not committed; nothing was charged.
-pub(super) fn not_charged(error: CommandError) -> OperationError {
-    match error {
-        CommandError::Refused(refused) => refused.into(),
-        CommandError::Guarded(_) => OperationError::KeyTaken,
-        CommandError::Overloaded => OperationError::Overloaded,
-        CommandError::NoWallet => OperationError::Database("no such wallet".to_owned()),
-        CommandError::Unavailable(why) => OperationError::Database(why),
-        CommandError::Lost => OperationError::Unsettled,
-    }
-}
-
 /// Refunds a group, and says what the caller is told.
 pub(super) async fn give_back(
     services: &Services,

@@ -46,7 +46,7 @@ pub(super) async fn reactivate(
             let result = Err(OperationError::Unsettled);
             return Ok(Ended { operation_id: recorded, result });
         }
-        Some(Err(error)) => return Ok(Ended::before_record(finish::not_charged(error))),
+        Some(Err(error)) => return Ok(Ended::before_record(finish::not_debited(error))),
     }
     let result = match send(services, &operation, link, permit, until).await {
         Driven::Done { in_doubt } => {

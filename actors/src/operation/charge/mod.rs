@@ -233,5 +233,5 @@ async fn open(services: &Services, items: &[Item], deadline: Deadline) -> Result
         }
         Some(Err(error)) => error,
     };
-    Err(Ended::before_record(finish::not_charged(refused)))
+    Err(Ended::before_record(finish::not_debited(refused)))
 }
