@@ -53,10 +53,11 @@ where
         key: K,
         init: impl Future<Output = Option<V>>,
     ) -> Option<V> {
-        if self.get(&key).await.is_none() {
-            // Whoever has just put a new one in its place loses it: one call more, at worst.
-            self.entries.invalidate(&key).await;
+        if let Some(value) = self.get(&key).await {
+            return Some(value);
         }
+        // Whoever has just put a new one in its place loses it: one call more, at worst.
+        self.entries.invalidate(&key).await;
         let init = async { Some((init.await?, self.clock.elapsed())) };
         self.entries.optionally_get_with(key, init).await.map(|(value, _)| value)
     }
