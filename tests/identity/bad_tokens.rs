@@ -6,7 +6,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
 };
-use bappy::identity::{LEEWAY_S, Refusal, TOKEN_BYTES_MAX};
+use bappy::identity::{LEEWAY_S, Refusal, TOKEN_BYTES_MAX, TokenError};
 use bappy::sandbox::identity::{SigningAlgorithm, SigningKey};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use serde_json::{Value, json};
@@ -216,6 +216,7 @@ async fn claims_that_do_not_hold_are_refused() {
         ("expired", Refusal::Expired, json!({"exp": now - 3_600})),
         ("expired past the leeway", Refusal::Expired, json!({"exp": now - leeway})),
         ("nbf in the future", Refusal::NotYetValid, json!({"nbf": now + 3_600})),
+        // Far enough past it for the service's own clock, which goes on meanwhile.
         ("nbf past the leeway", Refusal::NotYetValid, json!({"nbf": now + leeway + 30})),
         ("nbf as text", Refusal::TimeClaim("nbf"), json!({"nbf": "yesterday"})),
         ("nbf 1e300", Refusal::TimeClaim("nbf"), json!({"nbf": 1e300})),
@@ -236,6 +237,10 @@ async fn claims_that_do_not_hold_are_refused() {
     ];
     table.extend(flaws.map(|(flaw, refusal, change)| (flaw, refusal, setting.claiming(&change))));
     setting.assert_refused(table).await;
+    // To the second, on a clock that stands still.
+    let early = setting.claiming(&json!({"nbf": now + leeway + 1}));
+    let outcome = setting.identity.verify(&early).await;
+    assert_eq!(outcome, Err(TokenError::Invalid(Refusal::NotYetValid)));
 }
 
 #[tokio::test]
