@@ -51,12 +51,14 @@ struct Row {
     oldest: Time,
 }
 
-/// In the words of the index `operations_due`.
+/// In the words of the index `operations_due`. What has ended well may be due as well, to be looked
+/// at once more: that is over.
 const OPERATIONS: &str = "SELECT kind, state = 'pending' AS pending, COUNT(*) AS count,
         CAST(SUM(CASE WHEN horizon_at < $1 THEN 1 ELSE 0 END) AS BIGINT) AS overdue,
         MIN(created_at) AS oldest
     FROM (SELECT kind, state, horizon_at, created_at FROM operations
-        WHERE lease_until IS NOT NULL AND kind <> 'send_sms' ORDER BY lease_until LIMIT $2) due
+        WHERE lease_until IS NOT NULL AND kind <> 'send_sms'
+            AND (state = 'pending' OR cleanup = 'watching') ORDER BY lease_until LIMIT $2) due
     GROUP BY kind, state = 'pending'";
 
 /// In the words of the index `operations_sms_to_send`.

@@ -1,9 +1,11 @@
 //! What the metrics show of the database: everything that is open, and nothing else.
 
-use crate::world::{World, at, debiting, id, money, refund, sim};
+use crate::world::{World, at, closing, debiting, id, money, refund, sim};
 use bappy::store::open_work::{OpenOperations, OpenWork, open_work};
-use bappy_actors::model::{Cleanup, LinkId, Operation, OperationKind, Request, Timestamp};
-use bappy_actors::ports::{SmsReport, SmsState, Store};
+use bappy_actors::model::{
+    Cleanup, LinkId, Operation, OperationKind, OperationState, Request, Timestamp,
+};
+use bappy_actors::ports::{Closing, LinkChange, SmsReport, SmsState, Store};
 
 async fn seen(world: &World, due: Timestamp) -> OpenWork {
     let mut tx = world.db.read().await.unwrap();
@@ -56,6 +58,21 @@ pub async fn what_is_open_is_counted_and_what_is_over_is_not(world: World) {
         open(OperationKind::Topup, false, 1, 1, 5),
     ];
     assert_eq!(work, OpenWork { operations, ..nothing.clone() });
+
+    // A change of status that ended well, and is looked at once more: over as well.
+    let changed = Operation {
+        amount: money(0),
+        plan_id: None,
+        activation_id: None,
+        ..world.operation(OperationKind::UpdateLink, LinkId(id()))
+    };
+    world.open_operation(changed.clone(), at(22)).await.unwrap();
+    let ended =
+        Closing { lease_until: Some(at(700)), ..closing(&changed, OperationState::Succeeded) };
+    let (link, change) = (changed.link_id, LinkChange::None);
+    assert!(world.close_operation(world.org, link, ended, change, at(30)).await.unwrap());
+    let looked_at = seen(&world, at(9_999)).await;
+    assert!(looked_at.operations.iter().all(|open| open.kind != OperationKind::UpdateLink));
 
     // Left to a person: no longer due, and counted as that.
     let (org, id) = (world.org, oldest.id);
