@@ -170,15 +170,20 @@ impl Wire {
     }
 }
 
+/// A store whose way to the database goes over a wire.
+async fn far_store(world: &World) -> (Wire, Arc<SqlStore>) {
+    let wire = Wire::to(&world.url).await;
+    let far = Database::open(&wire.url, 2, Handle::current()).await.unwrap();
+    (wire, Arc::new(SqlStore::start(far)))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_statement_without_an_answer_is_unknown_and_its_connection_is_left() {
     /// The time that a writer waits, and room for a busy machine.
     const SOON: Duration = Duration::from_secs(20);
     let Some(world) = World::postgres().await else { return };
     let (mut admin, name) = admin(&world).await;
-    let wire = Wire::to(&world.url).await;
-    let far = Database::open(&wire.url, 2, Handle::current()).await.unwrap();
-    let far = Arc::new(SqlStore::start(far));
+    let (wire, far) = far_store(&world).await;
     let mut holder = PgConnection::connect(&world.url).await.unwrap();
     let mut held = holder.begin().await.unwrap();
     sqlx::query("SELECT 1 FROM wallets FOR UPDATE").execute(&mut *held).await.unwrap();
@@ -207,9 +212,7 @@ async fn what_a_vanished_host_leaves_unanswered_ends_and_takes_its_connection_al
     const SOON: Duration = Duration::from_secs(20);
     let Some(world) = World::postgres().await else { return };
     let (mut admin, name) = admin(&world).await;
-    let wire = Wire::to(&world.url).await;
-    let far = Database::open(&wire.url, 2, Handle::current()).await.unwrap();
-    let far = Arc::new(SqlStore::start(far));
+    let (wire, far) = far_store(&world).await;
     let mut holder = PgConnection::connect(&world.url).await.unwrap();
     let mut held = holder.begin().await.unwrap();
     sqlx::query("LOCK TABLE wallets IN ACCESS EXCLUSIVE MODE").execute(&mut *held).await.unwrap();
