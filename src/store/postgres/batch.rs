@@ -1,7 +1,7 @@
 //! Batches on PostgreSQL: one statement, one round trip, no explicit transaction.
 //!
 //! The statement has a section for each table that the batches touch, so there are a few dozen
-//! texts at most; each is prepared once a connection. Rows go in as arrays, one a column.
+//! texts at most; each is prepared once a connection. Rows go in as one array a section.
 //!
 //! How it keeps a batch whole: `moved` is the wallets whose version and fence are as they were;
 //! every other section writes only for them; and where an operation to be ended is no longer
@@ -21,7 +21,7 @@ use super::columns;
 use crate::store::{Conn, DbError, Tx, error};
 use bappy_actors::ports::Batch;
 use sqlx::encode::Encode;
-use sqlx::postgres::PgArguments;
+use sqlx::postgres::{PgArguments, PgHasArrayType};
 use sqlx::{Arguments, AssertSqlSafe, Postgres, Type};
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -61,38 +61,34 @@ const OF_THE_ONE: &str = " WHERE EXISTS (SELECT 1 FROM moved)";
 const OF_SEVERAL: &str = " WHERE (u.org_id IN (SELECT org_id FROM moved)) IS TRUE";
 
 impl Statement {
-    /// Adds `name AS MATERIALIZED (SELECT * FROM UNNEST(…) … filter)`; the arrays follow by
-    /// [`Self::bind`], in the order of the columns.
-    pub(super) fn list(&mut self, name: &str, columns: &[(&str, &str)], filter: &str) {
+    /// Adds `name AS MATERIALIZED (SELECT * FROM UNNEST(rows) filter)`.
+    pub(super) fn list<R: Row>(&mut self, rows: Vec<R>, filter: &str) -> Result<(), DbError> {
         let separator = if self.parameters == 0 { "WITH " } else { ",\n" };
-        let (rows, _) = self.unnest(columns);
+        let from = self.unnest(rows)?;
+        let name = R::NAME;
         // Writing to a String does not fail.
         let _ =
-            write!(self.sql, "{separator}{name} AS MATERIALIZED (\nSELECT * FROM {rows}{filter})");
+            write!(self.sql, "{separator}{name} AS MATERIALIZED (\nSELECT * FROM {from}{filter})");
+        Ok(())
     }
 
-    /// Adds `INSERT INTO table (columns)` of rows whose arrays follow by [`Self::bind`], of the
-    /// wallets that have moved.
-    pub(super) fn insert(&mut self, table: &str, columns: &[(&str, &str)]) {
-        let (rows, names) = self.unnest(columns);
-        let filter = self.of_moved;
+    /// Adds `INSERT INTO name (columns)` of rows of the wallets that have moved.
+    pub(super) fn insert<R: Row>(&mut self, rows: Vec<R>) -> Result<(), DbError> {
+        let from = self.unnest(rows)?;
+        let (table, columns, filter) = (R::NAME, R::COLUMNS, self.of_moved);
         let _ = write!(
             self.sql,
-            ",\ninto_{table} AS (\nINSERT INTO {table} ({names}) SELECT {names} FROM {rows}{filter})"
+            ",\ninto_{table} AS (\nINSERT INTO {table} ({columns}) SELECT {columns} FROM \
+             {from}{filter})"
         );
+        Ok(())
     }
 
-    /// `UNNEST(…) AS u (columns)`, and the columns.
-    fn unnest(&mut self, columns: &[(&str, &str)]) -> (String, String) {
-        let mut arrays = String::new();
-        let mut names = String::new();
-        for (index, (column, kind)) in columns.iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            self.parameters += 1;
-            let _ = write!(arrays, "{comma}${}::{kind}[]", self.parameters);
-            let _ = write!(names, "{comma}{column}");
-        }
-        (format!("UNNEST({arrays}) AS u ({names})"), names)
+    /// Binds the rows and names them `u`.
+    fn unnest<R: Row>(&mut self, rows: Vec<R>) -> Result<String, DbError> {
+        self.arguments.add(rows).map_err(|e| DbError::Sql(sqlx::Error::Encode(e)))?;
+        self.parameters += 1;
+        Ok(format!("UNNEST(${}) AS u", self.parameters))
     }
 
     /// Adds another part of the statement.
@@ -100,14 +96,18 @@ impl Statement {
         self.sql.push_str(",\n");
         self.sql.push_str(sql);
     }
+}
 
-    /// Binds the next array.
-    pub(super) fn bind<'q, T>(&mut self, array: Vec<T>) -> Result<(), DbError>
-    where
-        Vec<T>: Encode<'q, Postgres> + Type<Postgres>,
-    {
-        self.arguments.add(array).map_err(|e| DbError::Sql(sqlx::Error::Encode(e)))
-    }
+/// A row of one section, of the database's composite type `batch_NAME`. One array of composites is
+/// one function for PostgreSQL to call; an array a column would be as many as there are columns,
+/// each with what it costs to start, in every statement.
+pub(super) trait Row:
+    for<'q> Encode<'q, Postgres> + Type<Postgres> + PgHasArrayType
+{
+    /// The section, which for rows to be inserted is the table.
+    const NAME: &'static str;
+    /// The columns, in the order of the type.
+    const COLUMNS: &'static str;
 }
 
 const MOVED: &str = "moved AS (

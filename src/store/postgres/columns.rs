@@ -1,26 +1,41 @@
-//! The sections of the batch statement: which columns of what go in as arrays.
+//! The sections of the batch statement: which columns of what go in.
 //!
 //! A section without rows is left out of the statement.
 
-use super::batch::Statement;
+use super::batch::{Row, Statement};
 use crate::store::{DbError, Text, Time, ledger, link_fees, operations, text};
 use bappy_actors::ports::{Batch, Planned};
+use chrono::NaiveDate;
+use sqlx::postgres::{PgHasArrayType, PgTypeInfo};
+use sqlx::{Postgres, Type};
+use uuid::Uuid;
 
-/// Adds the list `$name` to the statement: `column: type = value of a row`, one array a column.
-macro_rules! list {
-    ($s:ident, $rows:ident, $name:literal, $filter:expr,
-     |$row:ident| { $($column:ident: $kind:ident = $value:expr,)+ }) => {{
-        $s.list($name, &[$((stringify!($column), stringify!($kind))),+], $filter);
-        $($s.bind($rows.iter().map(|$row| $value).collect())?;)+
-    }};
-}
-
-/// Inserts rows into `$table`, written as in `list!`, of the wallets that have moved.
-macro_rules! insert {
-    ($s:ident, $rows:ident, $table:literal,
-     |$row:ident| { $($column:ident: $kind:ident = $value:expr,)+ }) => {{
-        $s.insert($table, &[$((stringify!($column), stringify!($kind))),+]);
-        $($s.bind($rows.iter().map(|$row| $value).collect())?;)+
+/// Declares the rows of a section and makes one of each of `$rows`: `column: type = value`.
+macro_rules! rows {
+    ($rows:ident, $name:ident $(<$text:lifetime>)?,
+     |$row:ident| { $first:ident: $kind:ty = $value:expr,
+        $($column:ident: $kinds:ty = $values:expr,)+ }) => {{
+        #[derive(sqlx::Encode)]
+        struct Composite$(<$text>)? {
+            $first: $kind,
+            $($column: $kinds,)+
+        }
+        impl$(<$text>)? Type<Postgres> for Composite$(<$text>)? {
+            fn type_info() -> PgTypeInfo {
+                PgTypeInfo::with_name(concat!("batch_", stringify!($name)))
+            }
+        }
+        impl$(<$text>)? PgHasArrayType for Composite$(<$text>)? {
+            fn array_type_info() -> PgTypeInfo {
+                PgTypeInfo::array_of(concat!("batch_", stringify!($name)))
+            }
+        }
+        impl$(<$text>)? Row for Composite$(<$text>)? {
+            const NAME: &'static str = stringify!($name);
+            const COLUMNS: &'static str =
+                concat!(stringify!($first), $(", ", stringify!($column)),+);
+        }
+        $rows.iter().map(|$row| Composite { $first: $value, $($column: $values),+ }).collect()
     }};
 }
 
@@ -43,18 +58,21 @@ pub fn wallets(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
         let closings: usize = b.items.iter().map(|item| item.closed.len()).sum();
         closings + ledger::volumes_added(b).len()
     };
-    list!(s, batches, "wanted", "", |b| {
-        org_id: uuid = b.org_id.0,
-        version: int8 = b.before.version,
-        fence: int8 = b.before.fence,
-        balance_to: int8 = b.balance.micros(),
-        version_to: int8 = b.version,
-        links_new: int8 = ledger::links_new(b),
-        operations_new: int8 = ledger::operations_new(b),
-        sms_new: int8 = ledger::sms_new(b),
-        guards: int8 = i64::try_from(guards(b)).unwrap_or(i64::MAX),
-        at: timestamptz = Time::from(b.at),
-    });
+    s.list(
+        rows!(batches, wanted, |b| {
+            org_id: Uuid = b.org_id.0,
+            version: i64 = b.before.version,
+            fence: i64 = b.before.fence,
+            balance_to: i64 = b.balance.micros(),
+            version_to: i64 = b.version,
+            links_new: i64 = ledger::links_new(b),
+            operations_new: i64 = ledger::operations_new(b),
+            sms_new: i64 = ledger::sms_new(b),
+            guards: i64 = i64::try_from(guards(b)).unwrap_or(i64::MAX),
+            at: Time = Time::from(b.at),
+        }),
+        "",
+    )?;
     Ok(())
 }
 
@@ -69,17 +87,20 @@ pub fn closings(s: &mut Statement, batches: &[&Batch]) -> Result<bool, DbError> 
         return Ok(false);
     }
     rows.sort_unstable_by_key(|(batch, closing, _)| (batch.org_id, closing.operation_id));
-    list!(s, rows, "ending", s.of_moved, |r| {
-        org_id: uuid = r.0.org_id.0,
-        id: uuid = r.1.operation_id.0,
-        epoch: int8 = r.1.epoch,
-        state: text = r.1.state.word(),
-        failure: text = r.1.failure.map(|f| f.word()),
-        cleanup: text = r.1.cleanup.word(),
-        lease_until: timestamptz = r.1.lease_until.map(Time::from),
-        answer: text = r.2.as_deref(),
-        settled_at: timestamptz = operations::settled_at(r.1, r.0.at),
-    });
+    s.list(
+        rows!(rows, ending<'a>, |r| {
+            org_id: Uuid = r.0.org_id.0,
+            id: Uuid = r.1.operation_id.0,
+            epoch: i64 = r.1.epoch,
+            state: &'a str = r.1.state.word(),
+            failure: Option<&'a str> = r.1.failure.map(|f| f.word()),
+            cleanup: &'a str = r.1.cleanup.word(),
+            lease_until: Option<Time> = r.1.lease_until.map(Time::from),
+            answer: Option<&'a str> = r.2.as_deref(),
+            settled_at: Option<Time> = operations::settled_at(r.1, r.0.at),
+        }),
+        s.of_moved,
+    )?;
     Ok(true)
 }
 
@@ -92,29 +113,29 @@ pub fn operations(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> 
     if rows.is_empty() {
         return Ok(());
     }
-    insert!(s, rows, "operations", |r| {
-        org_id: uuid = r.1.org_id.0,
-        id: uuid = r.1.id.0,
-        group_id: uuid = r.1.group_id.0,
-        position: int4 = r.1.position,
-        kind: text = r.1.kind.word(),
-        state: text = r.1.state.word(),
-        link_id: uuid = r.1.link_id.0,
-        activation_id: uuid = r.1.activation_id.map(|a| a.0),
-        plan_id: uuid = r.1.plan_id.map(|p| p.0),
-        amount: int8 = r.1.amount.micros(),
-        debit_id: uuid = r.1.debit_id.map(|d| d.0),
-        idempotency_key: text = r.1.key.as_ref().map(|k| k.key.as_str()),
-        request_hash: bytea = r.1.key.as_ref().map(|k| k.request_hash.to_vec()),
-        request: text = r.2.as_str(),
-        cleanup: text = r.1.cleanup.word(),
-        epoch: int8 = r.1.epoch,
-        attempts: int4 = r.1.attempts,
-        lease_until: timestamptz = ledger::opening_lease(r.1).map(Time::from),
-        deadline_at: timestamptz = Time::from(r.1.deadline_at),
-        horizon_at: timestamptz = Time::from(r.1.horizon_at),
-        created_at: timestamptz = Time::from(r.1.created_at),
-    });
+    s.insert(rows!(rows, operations<'a>, |r| {
+        org_id: Uuid = r.1.org_id.0,
+        id: Uuid = r.1.id.0,
+        group_id: Uuid = r.1.group_id.0,
+        position: i32 = r.1.position,
+        kind: &'a str = r.1.kind.word(),
+        state: &'a str = r.1.state.word(),
+        link_id: Uuid = r.1.link_id.0,
+        activation_id: Option<Uuid> = r.1.activation_id.map(|a| a.0),
+        plan_id: Option<Uuid> = r.1.plan_id.map(|p| p.0),
+        amount: i64 = r.1.amount.micros(),
+        debit_id: Option<Uuid> = r.1.debit_id.map(|d| d.0),
+        idempotency_key: Option<&'a str> = r.1.key.as_ref().map(|k| k.key.as_str()),
+        request_hash: Option<&'a [u8]> = r.1.key.as_ref().map(|k| k.request_hash.as_slice()),
+        request: &'a str = r.2.as_str(),
+        cleanup: &'a str = r.1.cleanup.word(),
+        epoch: i64 = r.1.epoch,
+        attempts: i32 = r.1.attempts,
+        lease_until: Option<Time> = ledger::opening_lease(r.1).map(Time::from),
+        deadline_at: Time = Time::from(r.1.deadline_at),
+        horizon_at: Time = Time::from(r.1.horizon_at),
+        created_at: Time = Time::from(r.1.created_at),
+    }))?;
     Ok(())
 }
 
@@ -124,17 +145,17 @@ pub fn sms(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
     if rows.is_empty() {
         return Ok(());
     }
-    insert!(s, rows, "sms", |r| {
-        org_id: uuid = r.0.org_id.0,
-        id: uuid = r.1.id.0,
-        link_id: uuid = r.1.link_id.0,
-        iccid: text = r.1.iccid.as_str(),
-        message: text = r.1.message.as_str(),
-        status: text = r.1.status.word(),
-        amount: int8 = r.1.amount.micros(),
-        created_at: timestamptz = Time::from(r.1.created_at),
-        updated_at: timestamptz = Time::from(r.1.updated_at),
-    });
+    s.insert(rows!(rows, sms<'a>, |r| {
+        org_id: Uuid = r.0.org_id.0,
+        id: Uuid = r.1.id.0,
+        link_id: Uuid = r.1.link_id.0,
+        iccid: &'a str = r.1.iccid.as_str(),
+        message: &'a str = r.1.message.as_str(),
+        status: &'a str = r.1.status.word(),
+        amount: i64 = r.1.amount.micros(),
+        created_at: Time = Time::from(r.1.created_at),
+        updated_at: Time = Time::from(r.1.updated_at),
+    }))?;
     Ok(())
 }
 
@@ -144,11 +165,14 @@ pub fn sms_failed(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> 
     if rows.is_empty() {
         return Ok(());
     }
-    list!(s, rows, "failing", s.of_moved, |r| {
-        org_id: uuid = r.0.org_id.0,
-        id: uuid = r.1.0,
-        at: timestamptz = Time::from(r.0.at),
-    });
+    s.list(
+        rows!(rows, failing, |r| {
+            org_id: Uuid = r.0.org_id.0,
+            id: Uuid = r.1.0,
+            at: Time = Time::from(r.0.at),
+        }),
+        s.of_moved,
+    )?;
     s.push(
         "failed AS (
              UPDATE sms SET status = 'failed', updated_at = f.at
@@ -163,30 +187,33 @@ pub fn links(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
     if rows.is_empty() {
         return Ok(());
     }
-    insert!(s, rows, "links", |r| {
-        org_id: uuid = r.0.org_id.0,
-        id: uuid = r.1.id.0,
-        name: text = r.1.name.as_deref(),
-        iccid: text = r.1.iccid.as_str(),
-        msisdn: text = r.1.msisdn.as_deref(),
-        kind: text = r.1.kind.word(),
-        status: text = r.1.status.word(),
-        sponsor_id: text = r.1.sponsor.id.as_str(),
-        endpoint_id: text = r.1.endpoint_id.as_str(),
-        smdp_address: text = r.1.smdp_address.as_deref(),
-        matching_id: text = r.1.matching_id.as_deref(),
-        data_total_kb: int8 = r.1.data_total.kb(),
-        data_used_kb: int8 = r.1.data_used.kb(),
-        profile_state: text = r.1.profile.as_ref().map(|p| p.state.word()),
-        profile_at: timestamptz = r.1.profile.as_ref().and_then(|p| p.updated_at).map(Time::from),
-        usage_at: timestamptz = r.1.usage_at.map(Time::from),
-        created_at: timestamptz = Time::from(r.1.created_at),
-        updated_at: timestamptz = Time::from(r.1.updated_at),
-    });
-    list!(s, rows, "linking", s.of_moved, |r| {
-        org_id: uuid = r.0.org_id.0,
-        iccid: text = r.1.iccid.as_str(),
-    });
+    s.insert(rows!(rows, links<'a>, |r| {
+        org_id: Uuid = r.0.org_id.0,
+        id: Uuid = r.1.id.0,
+        name: Option<&'a str> = r.1.name.as_deref(),
+        iccid: &'a str = r.1.iccid.as_str(),
+        msisdn: Option<&'a str> = r.1.msisdn.as_deref(),
+        kind: &'a str = r.1.kind.word(),
+        status: &'a str = r.1.status.word(),
+        sponsor_id: &'a str = r.1.sponsor.id.as_str(),
+        endpoint_id: &'a str = r.1.endpoint_id.as_str(),
+        smdp_address: Option<&'a str> = r.1.smdp_address.as_deref(),
+        matching_id: Option<&'a str> = r.1.matching_id.as_deref(),
+        data_total_kb: i64 = r.1.data_total.kb(),
+        data_used_kb: i64 = r.1.data_used.kb(),
+        profile_state: Option<&'a str> = r.1.profile.as_ref().map(|p| p.state.word()),
+        profile_at: Option<Time> = r.1.profile.as_ref().and_then(|p| p.updated_at).map(Time::from),
+        usage_at: Option<Time> = r.1.usage_at.map(Time::from),
+        created_at: Time = Time::from(r.1.created_at),
+        updated_at: Time = Time::from(r.1.updated_at),
+    }))?;
+    s.list(
+        rows!(rows, linking<'a>, |r| {
+            org_id: Uuid = r.0.org_id.0,
+            iccid: &'a str = r.1.iccid.as_str(),
+        }),
+        s.of_moved,
+    )?;
     s.push(
         "used AS (
              UPDATE sims SET state = 'used' FROM linking l WHERE sims.iccid = l.iccid)",
@@ -200,24 +227,24 @@ pub fn activations(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError>
     if rows.is_empty() {
         return Ok(());
     }
-    insert!(s, rows, "activations", |r| {
-        org_id: uuid = r.0.org_id.0,
-        id: uuid = r.1.id.0,
-        link_id: uuid = r.1.link_id.0,
-        operation_id: uuid = r.1.operation_id.0,
-        plan_id: uuid = r.1.plan_id.0,
-        plan_name: text = r.1.plan_name.as_str(),
-        status: text = r.1.status.word(),
-        instance_id: text = r.1.instance_id.as_str(),
-        activated_at: timestamptz = Time::from(r.1.activated_at),
-        first_used_at: timestamptz = r.1.first_used_at.map(Time::from),
-        expires_at: timestamptz = r.1.expires_at.map(Time::from),
-        data_total_kb: int8 = r.1.data_total.kb(),
-        data_used_kb: int8 = r.1.data_used.kb(),
-        countries: text = text::codes_to_text(&r.1.countries),
-        amount: int8 = r.1.amount.micros(),
-        currency: text = r.1.currency.as_str(),
-    });
+    s.insert(rows!(rows, activations<'a>, |r| {
+        org_id: Uuid = r.0.org_id.0,
+        id: Uuid = r.1.id.0,
+        link_id: Uuid = r.1.link_id.0,
+        operation_id: Uuid = r.1.operation_id.0,
+        plan_id: Uuid = r.1.plan_id.0,
+        plan_name: &'a str = r.1.plan_name.as_str(),
+        status: &'a str = r.1.status.word(),
+        instance_id: &'a str = r.1.instance_id.as_str(),
+        activated_at: Time = Time::from(r.1.activated_at),
+        first_used_at: Option<Time> = r.1.first_used_at.map(Time::from),
+        expires_at: Option<Time> = r.1.expires_at.map(Time::from),
+        data_total_kb: i64 = r.1.data_total.kb(),
+        data_used_kb: i64 = r.1.data_used.kb(),
+        countries: String = text::codes_to_text(&r.1.countries),
+        amount: i64 = r.1.amount.micros(),
+        currency: &'a str = r.1.currency.as_str(),
+    }))?;
     Ok(())
 }
 
@@ -230,12 +257,15 @@ pub fn volumes(s: &mut Statement, batches: &[&Batch]) -> Result<bool, DbError> {
     if rows.is_empty() {
         return Ok(false);
     }
-    list!(s, rows, "adding", s.of_moved, |r| {
-        org_id: uuid = r.0.org_id.0,
-        link_id: uuid = r.1.0,
-        kb: int8 = r.2,
-        at: timestamptz = Time::from(r.0.at),
-    });
+    s.list(
+        rows!(rows, adding, |r| {
+            org_id: Uuid = r.0.org_id.0,
+            link_id: Uuid = r.1.0,
+            kb: i64 = r.2,
+            at: Time = Time::from(r.0.at),
+        }),
+        s.of_moved,
+    )?;
     Ok(true)
 }
 
@@ -245,24 +275,24 @@ pub fn entries(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
     if rows.is_empty() {
         return Ok(());
     }
-    insert!(s, rows, "ledger_entries", |r| {
-        org_id: uuid = r.0.org_id.0,
-        sequence: int8 = r.1.sequence,
-        id: uuid = r.1.id.0,
-        kind: text = r.1.kind.word(),
-        amount: int8 = r.1.amount.micros(),
-        balance_after: int8 = r.1.balance_after.micros(),
-        link_id: uuid = r.1.link_id.map(|l| l.0),
-        iccid: text = r.1.iccid.as_deref(),
-        activation_id: uuid = r.1.activation_id.map(|a| a.0),
-        plan_id: uuid = r.1.plan_id.map(|p| p.0),
-        plan_name: text = r.1.plan_name.as_deref(),
-        refund_of: uuid = r.1.refund_of.map(|r| r.0),
-        operation_id: uuid = r.1.operation_id.map(|o| o.0),
-        reference: text = r.1.reference.as_deref(),
-        description: text = r.1.description.as_str(),
-        created_at: timestamptz = Time::from(r.0.at),
-    });
+    s.insert(rows!(rows, ledger_entries<'a>, |r| {
+        org_id: Uuid = r.0.org_id.0,
+        sequence: i64 = r.1.sequence,
+        id: Uuid = r.1.id.0,
+        kind: &'a str = r.1.kind.word(),
+        amount: i64 = r.1.amount.micros(),
+        balance_after: i64 = r.1.balance_after.micros(),
+        link_id: Option<Uuid> = r.1.link_id.map(|l| l.0),
+        iccid: Option<&'a str> = r.1.iccid.as_deref(),
+        activation_id: Option<Uuid> = r.1.activation_id.map(|a| a.0),
+        plan_id: Option<Uuid> = r.1.plan_id.map(|p| p.0),
+        plan_name: Option<&'a str> = r.1.plan_name.as_deref(),
+        refund_of: Option<Uuid> = r.1.refund_of.map(|r| r.0),
+        operation_id: Option<Uuid> = r.1.operation_id.map(|o| o.0),
+        reference: Option<&'a str> = r.1.reference.as_deref(),
+        description: &'a str = r.1.description.as_str(),
+        created_at: Time = Time::from(r.0.at),
+    }))?;
     Ok(())
 }
 
@@ -272,15 +302,15 @@ pub fn fees(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
     if rows.is_empty() {
         return Ok(());
     }
-    insert!(s, rows, "link_fees", |r| {
-        org_id: uuid = r.0.org_id.0,
-        link_id: uuid = r.1.fee.link_id.0,
-        month: text = r.1.fee.month.to_string(),
-        state: text = link_fees::state(r.1),
-        amount: int8 = r.1.fee.amount.micros(),
-        entry_id: uuid = r.1.entry_id.0,
-        created_at: timestamptz = Time::from(r.0.at),
-    });
+    s.insert(rows!(rows, link_fees<'a>, |r| {
+        org_id: Uuid = r.0.org_id.0,
+        link_id: Uuid = r.1.fee.link_id.0,
+        month: String = r.1.fee.month.to_string(),
+        state: &'a str = link_fees::state(r.1),
+        amount: i64 = r.1.fee.amount.micros(),
+        entry_id: Uuid = r.1.entry_id.0,
+        created_at: Time = Time::from(r.0.at),
+    }))?;
     Ok(())
 }
 
@@ -290,11 +320,14 @@ pub fn fees_returned(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbErro
     if rows.is_empty() {
         return Ok(());
     }
-    list!(s, rows, "returning_fee", s.of_moved, |r| {
-        org_id: uuid = r.0.org_id.0,
-        link_id: uuid = r.1.0.0,
-        entry_id: uuid = r.1.1.0,
-    });
+    s.list(
+        rows!(rows, returning_fee, |r| {
+            org_id: Uuid = r.0.org_id.0,
+            link_id: Uuid = r.1.0.0,
+            entry_id: Uuid = r.1.1.0,
+        }),
+        s.of_moved,
+    )?;
     s.push(
         "returned AS (
              DELETE FROM link_fees f USING returning_fee r
@@ -313,18 +346,21 @@ pub fn days(s: &mut Statement, batches: &[&Batch]) -> Result<(), DbError> {
     if rows.is_empty() {
         return Ok(());
     }
-    list!(s, rows, "totalling", s.of_moved, |r| {
-        org_id: uuid = r.0.org_id.0,
-        plan_id: uuid = r.1.1,
-        kind: text = r.1.0.word(),
-        day: date = ledger::day(r.0),
-        entries: int8 = r.1.2.entries,
-        debited: int8 = r.1.2.debited,
-        credited: int8 = r.1.2.credited,
-        made: int8 = r.1.2.made,
-        first_sequence: int8 = r.1.2.sequences.map(|(first, _)| first),
-        last_sequence: int8 = r.1.2.sequences.map(|(_, last)| last),
-    });
+    s.list(
+        rows!(rows, totalling<'a>, |r| {
+            org_id: Uuid = r.0.org_id.0,
+            plan_id: Uuid = r.1.1,
+            kind: &'a str = r.1.0.word(),
+            day: NaiveDate = ledger::day(r.0),
+            entries: i64 = r.1.2.entries,
+            debited: i64 = r.1.2.debited,
+            credited: i64 = r.1.2.credited,
+            made: i64 = r.1.2.made,
+            first_sequence: Option<i64> = r.1.2.sequences.map(|(first, _)| first),
+            last_sequence: Option<i64> = r.1.2.sequences.map(|(_, last)| last),
+        }),
+        s.of_moved,
+    )?;
     s.push(
         "into_ledger_days AS (
              INSERT INTO ledger_days AS d (org_id, plan_id, kind, day, entries, debited, credited,

@@ -54,6 +54,11 @@ pub async fn scope(tx: &mut Tx, org: OrgId, filter: TransactionFilter) -> Result
     Ok(scope)
 }
 
+/// The condition for a kind, in the words of the index that has it: top-ups have one of their own.
+pub(super) fn of_kind(kind: EntryKind, topup: &'static str, other: &'static str) -> &'static str {
+    if kind == EntryKind::Topup { topup } else { other }
+}
+
 /// The sequences that a part is looked for in, and from where.
 struct Reach {
     walk: Walk,
@@ -158,12 +163,15 @@ impl Scope {
 
     /// What is asked for, in SQL.
     fn condition(&self) -> String {
+        let period = self.filter.period;
         let parts = [
-            (self.filter.link.is_some(), " AND link_id = $2"),
-            (self.filter.kind.is_some(), " AND kind = $3"),
-            (self.filter.period.from.is_some(), " AND created_at >= $4"),
-            (self.filter.period.until.is_some(), " AND created_at < $5"),
+            self.filter.link.map(|_| " AND link_id = $2"),
+            self.filter.kind.map(|kind| {
+                of_kind(kind, " AND kind = 'topup'", " AND kind <> 'topup' AND kind = $3")
+            }),
+            period.from.map(|_| " AND created_at >= $4"),
+            period.until.map(|_| " AND created_at < $5"),
         ];
-        parts.iter().filter(|(wanted, _)| *wanted).map(|(_, sql)| *sql).collect()
+        parts.into_iter().flatten().collect()
     }
 }

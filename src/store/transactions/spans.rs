@@ -11,6 +11,7 @@
 use super::super::ledger::ALL_PLANS;
 use super::super::period::Period;
 use super::super::{DbError, Text, Time, Tx};
+use super::scope::of_kind;
 use bappy_actors::model::{EntryKind, OrgId, Timestamp};
 use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
@@ -161,7 +162,9 @@ async fn cut(
     (from, until): (Timestamp, Timestamp),
     day: Span,
 ) -> Result<Span, DbError> {
-    let of_kind = if kind.is_some() { " AND kind = $6" } else { "" };
+    let of_kind = kind.map_or("", |kind| {
+        of_kind(kind, " AND kind = 'topup'", " AND kind <> 'topup' AND kind = $6")
+    });
     let (count, first, last) = one!(
         tx,
         (i64, Option<i64>, Option<i64>),
