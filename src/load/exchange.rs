@@ -6,6 +6,7 @@ use super::{Target, wallet::Wallet};
 use bappy_actors::model::Money;
 use hyper::StatusCode;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -40,6 +41,14 @@ struct Charged<'a> {
 #[derive(Deserialize)]
 struct Refusal<'a> {
     code: &'a str,
+    #[serde(default)]
+    details: Option<Details>,
+}
+
+/// An error names an operation in its details where it does not know yet how that will end.
+#[derive(Deserialize)]
+struct Details {
+    operation_id: Option<IgnoredAny>,
 }
 
 /// Makes one call on a connection, which is opened where there is none.
@@ -84,7 +93,18 @@ fn read(call: Call, status: StatusCode, body: &[u8]) -> Outcome {
         // A success that does not say what it cost leaves open what it cost.
         return amount.map_or(Outcome::Lost("UNREADABLE"), Outcome::Done);
     }
-    let code = answer.and_then(|a| a.error).map_or("", |error| error.code);
+    let refusal = answer.and_then(|a| a.error);
+    if call.charges() && status.is_server_error() {
+        match &refusal {
+            // A proxy's own: the request may have arrived behind it.
+            None => return Outcome::Lost("NO_ANSWER_OF_THE_SERVICE"),
+            Some(Refusal { details: Some(Details { operation_id: Some(_) }), .. }) => {
+                return Outcome::Lost("NOT_SETTLED");
+            }
+            Some(_) => {}
+        }
+    }
+    let code = refusal.map_or("", |error| error.code);
     Outcome::Refused(Cow::Owned(format!("{} {code}", status.as_u16()).trim_end().to_owned()))
 }
 
@@ -103,8 +123,20 @@ mod tests {
             read(Call::GetLink, StatusCode::TOO_MANY_REQUESTS, refused),
             Outcome::Refused("429 RATE_LIMITED".into())
         );
-        let gateway = read(Call::Topup, StatusCode::BAD_GATEWAY, b"<html>");
-        assert_eq!(gateway, Outcome::Refused("502".into()));
+        let proxy = read(Call::Topup, StatusCode::BAD_GATEWAY, b"<html>");
+        assert_eq!(proxy, Outcome::Lost("NO_ANSWER_OF_THE_SERVICE"));
+        let proxy = read(Call::GetLink, StatusCode::BAD_GATEWAY, b"<html>");
+        assert_eq!(proxy, Outcome::Refused("502".into()));
+        let refunded = br#"{"error":{"code":"PROVISIONING_FAILED","details":{"field":"plan"}}}"#;
+        assert_eq!(
+            read(Call::Topup, StatusCode::BAD_GATEWAY, refunded),
+            Outcome::Refused("502 PROVISIONING_FAILED".into())
+        );
+        let open = br#"{"error":{"code":"SERVICE_UNAVAILABLE","details":{"operation_id":"x"}}}"#;
+        assert_eq!(
+            read(Call::Topup, StatusCode::SERVICE_UNAVAILABLE, open),
+            Outcome::Lost("NOT_SETTLED")
+        );
         assert_eq!(read(Call::Topup, StatusCode::OK, b"{}"), Outcome::Lost("UNREADABLE"));
     }
 }

@@ -188,8 +188,11 @@ impl Database {
                     Ok(value)
                 }
                 Err(error) => {
-                    // The first error is the one to tell; a lost rollback ends with the session.
-                    let _ = tx.rollback().await;
+                    // The first error is the one to tell. A connection that gave no answer is not
+                    // asked again: its transaction ends with it.
+                    if !error.is_of_the_connection() {
+                        let _ = tx.rollback().await;
+                    }
                     Err(error)
                 }
             }

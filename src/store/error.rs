@@ -27,6 +27,11 @@ pub enum DbError {
 }
 
 impl DbError {
+    /// Whether the connection failed, and not what was asked on it.
+    pub(super) fn is_of_the_connection(&self) -> bool {
+        matches!(self, Self::Sql(error) if is_transport(error))
+    }
+
     /// A column holds a word that `what` does not have.
     pub fn unreadable(what: &str, word: &str) -> Self {
         Self::Unreadable(format!("`{word}` is not a {what}"))

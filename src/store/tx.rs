@@ -72,9 +72,14 @@ impl Tx {
         Self { inner, patience: Patience(Some(ANSWER_TIMEOUT)) }
     }
 
-    /// Statements may take as long as they need: they read all there is.
-    pub(super) fn at_leisure(&mut self) {
+    /// The statements of this transaction may take as long as they need: they go through all there
+    /// is.
+    pub(super) async fn at_leisure(&mut self) -> Result<(), DbError> {
         self.patience = Patience(None);
+        if let Conn::Postgres(conn) = self.conn() {
+            conn.execute("SET LOCAL statement_timeout = 0").await?;
+        }
+        Ok(())
     }
 
     /// How long the answer to a statement is waited for.

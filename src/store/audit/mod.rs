@@ -73,12 +73,12 @@ pub async fn audit(db: &Database, org: Option<OrgId>) -> Result<Audit, DbError> 
     // connection.
     db.spawn(async move {
         let mut tx = reading.read().await?;
-        tx.at_leisure();
         let begin = match tx.conn() {
             Conn::Sqlite(_) => "BEGIN",
             Conn::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         };
         exec!(tx, begin)?;
+        tx.at_leisure().await?;
         let found = run(&mut tx, org).await;
         exec!(tx, "ROLLBACK")?;
         found

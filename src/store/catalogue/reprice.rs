@@ -43,6 +43,8 @@ pub async fn take_over(
     ids: &dyn Ids,
     at: Timestamp,
 ) -> Outcome<TakenOver> {
+    // A price a plan and organization: there may be millions.
+    tx.at_leisure().await?;
     // The plans must be written before it is known whether each can be priced.
     exec!(tx, "SAVEPOINT take_over")?;
     let plans = sync(tx, items, complete, ids, at).await?;

@@ -31,6 +31,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// statement of another instance waits for them ([`super::tx`]).
 const IDLE_IN_TRANSACTION_MAX_MS: &str = "5000";
 
+/// The server gives up a statement of a pooled connection shortly before we stop waiting for it:
+/// what nobody waits for any more would go on there.
+const STATEMENT_MAX_MS: &str = "9500";
+
 /// Prepared statements kept a connection: more than this program has.
 const STATEMENTS_MAX: usize = 256;
 
@@ -42,7 +46,10 @@ pub async fn open(url: &str, connections_max: u32, runtime: &Handle) -> Result<E
             .application_name("bappy")
             .statement_cache_capacity(STATEMENTS_MAX)
             .disable_statement_logging()
-            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_MAX_MS)])
+            .options([
+                ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_MAX_MS),
+                ("statement_timeout", STATEMENT_MAX_MS),
+            ])
     });
     let hosts = hosts.map_err(DbError::Address)?;
     // A first connection by hand: the pool would hide why it cannot be had behind a time-out.
@@ -58,16 +65,17 @@ fn pool(
     connections_max: u32,
     adapt: fn(&PgConnectOptions) -> PgConnectOptions,
 ) -> PgPool {
-    let (entering, leaving) = (hosts.clone(), hosts.clone());
+    let (entering, staying, leaving) = (hosts.clone(), hosts.clone(), hosts.clone());
     let pool = PgPoolOptions::new()
         .max_connections(connections_max.max(1))
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // A ping before each use would double the round trips.
         .test_before_acquire(false)
-        .before_acquire(|conn, meta| {
+        .before_acquire(move |conn, meta| {
+            let is_left_behind = staying.is_left_behind(meta.age);
             Box::pin(async move {
-                if meta.idle_for < IDLE_MAX {
-                    return Ok(true);
+                if is_left_behind || meta.idle_for < IDLE_MAX {
+                    return Ok(!is_left_behind);
                 }
                 // An error has the connection dropped without a goodbye, which would hang as well.
                 let answered = tokio::time::timeout(PING_TIMEOUT, conn.ping()).await;
@@ -96,6 +104,7 @@ pub fn tenants(beside: &PgPool, hosts: &Hosts) -> PgPool {
 /// plan made while the tables are small reads them whole ever after.
 pub fn ledger_options(options: &PgConnectOptions) -> PgConnectOptions {
     options.clone().application_name("bappy-ledger").options([
+        ("statement_timeout", "0"),
         ("plan_cache_mode", "force_generic_plan"),
         ("enable_seqscan", "off"),
         ("enable_hashjoin", "off"),
