@@ -12,7 +12,7 @@ CREATE UNIQUE INDEX ledger_entries_refund ON ledger_entries (org_id, operation_i
     WHERE kind = 'refund';
 
 -- The rows of a batch: what the ledger writer binds, one array of each that a statement needs
--- (`src/store/postgres/columns.rs`). Columns are read by their place.
+-- (`src/store/ledger/rows.rs`). Columns are read by their place.
 CREATE TYPE batch_wanted AS (
     org_id UUID, version BIGINT, fence BIGINT, balance_to BIGINT, version_to BIGINT,
     links_new BIGINT, operations_new BIGINT, sms_new BIGINT, guards BIGINT, at TIMESTAMPTZ

@@ -17,45 +17,6 @@ pub(super) fn state(charged: &ChargedFee) -> &'static str {
     if charged.was_due { "paid" } else { "charged" }
 }
 
-/// Writes a fee that an entry charges.
-pub(super) async fn charge(
-    tx: &mut Tx,
-    org: OrgId,
-    charged: &ChargedFee,
-    at: Timestamp,
-) -> Result<(), DbError> {
-    exec!(
-        tx,
-        "INSERT INTO link_fees (org_id, link_id, month, state, amount, entry_id, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        org.0,
-        charged.fee.link_id.0,
-        charged.fee.month.to_string(),
-        state(charged),
-        charged.fee.amount.micros(),
-        charged.entry_id.0,
-        Time::from(at)
-    )?;
-    Ok(())
-}
-
-/// Takes the payment of a due fee back.
-pub(super) async fn take_back(
-    tx: &mut Tx,
-    org: OrgId,
-    link: LinkId,
-    entry: EntryId,
-) -> Result<(), DbError> {
-    exec!(
-        tx,
-        "DELETE FROM link_fees WHERE org_id = $1 AND link_id = $2 AND entry_id = $3",
-        org.0,
-        link.0,
-        entry.0
-    )?;
-    Ok(())
-}
-
 /// Whether a fee that is to be charged was decided on already, or paid.
 pub(super) async fn is_taken(
     tx: &mut Tx,

@@ -149,40 +149,6 @@ fn arguments(filter: &SmsFilter) -> (Option<Uuid>, Option<&'static str>) {
     (filter.link.map(|link| link.0), filter.status.map(|status| status.word()))
 }
 
-/// Inserts an SMS that is queued; its wallet counts it.
-pub async fn insert(tx: &mut Tx, org: OrgId, sms: &Sms) -> Result<(), DbError> {
-    exec!(
-        tx,
-        "INSERT INTO sms (org_id, id, link_id, iccid, message, status, amount, operator_sms_id,
-             created_at, sent_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        org.0,
-        sms.id.0,
-        sms.link_id.0,
-        sms.iccid.as_str(),
-        sms.message.as_str(),
-        sms.status.word(),
-        sms.amount.micros(),
-        sms.operator_sms_id.as_deref(),
-        Time::from(sms.created_at),
-        sms.sent_at.map(Time::from),
-        Time::from(sms.updated_at)
-    )?;
-    Ok(())
-}
-
-/// Marks an SMS that was never handed over as failed, beside the end of its operation.
-pub async fn fail(tx: &mut Tx, org: OrgId, id: OperationId, at: Timestamp) -> Result<(), DbError> {
-    exec!(
-        tx,
-        "UPDATE sms SET status = 'failed', updated_at = $3 WHERE org_id = $1 AND id = $2",
-        org.0,
-        id.0,
-        Time::from(at)
-    )?;
-    Ok(())
-}
-
 /// Ends the operation of a queued SMS well: the operator has taken it, and is asked after it at
 /// `due_at`; `false` where its epoch has moved on or it has ended.
 pub async fn handed_over(

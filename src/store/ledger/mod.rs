@@ -11,6 +11,7 @@
 mod days;
 mod obstacles;
 mod queue;
+pub(super) mod rows;
 mod writer;
 
 use super::{Database, DbError};
@@ -21,7 +22,8 @@ use queue::Queue;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-pub(super) use days::{ALL_PLANS, Sums, day, day_totals};
+pub(super) use days::ALL_PLANS;
+use days::{day, day_totals};
 pub(super) use writer::WRITERS;
 
 /// How long after its deadline a charged operation is the resolver's: enough for whoever runs it
@@ -30,7 +32,7 @@ const LEASE_AFTER_DEADLINE: TimeDelta = TimeDelta::seconds(2);
 
 /// The lease an operation begins with: the first of a group carries it for all. An SMS is run by
 /// nobody yet, and is due at once.
-pub(super) fn opening_lease(operation: &Operation) -> Option<Timestamp> {
+fn opening_lease(operation: &Operation) -> Option<Timestamp> {
     let lease = match operation.kind {
         OperationKind::SendSms => operation.created_at,
         _ => operation.deadline_at + LEASE_AFTER_DEADLINE,
@@ -39,26 +41,26 @@ pub(super) fn opening_lease(operation: &Operation) -> Option<Timestamp> {
 }
 
 /// How many Links a batch adds.
-pub(super) fn links_new(batch: &Batch) -> i64 {
+fn links_new(batch: &Batch) -> i64 {
     let count: usize = batch.items.iter().map(|item| item.links.len()).sum();
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// How many operations a batch opens.
-pub(super) fn operations_new(batch: &Batch) -> i64 {
+fn operations_new(batch: &Batch) -> i64 {
     let count: usize = batch.items.iter().map(|item| item.opened.len()).sum();
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// How many SMS a batch queues.
-pub(super) fn sms_new(batch: &Batch) -> i64 {
+fn sms_new(batch: &Batch) -> i64 {
     let count: usize = batch.items.iter().map(|item| item.sms.len()).sum();
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// The kilobytes that a batch adds to Links that are there already; a new Link has its volume
 /// from the start.
-pub(super) fn volumes_added(batch: &Batch) -> BTreeMap<LinkId, i64> {
+fn volumes_added(batch: &Batch) -> BTreeMap<LinkId, i64> {
     let new: HashSet<LinkId> =
         batch.items.iter().flat_map(|item| &item.links).map(|link| link.id).collect();
     let mut added = BTreeMap::new();

@@ -164,11 +164,7 @@ const INSERT_IF_FREE: &str = concat!(
 );
 
 /// Inserts an operation with its lease; its wallet counts it.
-pub async fn insert(
-    tx: &mut Tx,
-    o: &Operation,
-    lease_until: Option<Timestamp>,
-) -> Result<(), DbError> {
+async fn insert(tx: &mut Tx, o: &Operation, lease_until: Option<Timestamp>) -> Result<(), DbError> {
     insert_by(tx, INSERT, o, lease_until).await.map(drop)
 }
 

@@ -9,20 +9,17 @@
 //! statement fails as a whole, and the writer tries each wallet on its own. A wallet's row is
 //! locked before its operations'.
 //!
-//! Three shapes are on purpose. The test for having moved is no join: of one wallet it is done once,
+//! Two shapes are on purpose. The test for having moved is no join: of one wallet it is done once,
 //! of several `(… IN (SELECT … FROM moved)) IS TRUE` keeps the planner from turning it into a
 //! nested loop over all of them. And what an `UPDATE` joins with is a materialized list, not a
 //! test on `moved` in its own `WHERE`: when a row has just been changed by someone else PostgreSQL
-//! evaluates the `WHERE` anew, and may not run `moved` a second time. And `CASE` hides from the
-//! planner that an operation which ends is in the index of those that are open: it would read that
-//! index whole, with all that has lately left it, for each batch.
+//! evaluates the `WHERE` anew, and may not run `moved` a second time.
 
-use super::columns;
+use crate::store::ledger::rows::{self, Row};
 use crate::store::{Conn, DbError, Tx, error};
 use bappy_actors::ports::Batch;
-use sqlx::encode::Encode;
-use sqlx::postgres::{PgArguments, PgHasArrayType};
-use sqlx::{Arguments, AssertSqlSafe, Postgres, Type};
+use sqlx::postgres::PgArguments;
+use sqlx::{Arguments, AssertSqlSafe};
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use uuid::Uuid;
@@ -47,12 +44,12 @@ pub fn encoded(batches: &[&Batch]) -> Result<usize, DbError> {
 }
 
 /// A statement that is being put together.
-pub(super) struct Statement {
+struct Statement {
     sql: String,
     arguments: PgArguments,
     parameters: usize,
     /// What a list of rows to be written is filtered by.
-    pub(super) of_moved: &'static str,
+    of_moved: &'static str,
 }
 
 /// Only if the wallet has moved, where there is one.
@@ -61,19 +58,26 @@ const OF_THE_ONE: &str = " WHERE EXISTS (SELECT 1 FROM moved)";
 const OF_SEVERAL: &str = " WHERE (u.org_id IN (SELECT org_id FROM moved)) IS TRUE";
 
 impl Statement {
-    /// Adds `name AS MATERIALIZED (SELECT * FROM UNNEST(rows) filter)`.
-    pub(super) fn list<R: Row>(&mut self, rows: Vec<R>, filter: &str) -> Result<(), DbError> {
+    /// Adds `name AS MATERIALIZED (SELECT * FROM UNNEST(rows) filter)`; `false` where there are no
+    /// rows, and then nothing is added.
+    fn list<R: Row>(&mut self, rows: Vec<R>, filter: &str) -> Result<bool, DbError> {
+        if rows.is_empty() {
+            return Ok(false);
+        }
         let separator = if self.parameters == 0 { "WITH " } else { ",\n" };
         let from = self.unnest(rows)?;
         let name = R::NAME;
         // Writing to a String does not fail.
         let _ =
             write!(self.sql, "{separator}{name} AS MATERIALIZED (\nSELECT * FROM {from}{filter})");
-        Ok(())
+        Ok(true)
     }
 
-    /// Adds `INSERT INTO name (columns)` of rows of the wallets that have moved.
-    pub(super) fn insert<R: Row>(&mut self, rows: Vec<R>) -> Result<(), DbError> {
+    /// Adds `INSERT INTO name (columns)` of the rows of wallets that have moved, if there are any.
+    fn insert<R: Row>(&mut self, rows: Vec<R>) -> Result<(), DbError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
         let from = self.unnest(rows)?;
         let (table, columns, filter) = (R::NAME, R::COLUMNS, self.of_moved);
         let _ = write!(
@@ -84,7 +88,9 @@ impl Statement {
         Ok(())
     }
 
-    /// Binds the rows and names them `u`.
+    /// Binds the rows and names them `u`. One array of composites is one function for PostgreSQL to
+    /// call; an array a column would be as many as there are columns, each with what it costs to
+    /// start, in every statement.
     fn unnest<R: Row>(&mut self, rows: Vec<R>) -> Result<String, DbError> {
         self.arguments.add(rows).map_err(|e| DbError::Sql(sqlx::Error::Encode(e)))?;
         self.parameters += 1;
@@ -92,49 +98,36 @@ impl Statement {
     }
 
     /// Adds another part of the statement.
-    pub(super) fn push(&mut self, sql: &str) {
+    fn push(&mut self, sql: &str) {
         self.sql.push_str(",\n");
         self.sql.push_str(sql);
     }
 }
 
-/// A row of one section, of the database's composite type `batch_NAME`. One array of composites is
-/// one function for PostgreSQL to call; an array a column would be as many as there are columns,
-/// each with what it costs to start, in every statement.
-pub(super) trait Row:
-    for<'q> Encode<'q, Postgres> + Type<Postgres> + PgHasArrayType
-{
-    /// The section, which for rows to be inserted is the table.
-    const NAME: &'static str;
-    /// The columns, in the order of the type.
-    const COLUMNS: &'static str;
-}
-
-const MOVED: &str = "moved AS (
-    UPDATE wallets w SET balance = r.balance_to, version = r.version_to,
-        links_total = w.links_total + r.links_new,
-        operations_total = w.operations_total + r.operations_new,
-        sms_total = w.sms_total + r.sms_new, updated_at = r.at
-    FROM wanted r
-    WHERE w.org_id = r.org_id AND w.version = r.version AND w.fence = r.fence
-    RETURNING w.org_id, r.guards)";
-
-const ADDED: &str = "added AS (
-    UPDATE links l SET data_total_kb = l.data_total_kb + a.kb, updated_at = a.at
-    FROM adding a WHERE l.org_id = a.org_id AND l.id = a.link_id
-    RETURNING l.org_id)";
-
-const ENDED: &str = "ended AS (
-    UPDATE operations o SET state = e.state, failure = e.failure, cleanup = e.cleanup,
-        lease_until = e.lease_until, answer = e.answer, settled_at = e.settled_at
-    FROM ending e
-    WHERE o.org_id = e.org_id AND o.id = e.id AND o.epoch = e.epoch
-        AND CASE o.state WHEN 'pending' THEN TRUE ELSE FALSE END
-    RETURNING o.org_id)";
-
 /// What was found of the rows that must be there, section by section.
 const ENDED_COUNT: &str = " + (SELECT COUNT(*) FROM ended e WHERE e.org_id = m.org_id)";
 const ADDED_COUNT: &str = " + (SELECT COUNT(*) FROM added a WHERE a.org_id = m.org_id)";
+
+/// The payments of fees that are taken back.
+const RETURNED: &str = "returned AS (
+    DELETE FROM link_fees f USING returning_fee r
+    WHERE f.org_id = r.org_id AND f.link_id = r.link_id AND f.entry_id = r.entry_id)";
+
+/// An amount past the range of its column stays at the range's end: no statistic keeps money from
+/// being booked.
+const TOTALLED: &str = "totalled AS (
+    INSERT INTO ledger_days AS d (org_id, plan_id, kind, day, entries, debited, credited, made,
+        first_sequence, last_sequence)
+    SELECT org_id, plan_id, kind, day, entries, debited, credited, made, first_sequence,
+        last_sequence FROM totalling
+    ON CONFLICT (org_id, plan_id, kind, day) DO UPDATE SET
+        entries = d.entries + excluded.entries,
+        debited = LEAST(d.debited, 9223372036854775807 - excluded.debited) + excluded.debited,
+        credited = LEAST(d.credited, 9223372036854775807 - excluded.credited)
+            + excluded.credited,
+        made = d.made + excluded.made,
+        first_sequence = LEAST(d.first_sequence, excluded.first_sequence),
+        last_sequence = GREATEST(d.last_sequence, excluded.last_sequence))";
 
 fn statement(batches: &[&Batch]) -> Result<Statement, DbError> {
     let of_moved = if batches.len() == 1 { OF_THE_ONE } else { OF_SEVERAL };
@@ -145,26 +138,35 @@ fn statement(batches: &[&Batch]) -> Result<Statement, DbError> {
         of_moved,
     };
     let s = &mut statement;
-    columns::wallets(s, batches)?;
-    s.push(MOVED);
+    s.list(rows::wallets(batches)?, "")?;
+    s.push(&format!("moved AS (\n{} RETURNING w.org_id, r.guards)", rows::MOVE));
     let mut found = String::new();
-    if columns::closings(s, batches)? {
-        s.push(ENDED);
+    if s.list(rows::closings(batches)?, of_moved)? {
+        s.push(&format!("ended AS (\n{} RETURNING o.org_id)", rows::END));
         found.push_str(ENDED_COUNT);
     }
-    columns::operations(s, batches)?;
-    columns::sms(s, batches)?;
-    columns::sms_failed(s, batches)?;
-    columns::links(s, batches)?;
-    columns::activations(s, batches)?;
-    if columns::volumes(s, batches)? {
-        s.push(ADDED);
+    s.insert(rows::operations(batches)?)?;
+    s.insert(rows::sms(batches)?)?;
+    if s.list(rows::sms_failed(batches)?, of_moved)? {
+        s.push(&format!("failed AS (\n{})", rows::FAIL));
+    }
+    s.insert(rows::links(batches)?)?;
+    if s.list(rows::cards_used(batches)?, of_moved)? {
+        s.push(&format!("used AS (\n{})", rows::USE));
+    }
+    s.insert(rows::activations(batches)?)?;
+    if s.list(rows::volumes(batches)?, of_moved)? {
+        s.push(&format!("added AS (\n{} RETURNING l.org_id)", rows::ADD));
         found.push_str(ADDED_COUNT);
     }
-    columns::entries(s, batches)?;
-    columns::fees(s, batches)?;
-    columns::fees_returned(s, batches)?;
-    columns::days(s, batches)?;
+    s.insert(rows::entries(batches)?)?;
+    s.insert(rows::fees(batches)?)?;
+    if s.list(rows::fees_returned(batches)?, of_moved)? {
+        s.push(RETURNED);
+    }
+    if s.list(rows::days(batches)?, of_moved)? {
+        s.push(TOTALLED);
+    }
     // Where less was found than there must be it fails, by a cast that does not work, with these
     // words in the server's log.
     let _ = write!(

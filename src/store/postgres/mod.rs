@@ -1,7 +1,6 @@
 //! What only PostgreSQL needs: how it is opened, its batch statement, its row-level security.
 
 pub mod batch;
-mod columns;
 mod hosts;
 pub mod row_level_security;
 

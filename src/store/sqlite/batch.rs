@@ -1,239 +1,164 @@
-//! Batches on SQLite: one transaction, row by row.
+//! Batches on SQLite: one transaction, a statement or a few for each table that they touch.
 //!
-//! **Invariant:** a wallet whose swap or guards fail is left alone before anything of it is
-//! written; any error rolls all wallets back, and the writer tries each on its own.
+//! Rows go in by the power of two, so that there are a few texts of each statement: each is a round
+//! trip to the thread that the connection has, which costs more than the row does.
+//!
+//! **Invariant:** a wallet whose swap fails is left alone before anything of it is written; any
+//! error rolls all wallets back, and the writer tries each on its own.
 
-use crate::store::{DbError, Text, Time, Tx, ledger, link_fees, operations, sms, text};
-use bappy_actors::model::{Activation, EntryKind, LedgerEntry, Link, OrgId, Timestamp};
-use bappy_actors::ports::{Batch, Planned};
-use sqlx::SqlitePool;
+use crate::store::ledger::rows::{self, Row};
+use crate::store::{Conn, DbError, Tx};
+use bappy_actors::ports::Batch;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, SqliteConnection, SqlitePool};
 use std::collections::HashSet;
 use uuid::Uuid;
+
+/// Rows in one statement: its parameters stay far below what SQLite takes (32,766).
+const ROWS_MAX: usize = 128;
+
+/// What becomes of the rows of a section.
+enum Form<'a> {
+    /// They are inserted into the table of the section's name.
+    Inserted,
+    /// They are inserted into another table, unless they are there: then this becomes of them.
+    Merged(&'a str, &'a str),
+    /// A statement uses them by the section's name.
+    Used(&'a str),
+}
+
+impl Form<'_> {
+    fn statement<R: Row>(&self, count: usize) -> String {
+        let (name, columns) = (R::NAME, R::COLUMNS);
+        let row = format!("({})", vec!["?"; R::WIDTH].join(", "));
+        let values = vec![row.as_str(); count].join(", ");
+        match self {
+            Self::Inserted => format!("INSERT INTO {name} ({columns}) VALUES {values}"),
+            Self::Merged(table, otherwise) => {
+                format!("INSERT INTO {table} ({columns}) VALUES {values} {otherwise}")
+            }
+            Self::Used(statement) => {
+                format!("WITH {name} ({columns}) AS (VALUES {values}) {statement}")
+            }
+        }
+    }
+}
+
+const TOTALS: Form = Form::Merged(
+    "ledger_days AS d",
+    // An amount past the range of its column stays at the range's end: no statistic keeps money
+    // from being booked.
+    "ON CONFLICT (org_id, plan_id, kind, day) DO UPDATE SET
+         entries = d.entries + excluded.entries,
+         debited = MIN(d.debited, 9223372036854775807 - excluded.debited) + excluded.debited,
+         credited = MIN(d.credited, 9223372036854775807 - excluded.credited) + excluded.credited,
+         made = d.made + excluded.made,
+         first_sequence = COALESCE(MIN(d.first_sequence, excluded.first_sequence),
+             d.first_sequence, excluded.first_sequence),
+         last_sequence = COALESCE(MAX(d.last_sequence, excluded.last_sequence),
+             d.last_sequence, excluded.last_sequence)",
+);
+
+/// The payments of fees are taken back.
+const RETURNED: Form = Form::Used(
+    "DELETE FROM link_fees WHERE (org_id, link_id, entry_id) IN
+         (SELECT org_id, link_id, entry_id FROM returning_fee)",
+);
 
 /// Writes the batches; gives the wallets that have moved.
 pub async fn write(pool: &SqlitePool, batches: &[&Batch]) -> Result<HashSet<Uuid>, DbError> {
     let mut tx: Tx = pool.begin_with("BEGIN IMMEDIATE").await?.into();
-    let mut moved = HashSet::new();
-    for batch in batches {
-        match write_one(&mut tx, batch).await {
-            Ok(true) => {
-                moved.insert(batch.org_id.0);
-            }
-            Ok(false) => {}
-            Err(error) => {
-                // The first error is the one to tell.
-                let _ = tx.rollback().await;
-                return Err(error);
-            }
+    let Conn::Sqlite(conn) = tx.conn() else {
+        return Err(DbError::Unreadable("this is not a connection to SQLite".to_owned()));
+    };
+    match write_moved(conn, batches).await {
+        Ok(moved) => tx.commit().await.map(|()| moved),
+        Err(error) => {
+            // The first error is the one to tell.
+            let _ = tx.rollback().await;
+            Err(error)
         }
     }
-    tx.commit().await?;
+}
+
+async fn write_moved(
+    conn: &mut SqliteConnection,
+    batches: &[&Batch],
+) -> Result<HashSet<Uuid>, DbError> {
+    let moved = move_wallets(conn, rows::wallets(batches)?).await?;
+    let batches: Vec<&Batch> =
+        batches.iter().copied().filter(|batch| moved.contains(&batch.org_id.0)).collect();
+    let batches = batches.as_slice();
+    let ends = rows::closings(batches)?;
+    find_all(conn, ends, &Form::Used(rows::END), "an operation is not held any more").await?;
+    write_rows(conn, rows::operations(batches)?, &Form::Inserted).await?;
+    write_rows(conn, rows::sms(batches)?, &Form::Inserted).await?;
+    write_rows(conn, rows::sms_failed(batches)?, &Form::Used(rows::FAIL)).await?;
+    write_rows(conn, rows::links(batches)?, &Form::Inserted).await?;
+    write_rows(conn, rows::cards_used(batches)?, &Form::Used(rows::USE)).await?;
+    write_rows(conn, rows::activations(batches)?, &Form::Inserted).await?;
+    let volumes = rows::volumes(batches)?;
+    find_all(conn, volumes, &Form::Used(rows::ADD), "a Link is not there").await?;
+    write_rows(conn, rows::entries(batches)?, &Form::Inserted).await?;
+    write_rows(conn, rows::fees_returned(batches)?, &RETURNED).await?;
+    write_rows(conn, rows::fees(batches)?, &Form::Inserted).await?;
+    write_rows(conn, rows::days(batches)?, &TOTALS).await?;
     Ok(moved)
 }
 
-async fn write_one(tx: &mut Tx, batch: &Batch) -> Result<bool, DbError> {
-    let org = batch.org_id;
-    for closing in batch.items.iter().flat_map(|item| &item.closed) {
-        if !operations::is_held(tx, org, closing.operation_id, closing.epoch).await? {
-            return Ok(false);
-        }
+async fn move_wallets<R: Row>(
+    conn: &mut SqliteConnection,
+    wallets: Vec<R>,
+) -> Result<HashSet<Uuid>, DbError> {
+    let returning = format!("{} RETURNING org_id", rows::MOVE);
+    let mut moved = HashSet::new();
+    for (sql, arguments) in parts(wallets, &Form::Used(&returning))? {
+        let rows: Vec<(Uuid,)> =
+            sqlx::query_as_with(AssertSqlSafe(sql), arguments).fetch_all(&mut *conn).await?;
+        moved.extend(rows.into_iter().map(|(org,)| org));
     }
-    let swapped = exec!(
-        tx,
-        "UPDATE wallets SET balance = $4, version = $5, links_total = links_total + $6,
-             operations_total = operations_total + $7, updated_at = $8,
-             sms_total = sms_total + $9
-         WHERE org_id = $1 AND version = $2 AND fence = $3",
-        org.0,
-        batch.before.version,
-        batch.before.fence,
-        batch.balance.micros(),
-        batch.version,
-        ledger::links_new(batch),
-        ledger::operations_new(batch),
-        Time::from(batch.at),
-        ledger::sms_new(batch)
-    )?;
-    if swapped == 0 {
-        return Ok(false);
-    }
-    for item in &batch.items {
-        insert(tx, org, item, batch.at).await?;
-    }
-    for (link, kb) in ledger::volumes_added(batch) {
-        let found = exec!(
-            tx,
-            "UPDATE links SET data_total_kb = data_total_kb + $3, updated_at = $4
-             WHERE org_id = $1 AND id = $2",
-            org.0,
-            link.0,
-            kb,
-            Time::from(batch.at)
-        )?;
-        if found == 0 {
-            return Err(DbError::Unreadable("a Link is not there".to_owned()));
-        }
-    }
-    for (kind, plan, sums) in ledger::day_totals(batch) {
-        add_to_day(tx, batch, kind, plan, &sums).await?;
-    }
-    Ok(true)
+    Ok(moved)
 }
 
-async fn insert(tx: &mut Tx, org: OrgId, item: &Planned, at: Timestamp) -> Result<(), DbError> {
-    for closing in &item.closed {
-        operations::end(tx, org, closing, at).await?;
-    }
-    for operation in &item.opened {
-        operations::insert(tx, operation, ledger::opening_lease(operation)).await?;
-    }
-    for message in &item.sms {
-        sms::insert(tx, org, message).await?;
-    }
-    for id in &item.sms_failed {
-        sms::fail(tx, org, *id, at).await?;
-    }
-    for link in &item.links {
-        insert_link(tx, org, link).await?;
-        exec!(tx, "UPDATE sims SET state = 'used' WHERE iccid = $1", link.iccid.as_str())?;
-    }
-    for activation in &item.activations {
-        insert_activation(tx, org, activation).await?;
-    }
-    for entry in &item.entries {
-        insert_entry(tx, org, entry, at).await?;
-    }
-    for (link, entry) in &item.fees_returned {
-        link_fees::take_back(tx, org, *link, *entry).await?;
-    }
-    for fee in &item.fees {
-        link_fees::charge(tx, org, fee, at).await?;
-    }
-    Ok(())
-}
-
-async fn insert_link(tx: &mut Tx, org: OrgId, l: &Link) -> Result<(), DbError> {
-    exec!(
-        tx,
-        "INSERT INTO links (org_id, id, name, iccid, msisdn, kind, status, sponsor_id, endpoint_id,
-             smdp_address, matching_id, data_total_kb, data_used_kb, profile_state, profile_at,
-             usage_at, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
-        org.0,
-        l.id.0,
-        l.name.as_deref(),
-        l.iccid.as_str(),
-        l.msisdn.as_deref(),
-        l.kind.word(),
-        l.status.word(),
-        l.sponsor.id.as_str(),
-        l.endpoint_id.as_str(),
-        l.smdp_address.as_deref(),
-        l.matching_id.as_deref(),
-        l.data_total.kb(),
-        l.data_used.kb(),
-        l.profile.as_ref().map(|p| p.state.word()),
-        l.profile.as_ref().and_then(|p| p.updated_at).map(Time::from),
-        l.usage_at.map(Time::from),
-        Time::from(l.created_at),
-        Time::from(l.updated_at)
-    )?;
-    Ok(())
-}
-
-async fn insert_activation(tx: &mut Tx, org: OrgId, a: &Activation) -> Result<(), DbError> {
-    exec!(
-        tx,
-        "INSERT INTO activations (org_id, id, link_id, operation_id, plan_id, plan_name, status,
-             instance_id, activated_at, first_used_at, expires_at, data_total_kb, data_used_kb,
-             countries, amount, currency)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-        org.0,
-        a.id.0,
-        a.link_id.0,
-        a.operation_id.0,
-        a.plan_id.0,
-        a.plan_name.as_str(),
-        a.status.word(),
-        a.instance_id.as_str(),
-        Time::from(a.activated_at),
-        a.first_used_at.map(Time::from),
-        a.expires_at.map(Time::from),
-        a.data_total.kb(),
-        a.data_used.kb(),
-        text::codes_to_text(&a.countries),
-        a.amount.micros(),
-        a.currency.as_str()
-    )?;
-    Ok(())
-}
-
-async fn insert_entry(
-    tx: &mut Tx,
-    org: OrgId,
-    e: &LedgerEntry,
-    at: Timestamp,
+/// As [`write_rows`]; an error where fewer were found than there are.
+async fn find_all<R: Row>(
+    conn: &mut SqliteConnection,
+    rows: Vec<R>,
+    form: &Form<'_>,
+    otherwise: &str,
 ) -> Result<(), DbError> {
-    exec!(
-        tx,
-        "INSERT INTO ledger_entries (org_id, sequence, id, kind, amount, balance_after, link_id,
-             iccid, activation_id, plan_id, plan_name, refund_of, operation_id, reference,
-             description, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-        org.0,
-        e.sequence,
-        e.id.0,
-        e.kind.word(),
-        e.amount.micros(),
-        e.balance_after.micros(),
-        e.link_id.map(|l| l.0),
-        e.iccid.as_deref(),
-        e.activation_id.map(|a| a.0),
-        e.plan_id.map(|p| p.0),
-        e.plan_name.as_deref(),
-        e.refund_of.map(|r| r.0),
-        e.operation_id.map(|o| o.0),
-        e.reference.as_deref(),
-        e.description.as_str(),
-        Time::from(at)
-    )?;
-    Ok(())
+    let wanted = rows.len() as u64;
+    if write_rows(conn, rows, form).await? == wanted {
+        return Ok(());
+    }
+    Err(DbError::Unreadable(otherwise.to_owned()))
 }
 
-/// An amount past the range of its column stays at the range's end: no statistic keeps money from
-/// being booked.
-async fn add_to_day(
-    tx: &mut Tx,
-    batch: &Batch,
-    kind: EntryKind,
-    plan: Uuid,
-    sums: &ledger::Sums,
-) -> Result<(), DbError> {
-    exec!(
-        tx,
-        "INSERT INTO ledger_days AS d (org_id, plan_id, kind, day, entries, debited, credited,
-             made, first_sequence, last_sequence)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         ON CONFLICT (org_id, plan_id, kind, day) DO UPDATE SET
-             entries = d.entries + excluded.entries,
-             debited = MIN(d.debited, 9223372036854775807 - excluded.debited) + excluded.debited,
-             credited = MIN(d.credited, 9223372036854775807 - excluded.credited)
-                 + excluded.credited,
-             made = d.made + excluded.made,
-             first_sequence = COALESCE(MIN(d.first_sequence, excluded.first_sequence),
-                 d.first_sequence, excluded.first_sequence),
-             last_sequence = COALESCE(MAX(d.last_sequence, excluded.last_sequence),
-                 d.last_sequence, excluded.last_sequence)",
-        batch.org_id.0,
-        plan,
-        kind.word(),
-        ledger::day(batch),
-        sums.entries,
-        sums.debited,
-        sums.credited,
-        sums.made,
-        sums.sequences.map(|(first, _)| first),
-        sums.sequences.map(|(_, last)| last)
-    )?;
-    Ok(())
+/// How many rows were written.
+async fn write_rows<R: Row>(
+    conn: &mut SqliteConnection,
+    rows: Vec<R>,
+    form: &Form<'_>,
+) -> Result<u64, DbError> {
+    let mut written = 0;
+    for (sql, arguments) in parts(rows, form)? {
+        let done = sqlx::query_with(AssertSqlSafe(sql), arguments).execute(&mut *conn).await?;
+        written += done.rows_affected();
+    }
+    Ok(written)
+}
+
+/// The statements that write the rows, each of as many as a power of two.
+fn parts<R: Row>(rows: Vec<R>, form: &Form<'_>) -> Result<Vec<(String, SqliteArguments)>, DbError> {
+    let mut parts = Vec::new();
+    let mut rows = rows.into_iter();
+    while rows.len() > 0 {
+        let count = ROWS_MAX.min(1 << rows.len().ilog2());
+        let mut arguments = SqliteArguments::default();
+        for row in rows.by_ref().take(count) {
+            row.bind(&mut arguments).map_err(|e| DbError::Sql(sqlx::Error::Encode(e)))?;
+        }
+        parts.push((form.statement::<R>(count), arguments));
+    }
+    Ok(parts)
 }

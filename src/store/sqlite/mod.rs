@@ -16,8 +16,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a caller waits for a connection before it is told that there is none.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Prepared statements kept a connection: more than this program has.
-const STATEMENTS_MAX: usize = 256;
+/// Prepared statements kept a connection: more than this program has, those of batches for eight
+/// numbers of rows included.
+const STATEMENTS_MAX: usize = 512;
 
 /// Opens `sqlite://path`: one writing connection and `connections_max` reading ones.
 pub async fn open(url: &str, connections_max: u32) -> Result<Engine, DbError> {
