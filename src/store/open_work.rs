@@ -5,6 +5,7 @@
 
 use super::{DbError, Text, Time, Tx};
 use bappy_actors::model::{OperationKind, Timestamp};
+use std::time::Duration;
 
 /// Rows looked at of a kind: a backlog of this size is beyond any doubt.
 const ROWS_MAX: i64 = 10_000;
@@ -52,11 +53,12 @@ struct Row {
 }
 
 /// In the words of the index `operations_due`. What has ended well may be due as well, to be looked
-/// at once more: that is over.
+/// at once more: that is over. What was refunded late is watched for as long as a horizon after it.
 const OPERATIONS: &str = "SELECT kind, state = 'pending' AS pending, COUNT(*) AS count,
-        CAST(SUM(CASE WHEN horizon_at < $1 THEN 1 ELSE 0 END) AS BIGINT) AS overdue,
+        CAST(SUM(CASE WHEN horizon_at < $1 AND (state = 'pending' OR settled_at < $3)
+            THEN 1 ELSE 0 END) AS BIGINT) AS overdue,
         MIN(created_at) AS oldest
-    FROM (SELECT kind, state, horizon_at, created_at FROM operations
+    FROM (SELECT kind, state, horizon_at, created_at, settled_at FROM operations
         WHERE lease_until IS NOT NULL AND kind <> 'send_sms'
             AND (state = 'pending' OR cleanup = 'watching') ORDER BY lease_until LIMIT $2) due
     GROUP BY kind, state = 'pending'";
@@ -77,9 +79,15 @@ const SMS_UNDER_WAY: &str = "SELECT COUNT(*)
 const MANUAL: &str = "SELECT COUNT(*)
     FROM (SELECT id FROM operations WHERE cleanup = 'manual' ORDER BY id LIMIT $1) left_to_a_person";
 
-/// What is open; `overdue` counts what should have ended before `due`.
-pub async fn open_work(tx: &mut Tx, due: Timestamp) -> Result<OpenWork, DbError> {
-    let rows = all!(tx, Row, OPERATIONS, Time::from(due), ROWS_MAX)?;
+/// What is open; `overdue` counts what should have ended before `due`, where what may still land
+/// at the operator is watched for `horizon`.
+pub async fn open_work(
+    tx: &mut Tx,
+    due: Timestamp,
+    horizon: Duration,
+) -> Result<OpenWork, DbError> {
+    let (due, refunded) = (Time::from(due), Time::from(due - horizon));
+    let rows = all!(tx, Row, OPERATIONS, due, ROWS_MAX, refunded)?;
     let operations = rows
         .into_iter()
         .map(|row| {

@@ -164,7 +164,9 @@ impl Sampler {
         let now = self.services.clock.now();
         let work = {
             let mut tx = self.database.read().await.map_err(StoreError::from)?;
-            open_work(&mut tx, now - GRACE).await.map_err(StoreError::from)?
+            open_work(&mut tx, now - GRACE, self.services.limits.horizon)
+                .await
+                .map_err(StoreError::from)?
         };
         METRICS.show(&work, now);
         self.services.sims.observe(&work.sponsors).await?;

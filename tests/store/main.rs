@@ -104,6 +104,7 @@ on_both! {
     }
     open_work {
         what_is_open_is_counted_and_what_is_over_is_not,
+        what_was_refunded_late_is_watched_for_a_horizon_more,
         messages_are_counted_until_they_are_handed_over_and_then_until_they_arrive,
     }
     operations {

@@ -6,10 +6,13 @@ use bappy_actors::model::{
     Cleanup, LinkId, Operation, OperationKind, OperationState, Request, Timestamp,
 };
 use bappy_actors::ports::{Closing, LinkChange, SmsReport, SmsState, Store};
+use std::time::Duration;
+
+const HORIZON: Duration = Duration::from_mins(10);
 
 async fn seen(world: &World, due: Timestamp) -> OpenWork {
     let mut tx = world.db.read().await.unwrap();
-    open_work(&mut tx, due).await.unwrap()
+    open_work(&mut tx, due, HORIZON).await.unwrap()
 }
 
 /// A debited operation of a kind, recorded at a second of the tests' time.
@@ -80,6 +83,22 @@ pub async fn what_is_open_is_counted_and_what_is_over_is_not(world: World) {
     let work = seen(&world, at(620)).await;
     assert_eq!(work.manual, 1);
     assert_eq!(work.operations.iter().map(|open| open.count).sum::<i64>(), 3);
+}
+
+pub async fn what_was_refunded_late_is_watched_for_a_horizon_more(world: World) {
+    world.has(money(5)).await;
+    let late =
+        Operation { horizon_at: at(1), ..world.operation(OperationKind::Topup, LinkId(id())) };
+    world.written(vec![debiting(late.clone())]).await;
+    let overdue = |work: &OpenWork| work.operations.iter().map(|open| open.overdue).sum::<i64>();
+    assert_eq!(overdue(&seen(&world, at(100)).await), 1, "it is pending");
+    let (debit, _) = world.debit_of(world.org, late.id).await.unwrap().unwrap();
+    let mut watched = refund(&late, debit);
+    watched.closed[0].cleanup = Cleanup::Watching;
+    watched.closed[0].lease_until = Some(at(40));
+    world.written(vec![watched]).await;
+    assert_eq!(overdue(&seen(&world, at(601)).await), 0, "it was refunded at the second 2");
+    assert_eq!(overdue(&seen(&world, at(603)).await), 1);
 }
 
 pub async fn messages_are_counted_until_they_are_handed_over_and_then_until_they_arrive(

@@ -112,7 +112,7 @@ pub(in crate::store) const MOVE: &str = "UPDATE wallets AS w SET balance = r.bal
     WHERE w.org_id = r.org_id AND w.version = r.version AND w.fence = r.fence";
 
 /// Operations that end, in the order in which they are locked everywhere.
-pub(in crate::store) fn closings<'a>(batches: &[&'a Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn closings(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
     let mut closings = each(batches, |item| &item.closed);
     closings.sort_unstable_by_key(|(batch, closing)| (batch.org_id, closing.operation_id));
     rows!(ending<'a>, (b, c) in closings, {
@@ -139,7 +139,7 @@ pub(in crate::store) const END: &str = "UPDATE operations AS o SET state = e.sta
         AND CASE o.state WHEN 'pending' THEN TRUE ELSE FALSE END";
 
 /// Operations that begin.
-pub(in crate::store) fn operations<'a>(batches: &[&'a Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn operations(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
     rows!(operations<'a>, (_, o) in each(batches, |item| &item.opened), {
         org_id: Uuid = o.org_id.0,
         id: Uuid = o.id.0,
@@ -166,7 +166,7 @@ pub(in crate::store) fn operations<'a>(batches: &[&'a Batch]) -> Result<Vec<impl
 }
 
 /// SMS that are queued.
-pub(in crate::store) fn sms<'a>(batches: &[&'a Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn sms(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
     rows!(sms<'a>, (b, s) in each(batches, |item| &item.sms), {
         org_id: Uuid = b.org_id.0,
         id: Uuid = s.id.0,
@@ -194,7 +194,7 @@ pub(in crate::store) const FAIL: &str = "UPDATE sms SET status = 'failed', updat
     FROM failing f WHERE sms.org_id = f.org_id AND sms.id = f.id";
 
 /// New Links.
-pub(in crate::store) fn links<'a>(batches: &[&'a Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn links(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
     rows!(links<'a>, (b, l) in each(batches, |item| &item.links), {
         org_id: Uuid = b.org_id.0,
         id: Uuid = l.id.0,
@@ -218,7 +218,7 @@ pub(in crate::store) fn links<'a>(batches: &[&'a Batch]) -> Result<Vec<impl Row>
 }
 
 /// The cards of new Links, which are used from now on.
-pub(in crate::store) fn cards_used<'a>(batches: &[&'a Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn cards_used(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
     rows!(linking<'a>, (b, l) in each(batches, |item| &item.links), {
         org_id: Uuid = b.org_id.0,
         iccid: &'a str = l.iccid.as_str(),
@@ -230,7 +230,7 @@ pub(in crate::store) const USE: &str =
     "UPDATE sims SET state = 'used' FROM linking l WHERE sims.iccid = l.iccid";
 
 /// New activations.
-pub(in crate::store) fn activations<'a>(batches: &[&'a Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn activations(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
     rows!(activations<'a>, (b, a) in each(batches, |item| &item.activations), {
         org_id: Uuid = b.org_id.0,
         id: Uuid = a.id.0,
@@ -270,7 +270,7 @@ pub(in crate::store) const ADD: &str = "UPDATE links AS l
     FROM adding a WHERE l.org_id = a.org_id AND l.id = a.link_id";
 
 /// Ledger entries.
-pub(in crate::store) fn entries<'a>(batches: &[&'a Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn entries(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
     rows!(ledger_entries<'a>, (b, e) in each(batches, |item| &item.entries), {
         org_id: Uuid = b.org_id.0,
         sequence: i64 = e.sequence,
@@ -292,7 +292,7 @@ pub(in crate::store) fn entries<'a>(batches: &[&'a Batch]) -> Result<Vec<impl Ro
 }
 
 /// Link fees that entries charge.
-pub(in crate::store) fn fees<'a>(batches: &[&'a Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn fees(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
     rows!(link_fees<'a>, (b, f) in each(batches, |item| &item.fees), {
         org_id: Uuid = b.org_id.0,
         link_id: Uuid = f.fee.link_id.0,
@@ -314,7 +314,7 @@ pub(in crate::store) fn fees_returned(batches: &[&Batch]) -> Result<Vec<impl Row
 }
 
 /// What the entries add to their day's totals.
-pub(in crate::store) fn days<'a>(batches: &[&'a Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn days(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
     let totals = batches
         .iter()
         .flat_map(|batch| day_totals(batch).into_iter().map(move |total| (*batch, total)));
