@@ -112,6 +112,7 @@ pub(super) async fn reject(
 }
 
 /// What is still open goes on with the resolver, at once; the caller is told that it is not done.
+/// Where it is: who took it over has ended it, while this process stood still.
 pub(super) async fn leave_open(
     services: &Services,
     operation: &Operation,
@@ -120,8 +121,21 @@ pub(super) async fn leave_open(
     let (org, id, epoch) = (operation.org_id, operation.id, operation.epoch);
     let now = Some(services.clock.now());
     // If that fails, the resolver comes by itself when the lease is over.
-    if services.store.reschedule(org, id, epoch, Cleanup::None, now).await.is_ok() {
-        services.resolver.wake();
+    match services.store.reschedule(org, id, epoch, Cleanup::None, now).await {
+        Ok(true) => services.resolver.wake(),
+        Ok(false) => {
+            let stored = services.store.operation(org, id).await;
+            if matches!(&stored, Ok(Some(o)) if o.state == OperationState::Succeeded) {
+                // Its key repeats what is stored; without one it is to be looked up.
+                let is_keyed = operation.key.is_some();
+                return Err(if is_keyed {
+                    OperationError::KeyTaken
+                } else {
+                    OperationError::Unsettled
+                });
+            }
+        }
+        Err(error) => tracing::warn!(operation = %id, %error, "an operation is left to its lease"),
     }
     Err(OperationError::Failed { failure: Failure::ProviderError, removed })
 }
