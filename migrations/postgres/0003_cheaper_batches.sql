@@ -1,18 +1,6 @@
--- Nearly all entries are top-ups: those have an index of their own without the kind, which every
--- entry would carry along.
-DROP INDEX ledger_entries_kind;
-CREATE INDEX ledger_entries_topup ON ledger_entries (org_id, sequence) WHERE kind = 'topup';
-CREATE INDEX ledger_entries_kind ON ledger_entries (org_id, kind, sequence) WHERE kind <> 'topup';
-
--- One debit and one refund an operation, likewise.
-DROP INDEX ledger_entries_operation;
-CREATE UNIQUE INDEX ledger_entries_debit ON ledger_entries (org_id, operation_id)
-    WHERE operation_id IS NOT NULL AND kind <> 'refund';
-CREATE UNIQUE INDEX ledger_entries_refund ON ledger_entries (org_id, operation_id)
-    WHERE kind = 'refund';
-
 -- The rows of a batch: what the ledger writer binds, one array of each that a statement needs
--- (`src/store/ledger/rows.rs`). Columns are read by their place.
+-- (`src/store/ledger/rows.rs`). Columns are read by their place and counted. A type is never altered,
+-- for an instance of the version before goes on using it: a section that changes gets a new one.
 CREATE TYPE batch_wanted AS (
     org_id UUID, version BIGINT, fence BIGINT, balance_to BIGINT, version_to BIGINT,
     links_new BIGINT, operations_new BIGINT, sms_new BIGINT, guards BIGINT, at TIMESTAMPTZ
@@ -69,3 +57,17 @@ CREATE TYPE batch_totalling AS (
     org_id UUID, plan_id UUID, kind TEXT, day DATE, entries BIGINT, debited BIGINT,
     credited BIGINT, made BIGINT, first_sequence BIGINT, last_sequence BIGINT
 );
+
+-- Nearly all entries are top-ups: those have an index of their own without the kind, which every
+-- entry would carry along. What is new is built first: until then reads go on.
+CREATE INDEX ledger_entries_topup ON ledger_entries (org_id, sequence) WHERE kind = 'topup';
+CREATE INDEX ledger_entries_other ON ledger_entries (org_id, kind, sequence) WHERE kind <> 'topup';
+
+-- One debit and one refund an operation, likewise.
+CREATE UNIQUE INDEX ledger_entries_debit ON ledger_entries (org_id, operation_id)
+    WHERE operation_id IS NOT NULL AND kind <> 'refund';
+CREATE UNIQUE INDEX ledger_entries_refund ON ledger_entries (org_id, operation_id)
+    WHERE kind = 'refund';
+
+DROP INDEX ledger_entries_kind;
+DROP INDEX ledger_entries_operation;

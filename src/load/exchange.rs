@@ -45,7 +45,6 @@ struct Refusal<'a> {
     details: Option<Details>,
 }
 
-/// An error names an operation in its details where it does not know yet how that will end.
 #[derive(Deserialize)]
 struct Details {
     operation_id: Option<IgnoredAny>,
@@ -98,9 +97,11 @@ fn read(call: Call, status: StatusCode, body: &[u8]) -> Outcome {
         match &refusal {
             // A proxy's own: the request may have arrived behind it.
             None => return Outcome::Lost("NO_ANSWER_OF_THE_SERVICE"),
-            Some(Refusal { details: Some(Details { operation_id: Some(_) }), .. }) => {
-                return Outcome::Lost("NOT_SETTLED");
-            }
+            // Of this error alone the end of the operation that it names is still open.
+            Some(Refusal {
+                code: "SERVICE_UNAVAILABLE",
+                details: Some(Details { operation_id: Some(_) }),
+            }) => return Outcome::Lost("NOT_SETTLED"),
             Some(_) => {}
         }
     }
@@ -127,7 +128,8 @@ mod tests {
         assert_eq!(proxy, Outcome::Lost("NO_ANSWER_OF_THE_SERVICE"));
         let proxy = read(Call::GetLink, StatusCode::BAD_GATEWAY, b"<html>");
         assert_eq!(proxy, Outcome::Refused("502".into()));
-        let refunded = br#"{"error":{"code":"PROVISIONING_FAILED","details":{"field":"plan"}}}"#;
+        let refunded =
+            br#"{"error":{"code":"PROVISIONING_FAILED","details":{"operation_id":"x"}}}"#;
         assert_eq!(
             read(Call::Topup, StatusCode::BAD_GATEWAY, refunded),
             Outcome::Refused("502 PROVISIONING_FAILED".into())

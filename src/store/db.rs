@@ -86,7 +86,12 @@ impl Database {
     pub async fn migrate(&self) -> Result<(), DbError> {
         match &self.engine {
             Engine::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer).await,
-            Engine::Postgres { pool, .. } => POSTGRES_MIGRATIONS.run(pool).await,
+            Engine::Postgres { hosts, .. } => {
+                let at_leisure = postgres::pool_at_leisure(hosts);
+                let migrated = POSTGRES_MIGRATIONS.run(&at_leisure).await;
+                at_leisure.close().await;
+                migrated
+            }
         }
         .map_err(|error| match error {
             MigrateError::Execute(error) => DbError::Sql(error),

@@ -55,7 +55,7 @@ pub use links::plans_coverage;
 pub use lookups::{CachedOffers, StoredOrganizations};
 pub use metrics::register as register_metrics;
 #[doc(hidden)]
-pub use postgres::batch::encoded as encoded_batch;
+pub use postgres::batch::{encoded as encoded_batch, sections as batch_sections};
 pub use postgres::row_level_security::Wall;
 pub use sql_store::SqlStore;
 pub use text::Text;

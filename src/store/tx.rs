@@ -3,7 +3,7 @@
 //! **Invariants:** of PostgreSQL no statement is waited for without end, and a connection that did
 //! not answer in time, or whose transaction did not end, is closed and never used again. That is why
 //! a transaction is begun and ended here and not by sqlx, whose own can only be handed back to the
-//! pool. Closing is all that is done: nothing is cancelled at the server.
+//! pool. Closing is all that is done: the server gives a statement up by itself, a little earlier.
 
 use super::{DbError, error};
 use sqlx::pool::PoolConnection;
@@ -72,8 +72,8 @@ impl Tx {
         Self { inner, patience: Patience(Some(ANSWER_TIMEOUT)) }
     }
 
-    /// The statements of this transaction may take as long as they need: they go through all there
-    /// is.
+    /// The statements of this transaction, which is begun, may take as long as they need: they go
+    /// through all there is.
     pub(super) async fn at_leisure(&mut self) -> Result<(), DbError> {
         self.patience = Patience(None);
         if let Conn::Postgres(conn) = self.conn() {

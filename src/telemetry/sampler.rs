@@ -61,7 +61,8 @@ impl Metrics {
             ),
             overdue: gauges_of(
                 "bappy_operations_overdue",
-                "Operations that are not over a minute after their horizon, on all instances",
+                "Operations that are not over a minute after their horizon, on all instances; of those \
+                 refunded after it, a minute and a horizon after that",
             ),
             oldest: gauges_of(
                 "bappy_operations_oldest_age_seconds",

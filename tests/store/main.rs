@@ -167,5 +167,7 @@ on_both! {
         times_round_trip_to_the_microsecond,
         stored_times_sort_as_times,
         a_word_that_is_not_known_is_broken,
+        a_batchs_rows_have_the_columns_of_their_types,
+        an_audit_looks_each_row_up_by_an_index_of_its_own,
     }
 }

@@ -1,10 +1,11 @@
 //! What the database itself refuses, and how it keeps times.
 
 use crate::world::{World, activating, at, batch, credit, debiting, id, money};
-use bappy::store::{Database, DbError, Schema, Time};
+use bappy::store::{Database, DbError, Schema, Time, audit};
 use bappy_actors::model::{OperationKind, OperationState, Timestamp};
 use bappy_actors::ports::{Due, Planned, Store, StoreError};
 use chrono::TimeDelta;
+use sqlx::AssertSqlSafe;
 use tokio::runtime::Handle;
 
 /// Runs one statement that the database must refuse.
@@ -128,4 +129,41 @@ async fn an_unreachable_database_is_named_without_its_password() {
         let text = Database::open(url, 1, Handle::current()).await.err().unwrap().to_string();
         assert!(!text.contains("s3cret"), "{text}");
     }
+}
+
+/// PostgreSQL reads the columns of a batch's rows by their place, and checks only their types.
+pub async fn a_batchs_rows_have_the_columns_of_their_types(world: World) {
+    if world.url.starts_with("sqlite") {
+        return;
+    }
+    let mut tx = world.db.read().await.unwrap();
+    for (section, columns) in bappy::store::batch_sections().unwrap() {
+        let sql =
+            "SELECT a.attname::text FROM pg_attribute a JOIN pg_type t ON t.typrelid = a.attrelid
+            WHERE t.typname = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+        let of_type = all!(tx, (String,), sql, format!("batch_{section}")).unwrap();
+        let of_type: Vec<_> = of_type.iter().map(|(column,)| column.as_str()).collect();
+        assert_eq!(of_type, columns, "{section}");
+    }
+}
+
+/// SQLite uses a partial index only for a statement that repeats its words; without it the audit of
+/// a large wallet would walk all its entries for each of them.
+pub async fn an_audit_looks_each_row_up_by_an_index_of_its_own(world: World) {
+    if world.url.starts_with("postgres") {
+        return;
+    }
+    let mut tx = world.db.read().await.unwrap();
+    let mut joins = 0;
+    for (rule, statement) in audit::statements() {
+        let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        for (.., step) in all!(tx, (i64, i64, i64, String), sql).unwrap() {
+            // A wallet itself is held against all its entries.
+            if step.ends_with("LEFT-JOIN") && !["balance", "version"].contains(&rule) {
+                joins += 1;
+                assert!(step.matches("=?").count() > 1, "{rule}: {step}");
+            }
+        }
+    }
+    assert!(joins > 10, "{joins}");
 }

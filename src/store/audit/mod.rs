@@ -66,6 +66,11 @@ struct Row {
     word: Option<String>,
 }
 
+/// What each rule asks of all organizations, by name; for tests of how it is carried out.
+pub fn statements() -> impl Iterator<Item = (&'static str, String)> {
+    rules::RULES.iter().map(|rule| (rule.name, rule.sql(false)))
+}
+
 /// Audits one organization, or all.
 pub async fn audit(db: &Database, org: Option<OrgId>) -> Result<Audit, DbError> {
     let reading = db.clone();

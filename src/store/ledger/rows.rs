@@ -20,10 +20,8 @@ pub(in crate::store) trait Row:
 {
     /// The section, which for rows to be inserted is the table.
     const NAME: &'static str;
-    /// The columns, as a statement names them.
-    const COLUMNS: &'static str;
-    /// How many there are.
-    const WIDTH: usize;
+    /// The columns.
+    const COLUMNS: &'static [&'static str];
 
     /// Binds all columns, on SQLite.
     fn bind(self, arguments: &mut SqliteArguments) -> Result<(), BoxDynError>;
@@ -33,11 +31,10 @@ pub(in crate::store) trait Row:
 /// `column: type = value`.
 macro_rules! rows {
     ($name:ident $(<$text:lifetime>)?, $pattern:pat in $source:expr,
-     { $first:ident: $kind:ty = $value:expr, $($column:ident: $kinds:ty = $values:expr,)+ }) => {{
+     { $($column:ident: $kind:ty = $value:expr,)+ }) => {{
         #[derive(sqlx::Encode)]
         struct Section$(<$text>)? {
-            $first: $kind,
-            $($column: $kinds,)+
+            $($column: $kind,)+
         }
         impl$(<$text>)? Type<Postgres> for Section$(<$text>)? {
             fn type_info() -> PgTypeInfo {
@@ -51,19 +48,16 @@ macro_rules! rows {
         }
         impl$(<$text>)? Row for Section$(<$text>)? {
             const NAME: &'static str = stringify!($name);
-            const COLUMNS: &'static str =
-                concat!(stringify!($first), $(", ", stringify!($column)),+);
-            const WIDTH: usize = [stringify!($first), $(stringify!($column)),+].len();
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($column)),+];
 
             fn bind(self, arguments: &mut SqliteArguments) -> Result<(), BoxDynError> {
-                arguments.add(self.$first)?;
                 $(arguments.add(self.$column)?;)+
                 Ok(())
             }
         }
         let mut rows = Vec::new();
         for $pattern in $source {
-            rows.push(Section { $first: $value, $($column: $values),+ });
+            rows.push(Section { $($column: $value),+ });
         }
         Ok(rows)
     }};

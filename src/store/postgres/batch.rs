@@ -43,6 +43,28 @@ pub fn encoded(batches: &[&Batch]) -> Result<usize, DbError> {
     Ok(statement(batches)?.sql.len())
 }
 
+/// The sections and their columns, each of which is a type of the database's; for tests.
+pub fn sections() -> Result<Vec<(&'static str, &'static [&'static str])>, DbError> {
+    fn of<R: Row>(_: &[R]) -> (&'static str, &'static [&'static str]) {
+        (R::NAME, R::COLUMNS)
+    }
+    Ok(vec![
+        of(&rows::wallets(&[])?),
+        of(&rows::closings(&[])?),
+        of(&rows::operations(&[])?),
+        of(&rows::sms(&[])?),
+        of(&rows::sms_failed(&[])?),
+        of(&rows::links(&[])?),
+        of(&rows::cards_used(&[])?),
+        of(&rows::activations(&[])?),
+        of(&rows::volumes(&[])?),
+        of(&rows::entries(&[])?),
+        of(&rows::fees(&[])?),
+        of(&rows::fees_returned(&[])?),
+        of(&rows::days(&[])?),
+    ])
+}
+
 /// A statement that is being put together.
 struct Statement {
     sql: String,
@@ -79,7 +101,7 @@ impl Statement {
             return Ok(());
         }
         let from = self.unnest(rows)?;
-        let (table, columns, filter) = (R::NAME, R::COLUMNS, self.of_moved);
+        let (table, columns, filter) = (R::NAME, R::COLUMNS.join(", "), self.of_moved);
         let _ = write!(
             self.sql,
             ",\ninto_{table} AS (\nINSERT INTO {table} ({columns}) SELECT {columns} FROM \

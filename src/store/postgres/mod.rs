@@ -73,10 +73,13 @@ fn pool(
         .before_acquire(move |conn, meta| {
             let is_left_behind = staying.is_left_behind(meta.age);
             Box::pin(async move {
-                if is_left_behind || meta.idle_for < IDLE_MAX {
-                    return Ok(!is_left_behind);
+                // An error has the connection dropped without a goodbye, which may not be heard.
+                if is_left_behind {
+                    return Err(sqlx::Error::PoolTimedOut);
                 }
-                // An error has the connection dropped without a goodbye, which would hang as well.
+                if meta.idle_for < IDLE_MAX {
+                    return Ok(true);
+                }
                 let answered = tokio::time::timeout(PING_TIMEOUT, conn.ping()).await;
                 answered.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
             })
@@ -97,6 +100,13 @@ fn pool(
 /// A pool beside another one, of as many connections that see one organization each.
 pub fn tenants(beside: &PgPool, hosts: &Hosts) -> PgPool {
     pool(hosts, beside.options().get_max_connections(), row_level_security::tenant_options)
+}
+
+/// One connection whose statements may take as long as they need: a migration may build an index of
+/// all there is.
+pub fn pool_at_leisure(hosts: &Hosts) -> PgPool {
+    let options = hosts.current().clone().options([("statement_timeout", "0")]);
+    PgPoolOptions::new().max_connections(1).connect_lazy_with(options)
 }
 
 /// How a ledger writer connects. Its one statement is planned once: without these settings a

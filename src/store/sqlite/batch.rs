@@ -29,8 +29,8 @@ enum Form<'a> {
 
 impl Form<'_> {
     fn statement<R: Row>(&self, count: usize) -> String {
-        let (name, columns) = (R::NAME, R::COLUMNS);
-        let row = format!("({})", vec!["?"; R::WIDTH].join(", "));
+        let (name, columns) = (R::NAME, R::COLUMNS.join(", "));
+        let row = format!("({})", vec!["?"; R::COLUMNS.len()].join(", "));
         let values = vec![row.as_str(); count].join(", ");
         match self {
             Self::Inserted => format!("INSERT INTO {name} ({columns}) VALUES {values}"),

@@ -120,21 +120,15 @@ pub(super) async fn leave_open(
 ) -> Result<Answer, OperationError> {
     let (org, id, epoch) = (operation.org_id, operation.id, operation.epoch);
     let now = Some(services.clock.now());
-    // If that fails, the resolver comes by itself when the lease is over.
     match services.store.reschedule(org, id, epoch, Cleanup::None, now).await {
         Ok(true) => services.resolver.wake(),
-        Ok(false) => {
-            let stored = services.store.operation(org, id).await;
-            if matches!(&stored, Ok(Some(o)) if o.state == OperationState::Succeeded) {
-                // Its key repeats what is stored; without one it is to be looked up.
-                let is_keyed = operation.key.is_some();
-                return Err(if is_keyed {
-                    OperationError::KeyTaken
-                } else {
-                    OperationError::Unsettled
-                });
-            }
-        }
+        Ok(false) => match services.store.operation(org, id).await {
+            Ok(Some(o)) if o.state != OperationState::Succeeded => {}
+            // Its key repeats what is stored.
+            Ok(Some(_)) if operation.key.is_some() => return Err(OperationError::KeyTaken),
+            Ok(_) | Err(_) => return Err(OperationError::Unsettled),
+        },
+        // The resolver comes by itself when the lease is over.
         Err(error) => tracing::warn!(operation = %id, %error, "an operation is left to its lease"),
     }
     Err(OperationError::Failed { failure: Failure::ProviderError, removed })
