@@ -61,11 +61,19 @@ pub fn pass(point: &'static str) {
         let _ = log.write_all(format!("{point}\n").as_bytes());
     }
     if asked.stop.as_ref().is_some_and(|place| place.is_here(point)) {
-        // By another process, as this crate has no unsafe code; this thread is at the point
-        // meanwhile.
-        let _ = Command::new("kill").args(["-STOP", &std::process::id().to_string()]).status();
+        stop_here();
     }
     if asked.death.as_ref().is_some_and(|place| place.is_here(point)) {
         std::process::abort();
     }
+}
+
+/// Has another process stop this one, as this crate has no unsafe code. The signal is the process's,
+/// and may take a moment to reach this thread: the other one ends only when it has, and until then
+/// the thread is at the point.
+fn stop_here() {
+    const STOP: &str = r#"kill -STOP "$0"; until grep -q ') T ' "/proc/$1/stat"; do :; done"#;
+    let thread = std::fs::read_link("/proc/thread-self").unwrap_or_default();
+    let process = std::process::id().to_string();
+    let _ = Command::new("sh").args(["-c", STOP, &process]).arg(thread).status();
 }

@@ -129,7 +129,13 @@ pub async fn agree(world: &World) {
             let is_gone = plan["state"] == "removed";
             // What was given back and undone we never had.
             let status = known.map_or("cancelled", |(_, status)| &**status);
-            assert_eq!(is_gone, status == "cancelled", "{link} has it {status}: {plan}");
+            assert_eq!(
+                is_gone,
+                status == "cancelled",
+                "{link} has it {status}: {plan}, of {:#?}\n{}",
+                agreement::operations(world).await,
+                world.logs()
+            );
         }
     }
 }
