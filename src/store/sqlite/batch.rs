@@ -113,8 +113,8 @@ async fn move_wallets<R: Row>(
     let returning = format!("{} RETURNING org_id", rows::MOVE);
     let mut moved = HashSet::new();
     for (sql, arguments) in parts(wallets, &Form::Used(&returning))? {
-        let rows: Vec<(Uuid,)> =
-            sqlx::query_as_with(AssertSqlSafe(sql), arguments).fetch_all(&mut *conn).await?;
+        let query = sqlx::query_as_with::<_, (Uuid,), _>(AssertSqlSafe(sql), arguments);
+        let rows = traced_statement!(query.fetch_all(&mut *conn)).await?;
         moved.extend(rows.into_iter().map(|(org,)| org));
     }
     Ok(moved)
@@ -142,8 +142,8 @@ async fn write_rows<R: Row>(
 ) -> Result<u64, DbError> {
     let mut written = 0;
     for (sql, arguments) in parts(rows, form)? {
-        let done = sqlx::query_with(AssertSqlSafe(sql), arguments).execute(&mut *conn).await?;
-        written += done.rows_affected();
+        let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
+        written += traced_statement!(query.execute(&mut *conn)).await?.rows_affected();
     }
     Ok(written)
 }
