@@ -169,8 +169,8 @@ pub async fn every_broken_row_is_found_by_its_rule(world: World) {
     assert_eq!(broken(&world, sound.org).await, set(&["debit"]), "a debit without operation");
 
     let sound = Sound::new(&world, &slug()).await;
-    let credit =
-        Entry { operation: Some(sound.created.id), ..sound.entry(6, "credit", FIVE, 19 * FIVE) };
+    // An operation that there is has a debit, beside which the database takes no other entry.
+    let credit = Entry { operation: Some(sound.link), ..sound.entry(6, "credit", FIVE, 19 * FIVE) };
     world.entry(credit).await;
     assert_eq!(broken(&world, sound.org).await, set(&["standing_alone"]));
 
