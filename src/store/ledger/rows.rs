@@ -59,7 +59,7 @@ macro_rules! rows {
         for $pattern in $source {
             rows.push(Section { $($column: $value),+ });
         }
-        Ok(rows)
+        rows
     }};
 }
 
@@ -82,7 +82,7 @@ fn guards(batch: &Batch) -> i64 {
 }
 
 /// Wallets to be moved: from which version and fence, to which, and how many rows have to be found.
-pub(in crate::store) fn wallets(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn wallets(batches: &[&Batch]) -> Vec<impl Row> {
     rows!(wanted, b in batches, {
         org_id: Uuid = b.org_id.0,
         version: i64 = b.before.version,
@@ -109,7 +109,7 @@ pub(in crate::store) const MOVE: &str = "UPDATE wallets AS w SET balance = r.bal
 pub(in crate::store) fn closings(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
     let mut closings = each(batches, |item| &item.closed);
     closings.sort_unstable_by_key(|(batch, closing)| (batch.org_id, closing.operation_id));
-    rows!(ending<'a>, (b, c) in closings, {
+    let rows = rows!(ending<'a>, (b, c) in closings, {
         org_id: Uuid = b.org_id.0,
         id: Uuid = c.operation_id.0,
         epoch: i64 = c.epoch,
@@ -119,7 +119,8 @@ pub(in crate::store) fn closings(batches: &[&Batch]) -> Result<Vec<impl Row>, Db
         lease_until: Option<Time> = c.lease_until.map(Time::from),
         answer: Option<String> = c.answer.as_ref().map(text::to_json).transpose()?,
         settled_at: Option<Time> = operations::settled_at(c, b.at),
-    })
+    });
+    Ok(rows)
 }
 
 /// Ends the operations of `ending` that are still pending under their epoch. `CASE` hides from
@@ -134,7 +135,7 @@ pub(in crate::store) const END: &str = "UPDATE operations AS o SET state = e.sta
 
 /// Operations that begin.
 pub(in crate::store) fn operations(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
-    rows!(operations<'a>, (_, o) in each(batches, |item| &item.opened), {
+    let rows = rows!(operations<'a>, (_, o) in each(batches, |item| &item.opened), {
         org_id: Uuid = o.org_id.0,
         id: Uuid = o.id.0,
         group_id: Uuid = o.group_id.0,
@@ -156,11 +157,12 @@ pub(in crate::store) fn operations(batches: &[&Batch]) -> Result<Vec<impl Row>, 
         deadline_at: Time = Time::from(o.deadline_at),
         horizon_at: Time = Time::from(o.horizon_at),
         created_at: Time = Time::from(o.created_at),
-    })
+    });
+    Ok(rows)
 }
 
 /// SMS that are queued.
-pub(in crate::store) fn sms(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn sms(batches: &[&Batch]) -> Vec<impl Row> {
     rows!(sms<'a>, (b, s) in each(batches, |item| &item.sms), {
         org_id: Uuid = b.org_id.0,
         id: Uuid = s.id.0,
@@ -175,7 +177,7 @@ pub(in crate::store) fn sms(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError
 }
 
 /// SMS that were never handed over and have failed.
-pub(in crate::store) fn sms_failed(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn sms_failed(batches: &[&Batch]) -> Vec<impl Row> {
     rows!(failing, (b, id) in each(batches, |item| &item.sms_failed), {
         org_id: Uuid = b.org_id.0,
         id: Uuid = id.0,
@@ -188,7 +190,7 @@ pub(in crate::store) const FAIL: &str = "UPDATE sms SET status = 'failed', updat
     FROM failing f WHERE sms.org_id = f.org_id AND sms.id = f.id";
 
 /// New Links.
-pub(in crate::store) fn links(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn links(batches: &[&Batch]) -> Vec<impl Row> {
     rows!(links<'a>, (b, l) in each(batches, |item| &item.links), {
         org_id: Uuid = b.org_id.0,
         id: Uuid = l.id.0,
@@ -212,7 +214,7 @@ pub(in crate::store) fn links(batches: &[&Batch]) -> Result<Vec<impl Row>, DbErr
 }
 
 /// The cards of new Links, which are used from now on.
-pub(in crate::store) fn cards_used(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn cards_used(batches: &[&Batch]) -> Vec<impl Row> {
     rows!(linking<'a>, (b, l) in each(batches, |item| &item.links), {
         org_id: Uuid = b.org_id.0,
         iccid: &'a str = l.iccid.as_str(),
@@ -224,7 +226,7 @@ pub(in crate::store) const USE: &str =
     "UPDATE sims SET state = 'used' FROM linking l WHERE sims.iccid = l.iccid";
 
 /// New activations.
-pub(in crate::store) fn activations(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn activations(batches: &[&Batch]) -> Vec<impl Row> {
     rows!(activations<'a>, (b, a) in each(batches, |item| &item.activations), {
         org_id: Uuid = b.org_id.0,
         id: Uuid = a.id.0,
@@ -246,7 +248,7 @@ pub(in crate::store) fn activations(batches: &[&Batch]) -> Result<Vec<impl Row>,
 }
 
 /// The volume that activations add to Links that are there already.
-pub(in crate::store) fn volumes(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn volumes(batches: &[&Batch]) -> Vec<impl Row> {
     let added = batches.iter().flat_map(|batch| {
         volumes_added(batch).into_iter().map(move |(link, kb)| (*batch, link, kb))
     });
@@ -264,7 +266,7 @@ pub(in crate::store) const ADD: &str = "UPDATE links AS l
     FROM adding a WHERE l.org_id = a.org_id AND l.id = a.link_id";
 
 /// Ledger entries.
-pub(in crate::store) fn entries(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn entries(batches: &[&Batch]) -> Vec<impl Row> {
     rows!(ledger_entries<'a>, (b, e) in each(batches, |item| &item.entries), {
         org_id: Uuid = b.org_id.0,
         sequence: i64 = e.sequence,
@@ -286,7 +288,7 @@ pub(in crate::store) fn entries(batches: &[&Batch]) -> Result<Vec<impl Row>, DbE
 }
 
 /// Link fees that entries charge.
-pub(in crate::store) fn fees(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn fees(batches: &[&Batch]) -> Vec<impl Row> {
     rows!(link_fees<'a>, (b, f) in each(batches, |item| &item.fees), {
         org_id: Uuid = b.org_id.0,
         link_id: Uuid = f.fee.link_id.0,
@@ -299,7 +301,7 @@ pub(in crate::store) fn fees(batches: &[&Batch]) -> Result<Vec<impl Row>, DbErro
 }
 
 /// Link fees whose payment is refunded: they are due again.
-pub(in crate::store) fn fees_returned(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn fees_returned(batches: &[&Batch]) -> Vec<impl Row> {
     rows!(returning_fee, (b, (link, entry)) in each(batches, |item| &item.fees_returned), {
         org_id: Uuid = b.org_id.0,
         link_id: Uuid = link.0,
@@ -308,7 +310,7 @@ pub(in crate::store) fn fees_returned(batches: &[&Batch]) -> Result<Vec<impl Row
 }
 
 /// What the entries add to their day's totals.
-pub(in crate::store) fn days(batches: &[&Batch]) -> Result<Vec<impl Row>, DbError> {
+pub(in crate::store) fn days(batches: &[&Batch]) -> Vec<impl Row> {
     let totals = batches
         .iter()
         .flat_map(|batch| day_totals(batch).into_iter().map(move |total| (*batch, total)));

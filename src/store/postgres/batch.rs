@@ -49,19 +49,19 @@ pub fn sections() -> Result<Vec<(&'static str, &'static [&'static str])>, DbErro
         (R::NAME, R::COLUMNS)
     }
     Ok(vec![
-        of(&rows::wallets(&[])?),
+        of(&rows::wallets(&[])),
         of(&rows::closings(&[])?),
         of(&rows::operations(&[])?),
-        of(&rows::sms(&[])?),
-        of(&rows::sms_failed(&[])?),
-        of(&rows::links(&[])?),
-        of(&rows::cards_used(&[])?),
-        of(&rows::activations(&[])?),
-        of(&rows::volumes(&[])?),
-        of(&rows::entries(&[])?),
-        of(&rows::fees(&[])?),
-        of(&rows::fees_returned(&[])?),
-        of(&rows::days(&[])?),
+        of(&rows::sms(&[])),
+        of(&rows::sms_failed(&[])),
+        of(&rows::links(&[])),
+        of(&rows::cards_used(&[])),
+        of(&rows::activations(&[])),
+        of(&rows::volumes(&[])),
+        of(&rows::entries(&[])),
+        of(&rows::fees(&[])),
+        of(&rows::fees_returned(&[])),
+        of(&rows::days(&[])),
     ])
 }
 
@@ -160,7 +160,7 @@ fn statement(batches: &[&Batch]) -> Result<Statement, DbError> {
         of_moved,
     };
     let s = &mut statement;
-    s.list(rows::wallets(batches)?, "")?;
+    s.list(rows::wallets(batches), "")?;
     s.push(&format!("moved AS (\n{} RETURNING w.org_id, r.guards)", rows::MOVE));
     let mut found = String::new();
     if s.list(rows::closings(batches)?, of_moved)? {
@@ -168,25 +168,25 @@ fn statement(batches: &[&Batch]) -> Result<Statement, DbError> {
         found.push_str(ENDED_COUNT);
     }
     s.insert(rows::operations(batches)?)?;
-    s.insert(rows::sms(batches)?)?;
-    if s.list(rows::sms_failed(batches)?, of_moved)? {
+    s.insert(rows::sms(batches))?;
+    if s.list(rows::sms_failed(batches), of_moved)? {
         s.push(&format!("failed AS (\n{})", rows::FAIL));
     }
-    s.insert(rows::links(batches)?)?;
-    if s.list(rows::cards_used(batches)?, of_moved)? {
+    s.insert(rows::links(batches))?;
+    if s.list(rows::cards_used(batches), of_moved)? {
         s.push(&format!("used AS (\n{})", rows::USE));
     }
-    s.insert(rows::activations(batches)?)?;
-    if s.list(rows::volumes(batches)?, of_moved)? {
+    s.insert(rows::activations(batches))?;
+    if s.list(rows::volumes(batches), of_moved)? {
         s.push(&format!("added AS (\n{} RETURNING l.org_id)", rows::ADD));
         found.push_str(ADDED_COUNT);
     }
-    s.insert(rows::entries(batches)?)?;
-    s.insert(rows::fees(batches)?)?;
-    if s.list(rows::fees_returned(batches)?, of_moved)? {
+    s.insert(rows::entries(batches))?;
+    s.insert(rows::fees(batches))?;
+    if s.list(rows::fees_returned(batches), of_moved)? {
         s.push(RETURNED);
     }
-    if s.list(rows::days(batches)?, of_moved)? {
+    if s.list(rows::days(batches), of_moved)? {
         s.push(TOTALLED);
     }
     // Where less was found than there must be it fails, by a cast that does not work, with these

@@ -85,24 +85,24 @@ async fn write_moved(
     conn: &mut SqliteConnection,
     batches: &[&Batch],
 ) -> Result<HashSet<Uuid>, DbError> {
-    let moved = move_wallets(conn, rows::wallets(batches)?).await?;
+    let moved = move_wallets(conn, rows::wallets(batches)).await?;
     let batches: Vec<&Batch> =
         batches.iter().copied().filter(|batch| moved.contains(&batch.org_id.0)).collect();
     let batches = batches.as_slice();
     let ends = rows::closings(batches)?;
     find_all(conn, ends, &Form::Used(rows::END), "an operation is not held any more").await?;
     write_rows(conn, rows::operations(batches)?, &Form::Inserted).await?;
-    write_rows(conn, rows::sms(batches)?, &Form::Inserted).await?;
-    write_rows(conn, rows::sms_failed(batches)?, &Form::Used(rows::FAIL)).await?;
-    write_rows(conn, rows::links(batches)?, &Form::Inserted).await?;
-    write_rows(conn, rows::cards_used(batches)?, &Form::Used(rows::USE)).await?;
-    write_rows(conn, rows::activations(batches)?, &Form::Inserted).await?;
-    let volumes = rows::volumes(batches)?;
+    write_rows(conn, rows::sms(batches), &Form::Inserted).await?;
+    write_rows(conn, rows::sms_failed(batches), &Form::Used(rows::FAIL)).await?;
+    write_rows(conn, rows::links(batches), &Form::Inserted).await?;
+    write_rows(conn, rows::cards_used(batches), &Form::Used(rows::USE)).await?;
+    write_rows(conn, rows::activations(batches), &Form::Inserted).await?;
+    let volumes = rows::volumes(batches);
     find_all(conn, volumes, &Form::Used(rows::ADD), "a Link is not there").await?;
-    write_rows(conn, rows::entries(batches)?, &Form::Inserted).await?;
-    write_rows(conn, rows::fees_returned(batches)?, &RETURNED).await?;
-    write_rows(conn, rows::fees(batches)?, &Form::Inserted).await?;
-    write_rows(conn, rows::days(batches)?, &TOTALS).await?;
+    write_rows(conn, rows::entries(batches), &Form::Inserted).await?;
+    write_rows(conn, rows::fees_returned(batches), &RETURNED).await?;
+    write_rows(conn, rows::fees(batches), &Form::Inserted).await?;
+    write_rows(conn, rows::days(batches), &TOTALS).await?;
     Ok(moved)
 }
 
