@@ -69,10 +69,10 @@ pub fn pass(point: &'static str) {
 }
 
 /// Has another process stop this one, as this crate has no unsafe code. The signal is the process's,
-/// and may take a moment to reach this thread: the other one ends only when it has, and until then
-/// the thread is at the point.
+/// and may take a moment to reach this thread: the other one ends only when it has (where there is
+/// a `/proc` to see it by), and until then the thread is at the point.
 fn stop_here() {
-    const STOP: &str = r#"kill -STOP "$0"; until grep -q ') T ' "/proc/$1/stat"; do :; done"#;
+    const STOP: &str = r#"kill -STOP "$0"; while [ -e "/proc/$1/stat" ] && ! grep -q ') T ' "/proc/$1/stat"; do :; done"#;
     let thread = std::fs::read_link("/proc/thread-self").unwrap_or_default();
     let process = std::process::id().to_string();
     let _ = Command::new("sh").args(["-c", STOP, &process]).arg(thread).status();

@@ -164,3 +164,38 @@ fn who_was_taken_over_without_a_key_gets_its_own_answer() {
         assert_eq!(world.outside.store.data().links.len(), 1);
     });
 }
+
+/// A change that another instance has made and stored, while this one stood still at its deadline
+/// with nothing done.
+async fn made_meanwhile(caller: Caller) -> (World, Ended) {
+    let (world, link) = with_two_plans().await;
+    let ahead = World::over(&world.outside, epoch() + TimeDelta::minutes(1));
+    let gate = Gate::new();
+    world.outside.script.fail_all("op_status", Fault::HangNothing);
+    world.outside.script.fail_next("reschedule", Fault::Hold(gate.clone()));
+    let update = UpdateLink { link, status: Some(LinkStatus::Suspended), name: NameChange::Keep };
+    let meanwhile = async {
+        gate.arrived().await;
+        world.outside.script.mend();
+        assert_eq!(ahead.resolver.round().await.unwrap(), 1);
+        gate.open(1);
+    };
+    let (ended, ()) = tokio::join!(world.operations.update_link(caller, update), meanwhile);
+    assert_eq!(world.outside.store.data().links[&link].1.status, LinkStatus::Suspended);
+    world.outside.assert_drained();
+    (world, ended)
+}
+
+#[test]
+fn who_stood_still_while_its_change_was_made_does_not_say_that_it_was_not() {
+    run(async {
+        let (world, ended) = made_meanwhile(keyed(org(1), "k")).await;
+        assert!(matches!(ended.result, Err(OperationError::KeyTaken)), "{ended:?}");
+        let data = world.outside.store.data();
+        assert!(data.operations[&ended.operation_id.unwrap()].answer.is_some());
+    });
+    run(async {
+        let (_, ended) = made_meanwhile(caller(org(1))).await;
+        assert!(matches!(ended.result, Err(OperationError::Unsettled)), "{ended:?}");
+    });
+}
