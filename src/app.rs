@@ -12,6 +12,7 @@ use crate::http::api::Api;
 use crate::http::edge::{Edge, EdgeSettings};
 use crate::http::fallback::not_found;
 use crate::http::limits::{RequestLimits, ServerLimits, apply_server_limits};
+use crate::http::links::LinkAnswers;
 use crate::http::openapi;
 use crate::http::rate_limit::RateLimits;
 use crate::http::service::StatusPage;
@@ -335,6 +336,7 @@ fn serve(
             store: Arc::clone(&parts.store) as Arc<dyn Store>,
             operations: core.operations.clone(),
             links: Arc::clone(&core.links),
+            link_answers: Arc::new(LinkAnswers::new(config.cache.entries_max)),
             clock: Arc::clone(&parts.clock),
             tenants: Arc::clone(tenants),
             rate_limits,

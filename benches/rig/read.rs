@@ -26,6 +26,8 @@ pub struct Read {
 impl Read {
     pub async fn run(self) -> Result<(), Failed> {
         let world = World::new(Engine::Postgres, 1).await?;
+        // Beside another process at work on the database a service remembers nothing.
+        world.parts.database.close().await;
         let bare = world.serve_own("bare", None).await?;
         let service: SocketAddr = bare.beside;
         let run = Run {

@@ -24,6 +24,8 @@ pub struct Api {
     pub operations: Operations,
     /// The Links.
     pub links: Arc<LinkHandle>,
+    /// What was answered of them lately.
+    pub link_answers: Arc<links::LinkAnswers>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who asks.

@@ -44,6 +44,8 @@ pub(super) struct HttpMetrics {
     pub dropped: Counter,
     /// Organizations that tokens lead to.
     pub organizations: CacheMetrics,
+    /// Links as they were answered.
+    pub link_answers: CacheMetrics,
 }
 
 /// One route.
@@ -77,6 +79,7 @@ impl HttpMetrics {
                 "Requests whose client hung up before the answer",
             ),
             organizations: CacheMetrics::of("organizations"),
+            link_answers: CacheMetrics::of("link_answers"),
         }
     }
 

@@ -148,6 +148,7 @@ pub async fn record(
     status: ActivationStatus,
     first_used_at: Option<Timestamp>,
 ) -> Result<(), DbError> {
+    tx.changes_link(link);
     exec!(
         tx,
         "UPDATE activations

@@ -10,14 +10,17 @@
 //! other processes (the commands work while the service runs).
 
 use super::metrics::{METRICS, Pool, Use};
+use super::peers::Peers;
 use super::postgres::row_level_security::{self, Wall};
+use super::revisions::{Changed, Revisions};
 use super::{DbError, Tx, ledger, postgres, sqlite};
 use bappy_actors::metrics::size;
-use bappy_actors::model::OrgId;
+use bappy_actors::model::{LinkId, OrgId};
 use bappy_actors::ports::StoreError;
 use futures_util::future::BoxFuture;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{PgPool, SqlitePool};
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::runtime::Handle;
 
@@ -41,6 +44,9 @@ pub struct Database {
     pub(super) engine: Engine,
     /// Connections that are shown one organization's rows; none where there is no such wall.
     tenants: Option<PgPool>,
+    revisions: Arc<Revisions>,
+    /// Who else may change what is here; SQLite's file is this process's.
+    peers: Option<Arc<Peers>>,
     runtime: Handle,
 }
 
@@ -66,7 +72,13 @@ impl Database {
                 ));
             }
         };
-        Ok(Self { engine, tenants: None, runtime })
+        let peers = match &engine {
+            Engine::Sqlite { .. } => None,
+            Engine::Postgres { pool, hosts } => {
+                Some(Peers::meet(hosts.clone(), pool.close_event(), &runtime).await)
+            }
+        };
+        Ok(Self { engine, tenants: None, revisions: Arc::default(), peers, runtime })
     }
 
     /// Has what is read for one organization go through row-level security, where the database
@@ -135,6 +147,18 @@ impl Database {
         Ok(self.schema().await? == Schema::Current)
     }
 
+    /// How often this process has changed a Link: what was read of it at the same revision still
+    /// stands. None while other processes may change it too.
+    pub fn revision(&self, link: LinkId) -> Option<u64> {
+        let alone = self.peers.as_ref().is_none_or(|peers| peers.is_alone());
+        alone.then(|| self.revisions.of(link))
+    }
+
+    /// The revisions, to be raised by whoever changes Links.
+    pub(super) fn revisions(&self) -> &Arc<Revisions> {
+        &self.revisions
+    }
+
     /// A connection for reads across organizations, outside of a transaction.
     pub async fn read(&self) -> Result<Tx, DbError> {
         acquired(Pool::Main, async {
@@ -175,7 +199,7 @@ impl Database {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
     {
-        let engine = self.engine.clone();
+        let (engine, revisions) = (self.engine.clone(), Arc::clone(&self.revisions));
         self.spawn(async move {
             let mut tx: Tx = match &engine {
                 // Plain BEGIN would read first and fail to become a writer later.
@@ -187,7 +211,9 @@ impl Database {
                     tx.begin().await?
                 }
             };
-            match work(&mut tx).await {
+            let worked = work(&mut tx).await;
+            let _changed = Changed::new(revisions, tx.links_changed());
+            match worked {
                 Ok(value) => {
                     tx.commit().await?;
                     Ok(value)

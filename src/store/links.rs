@@ -160,6 +160,7 @@ pub async fn change(
     name: &NameChange,
     at: Timestamp,
 ) -> Result<(), DbError> {
+    tx.changes_link(id);
     let (kept, name) = match name {
         NameChange::Keep => (true, None),
         NameChange::Clear => (false, None),
@@ -182,6 +183,7 @@ pub async fn change(
 
 /// Keeps everyone else from changing a Link until the transaction ends.
 pub async fn lock(tx: &mut Tx, org: OrgId, id: LinkId) -> Result<(), DbError> {
+    tx.changes_link(id);
     exec!(
         tx,
         "UPDATE links SET updated_at = updated_at WHERE org_id = $1 AND id = $2",
@@ -200,6 +202,7 @@ pub async fn subtract(
     used: Volume,
     at: Timestamp,
 ) -> Result<(), DbError> {
+    tx.changes_link(id);
     exec!(
         tx,
         "UPDATE links SET
@@ -219,6 +222,7 @@ pub async fn subtract(
 /// Makes a Link's volumes those of its activations in force. Its row must be locked before: an
 /// activation may be coming in.
 pub async fn sum_up(tx: &mut Tx, org: OrgId, id: LinkId) -> Result<(), DbError> {
+    tx.changes_link(id);
     exec!(
         tx,
         "UPDATE links SET
@@ -244,6 +248,7 @@ pub async fn record_usage(
     reading: &UsageReading,
 ) -> Result<(), DbError> {
     let at = Time::from(reading.at);
+    tx.changes_link(id);
     // Its row first: totals are summed anew below, and an activation may be coming in.
     let locked = exec!(
         tx,

@@ -6,6 +6,7 @@
 //! pool. Closing is all that is done: the server gives a statement up by itself, a little earlier.
 
 use super::{DbError, error};
+use bappy_actors::model::LinkId;
 use sqlx::pool::PoolConnection;
 use sqlx::{Executor, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
 use std::io;
@@ -24,6 +25,7 @@ const RETURN_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Tx {
     inner: Inner,
     patience: Patience,
+    links_changed: Vec<LinkId>,
 }
 
 enum Inner {
@@ -69,7 +71,7 @@ impl Patience {
 
 impl Tx {
     fn on(inner: Inner) -> Self {
-        Self { inner, patience: Patience(Some(ANSWER_TIMEOUT)) }
+        Self { inner, patience: Patience(Some(ANSWER_TIMEOUT)), links_changed: Vec::new() }
     }
 
     /// The statements of this transaction, which is begun, may take as long as they need: they go
@@ -80,6 +82,16 @@ impl Tx {
             conn.execute("SET LOCAL statement_timeout = 0").await?;
         }
         Ok(())
+    }
+
+    /// Notes that this transaction changes a Link or its activations.
+    pub(super) fn changes_link(&mut self, link: LinkId) {
+        self.links_changed.push(link);
+    }
+
+    /// The Links that were noted.
+    pub(super) fn links_changed(&mut self) -> Vec<LinkId> {
+        std::mem::take(&mut self.links_changed)
     }
 
     /// How long the answer to a statement is waited for.

@@ -1,7 +1,9 @@
 //! Two services on one database.
 
 use crate::app::{AMPLE, DatabaseKind, TestApp, eventually, id};
-use serde_json::json;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,4 +60,45 @@ async fn a_key_is_one_intent_on_all_instances() {
     assert_eq!(app.acme.total("/links").await, 2);
     running.stop().await;
     app.finish().await;
+}
+
+/// Whether a Link is answered as it was, though its row is another: changed by nobody that the
+/// service could know of.
+async fn answers_as_before(app: &TestApp, link: &Value, behind: &mut PgConnection) -> bool {
+    let before = app.acme.show(link).await;
+    sqlx::query("UPDATE links SET name = COALESCE(name, '') || '+' WHERE id::text = $1")
+        .bind(id(link))
+        .execute(behind)
+        .await
+        .unwrap();
+    app.acme.show(link).await["name"] == before["name"]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_is_given_again_only_where_no_other_instance_is() {
+    let Some(mut app) = TestApp::start(DatabaseKind::Postgres, AMPLE).await else { return };
+    // Else no answer is kept.
+    app.restart(|config| config.cache.usage_ttl = Duration::from_mins(1)).await;
+    let link = app.acme.link(&app.plan("France 1 GB, 7 days").await).await;
+    let path = format!("/links/{}", id(&link));
+    // The harness is at work on the database too.
+    app.database.close().await;
+    let mut behind = PgConnection::connect(app.config.database.url.expose_secret()).await.unwrap();
+    eventually("it is alone", async || answers_as_before(&app, &link, &mut behind).await).await;
+
+    let (running, second) = app.another().await;
+    for n in 0..20 {
+        let name = format!("name {n}");
+        app.acme.show(&link).await;
+        second.put(&path, json!({"name": name})).await.ok();
+        assert_eq!(app.acme.show(&link).await["name"], *name, "at once");
+        assert!(!answers_as_before(&app, &link, &mut behind).await);
+    }
+
+    running.stop().await;
+    eventually("it is alone again", async || answers_as_before(&app, &link, &mut behind).await)
+        .await;
+    let shown = app.acme.put(&path, json!({"name": "its own"})).await.ok();
+    assert_eq!(app.acme.show(&link).await["name"], shown["name"]);
+    app.stop().await;
 }

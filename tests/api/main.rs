@@ -8,6 +8,7 @@ mod app;
 mod postgres_server;
 
 mod access;
+mod answers;
 mod breaker;
 mod change_plans;
 mod coverage;

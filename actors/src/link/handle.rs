@@ -172,6 +172,11 @@ impl LinkHandle {
         looked.and_then(Result::ok).unwrap_or(Err(LookError::Lost))
     }
 
+    /// What the operator said of a Link's use, if that is known and live.
+    pub async fn usage_known(&self, org: OrgId, id: LinkId) -> Option<Arc<Usage>> {
+        self.usage.get(&(org, id)).await
+    }
+
     /// What the operator says of a Link's use, no older than the cache's TTL; none if that cannot
     /// be had now. Read once for all who ask at the same time, and kept as last known.
     pub async fn usage(&self, org: OrgId, link: &Link, known: &[Activation]) -> Option<Arc<Usage>> {

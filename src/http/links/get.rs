@@ -1,5 +1,6 @@
 //! `GET /links/{identifier}`: a Link in full.
 
+use super::answers::Ready;
 use super::view::LinkView;
 use super::{current, link_id};
 use crate::http::api::Api;
@@ -27,8 +28,14 @@ pub(super) async fn get(
     Tenant(organization): Tenant,
     identifier: Identifier,
     api: web::Data<Api>,
-) -> Result<Success<LinkView>, ApiError> {
-    let id = link_id(&api, organization.id, identifier).await?;
-    let snapshot = current(&api, organization.id, id).await?;
-    Ok(Success::new(LinkView::new(snapshot, &api.base())))
+) -> Result<Success<Ready>, ApiError> {
+    let org = organization.id;
+    let id = link_id(&api, org, identifier).await?;
+    if let Some(ready) = api.link_answers.find(&api, org, id).await {
+        return Ok(Success::new(ready));
+    }
+    let revision = api.database.revision(id);
+    let (snapshot, usage) = current(&api, org, id).await?;
+    let ready = api.link_answers.make(org, snapshot, &api.base(), revision, usage).await?;
+    Ok(Success::new(ready))
 }

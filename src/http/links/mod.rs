@@ -1,5 +1,6 @@
 //! Links: one file an endpoint, named by what it does.
 
+mod answers;
 mod change_plans;
 mod create;
 mod get;
@@ -15,6 +16,7 @@ pub mod view;
 #[cfg(fuzzing)]
 pub use {change_plans::ChangePlans, create::NewLink, update::LinkChanges};
 
+pub use answers::LinkAnswers;
 pub(super) use create::told_success;
 
 use super::api::Api;
@@ -69,11 +71,14 @@ pub(super) async fn link_id(
     found.ok_or_else(ApiError::not_found)
 }
 
-/// A Link as it stands, with what the operator says of its use.
-async fn current(api: &Api, org: OrgId, id: LinkId) -> Result<LinkSnapshot, ApiError> {
+/// A Link as it stands, with what the operator says of its use, which is in it.
+async fn current(
+    api: &Api,
+    org: OrgId,
+    id: LinkId,
+) -> Result<(LinkSnapshot, Option<Arc<Usage>>), ApiError> {
     let snapshot = api.snapshot(org, id).await?.ok_or_else(ApiError::not_found)?;
-    let usage: Option<Arc<Usage>> =
-        api.links.usage(org, &snapshot.link, &snapshot.activations).await;
+    let usage = api.links.usage(org, &snapshot.link, &snapshot.activations).await;
     let covered = view::plans_in_force(&snapshot);
     let mut snapshot = view::refreshed(snapshot, usage.as_deref(), api.clock.now());
     let in_force = view::plans_in_force(&snapshot);
@@ -82,5 +87,5 @@ async fn current(api: &Api, org: OrgId, id: LinkId) -> Result<LinkSnapshot, ApiE
         let mut tx = api.read(org).await?;
         (snapshot.countries, snapshot.operators_total) = plans_coverage(&mut tx, in_force).await?;
     }
-    Ok(snapshot)
+    Ok((snapshot, usage))
 }

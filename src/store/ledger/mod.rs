@@ -80,7 +80,7 @@ pub struct Ledger {
 impl Ledger {
     /// Starts the writers of a database.
     pub fn start(db: &Database) -> Self {
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue::new(Arc::clone(db.revisions())));
         for _ in 0..db.writers() {
             drop(db.runtime().spawn(writer::run(db.clone(), Arc::clone(&queue))));
         }

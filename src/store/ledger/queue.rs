@@ -3,11 +3,12 @@
 //! **Invariant:** what a writer takes at once has each wallet at most once.
 
 use crate::store::metrics::METRICS;
+use crate::store::revisions::{Changed, Revisions};
 use bappy_actors::metrics::Present;
 use bappy_actors::ports::{Batch, CommitOutcome, StoreError};
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 use tracing::Span;
@@ -25,6 +26,8 @@ pub struct Job {
     pub batch: Batch,
     /// Who waits. Gone if the caller is.
     pub reply: oneshot::Sender<Answer>,
+    /// Raises the revisions of its Links, which has to happen before the reply.
+    pub changed: Changed,
     queued_at: Instant,
     _waiting: Present,
     /// Where traces show it.
@@ -32,8 +35,8 @@ pub struct Job {
 }
 
 /// The queue that all writers share.
-#[derive(Default)]
 pub struct Queue {
+    revisions: Arc<Revisions>,
     waiting: Mutex<VecDeque<Job>>,
     arrived: Notify,
     closed: AtomicBool,
@@ -41,12 +44,26 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// An empty queue of writers that raise these revisions.
+    pub fn new(revisions: Arc<Revisions>) -> Self {
+        Self {
+            revisions,
+            waiting: Mutex::default(),
+            arrived: Notify::new(),
+            closed: AtomicBool::new(false),
+            connected: AtomicUsize::new(0),
+        }
+    }
+
     /// Adds a batch; the answer comes by the receiver.
     pub fn push(&self, batch: Batch) -> oneshot::Receiver<Answer> {
         let (reply, answer) = oneshot::channel();
+        let links = batch.items.iter().flat_map(|item| &item.activations).map(|a| a.link_id);
+        let changed = Changed::new(Arc::clone(&self.revisions), links.collect());
         self.lock().push_back(Job {
             batch,
             reply,
+            changed,
             queued_at: Instant::now(),
             _waiting: Present::in_gauge(&METRICS.waiting),
             span: Span::current(),

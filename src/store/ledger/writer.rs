@@ -289,5 +289,6 @@ async fn explain(backend: &mut Backend, job: Job, error: Option<StoreError>) -> 
 /// The caller may be gone; its batch is written or not all the same.
 fn answer(job: Job, answer: super::queue::Answer) {
     METRICS.written(&job.batch, &answer);
+    drop(job.changed);
     let _ = job.reply.send(answer);
 }
