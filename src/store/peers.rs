@@ -4,9 +4,9 @@
 //! Each process says hello once before it does anything, and then every second, with `NOTIFY`; each
 //! listens to all of them, its own included. **Invariant:** a process is alone only while it hears
 //! itself, has listened for longer than any silence of theirs, and has not heard another for as long.
-//! Whoever cannot say hello is not heard: what it changes shows when what is remembered gets old, as
-//! with a process of an older version. (SQLite's file is one
-//! process's; what a command changes beside it shows when what is remembered gets old.)
+//! Whoever cannot say hello, as a process of an older version, is not heard: what it changes shows
+//! when what is remembered gets old. So does what a command changes beside a service on SQLite, whose
+//! file is one process's.
 
 use super::postgres::Hosts;
 use crate::environment::SystemIds;

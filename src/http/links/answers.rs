@@ -2,9 +2,9 @@
 //!
 //! **Invariants.** An answer is given again only while nothing that it says can have changed: no
 //! change of the Link by this process and no other process at work on the database
-//! ([`Database::revision`](crate::store::Database::revision)), the operator's word the same and still live, no activation over since.
-//! And never for longer than [`ANSWER_TTL`]: what a command changes beside SQLite's service, or a
-//! price list that is imported, shows within that.
+//! ([`Database::revision`](crate::store::Database::revision)), the operator's word the same and still
+//! live, no activation over since. And never for longer than [`ANSWER_TTL`]: what a command changes
+//! beside a service on SQLite shows within that.
 
 use super::view::LinkView;
 use crate::http::api::Api;
