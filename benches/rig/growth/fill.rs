@@ -14,8 +14,8 @@ const SMS_PRICE: i64 = 50_000;
 const FEE: i64 = 500_000;
 /// A plan's volume in kilobytes.
 const DATA_KB: i64 = 1_000_000;
-/// Every organization was paid in this.
-const CREDIT: i64 = 1_000_000_000_000;
+/// Every organization was paid in this: more than the first spends at a hundred million.
+const CREDIT: i64 = 100_000_000_000_000;
 const DAYS_OF_VALIDITY: i64 = 30;
 
 /// Fills every table; the plans and organizations must be there.

@@ -24,22 +24,49 @@ const CHUNK_BYTES: usize = 1 << 20;
 const ROWS_A_COMMIT: u64 = 1_000_000;
 
 /// A database that is filled.
-pub enum Sink {
+pub struct Sink {
+    conn: Conn,
+    /// What makes the indexes again.
+    indexes: Vec<String>,
+}
+
+enum Conn {
     Postgres(PgConnection),
     Sqlite(SqliteConnection),
 }
 
+/// The indexes that are no constraint's: name, and what makes it.
+const INDEXES_POSTGRES: &str = "SELECT i.indexname::text, i.indexdef FROM pg_indexes i
+    WHERE i.schemaname = current_schema() AND NOT EXISTS (
+        SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexname::regclass)";
+const INDEXES_SQLITE: &str =
+    "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL";
+
 impl Sink {
-    /// Opens it for filling: nothing waits for the disk.
+    /// Opens it for filling: nothing waits for the disk, foreign keys are left to the history, and
+    /// indexes to [`Self::done`], as they are made much faster of all rows at once.
     pub async fn open(url: &str) -> Result<Self, Failed> {
         if url.starts_with("postgres") {
-            return Ok(Self::Postgres(PgConnection::connect(url).await?));
+            let mut conn = PgConnection::connect(url).await?;
+            conn.execute("SET session_replication_role = replica").await?;
+            conn.execute("SET maintenance_work_mem = '512MB'").await?;
+            let found = sqlx::query_as(INDEXES_POSTGRES).fetch_all(&mut conn).await?;
+            let (drops, indexes) = drops(found);
+            for drop in drops {
+                conn.execute(AssertSqlSafe(drop)).await?;
+            }
+            return Ok(Self { conn: Conn::Postgres(conn), indexes });
         }
         let mut conn = SqliteConnection::connect(url).await?;
         for pragma in ["synchronous = OFF", "cache_size = -1000000", "foreign_keys = OFF"] {
             conn.execute(AssertSqlSafe(format!("PRAGMA {pragma}"))).await?;
         }
-        Ok(Self::Sqlite(conn))
+        let found = sqlx::query_as(INDEXES_SQLITE).fetch_all(&mut conn).await?;
+        let (drops, indexes) = drops(found);
+        for drop in drops {
+            conn.execute(AssertSqlSafe(drop)).await?;
+        }
+        Ok(Self { conn: Conn::Sqlite(conn), indexes })
     }
 
     /// Fills a table. `rows` is called again and again, with a place to put one row, until it says
@@ -51,8 +78,8 @@ impl Sink {
         mut rows: impl FnMut(&mut Vec<Cell>) -> bool,
     ) -> Result<u64, Failed> {
         let (mut row, mut count) = (Vec::with_capacity(24), 0_u64);
-        match self {
-            Self::Postgres(conn) => {
+        match &mut self.conn {
+            Conn::Postgres(conn) => {
                 let sql = format!("COPY {table} ({columns}) FROM STDIN");
                 let mut copy = conn.copy_in_raw(&sql).await?;
                 let mut text = String::with_capacity(CHUNK_BYTES + 4_096);
@@ -68,7 +95,7 @@ impl Sink {
                 copy.send(text.as_bytes()).await?;
                 copy.finish().await?;
             }
-            Self::Sqlite(conn) => {
+            Conn::Sqlite(conn) => {
                 let places = columns.split(',').enumerate().map(|(n, _)| format!("${}", n + 1));
                 let places = places.collect::<Vec<_>>().join(", ");
                 let sql = format!("INSERT INTO {table} ({columns}) VALUES ({places})");
@@ -93,22 +120,34 @@ impl Sink {
         Ok(count)
     }
 
-    /// Tells the planner, and lets go of the database.
+    /// Makes the indexes, tells the planner, and lets go of the database.
     pub async fn done(self) -> Result<(), Failed> {
-        match self {
-            Self::Postgres(mut conn) => {
+        let indexes = self.indexes.into_iter().map(AssertSqlSafe);
+        match self.conn {
+            Conn::Postgres(mut conn) => {
+                for index in indexes {
+                    conn.execute(index).await?;
+                }
                 // What the service's own vacuum would have come to: pages known to be visible.
                 conn.execute("VACUUM (ANALYZE)").await?;
                 conn.execute("CHECKPOINT").await?;
                 conn.close().await?;
             }
-            Self::Sqlite(mut conn) => {
+            Conn::Sqlite(mut conn) => {
+                for index in indexes {
+                    conn.execute(index).await?;
+                }
                 conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").await?;
                 conn.close().await?;
             }
         }
         Ok(())
     }
+}
+
+/// What drops the indexes, and what makes them again.
+fn drops(found: Vec<(String, String)>) -> (Vec<String>, Vec<String>) {
+    found.into_iter().map(|(name, made_by)| (format!("DROP INDEX \"{name}\""), made_by)).unzip()
 }
 
 /// A row as `COPY` reads it. Nothing that is generated has a tab, a line's end or a backslash.
