@@ -207,6 +207,32 @@ async fn a_statement_without_an_answer_is_unknown_and_its_connection_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_waits_for_its_wallets_row_does_not_hold_up_other_wallets() {
+    let Some(world) = World::postgres().await else { return };
+    let (mut admin, name) = admin(&world).await;
+    let other = world.another_org(money(0)).await;
+    let mut holder = PgConnection::connect(&world.url).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    let lock = sqlx::query("SELECT 1 FROM wallets WHERE org_id = $1 FOR UPDATE").bind(world.org.0);
+    lock.execute(&mut *held).await.unwrap();
+    let world = Arc::new(world);
+    let paying = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { pay(&world).await }
+    });
+    a_writer_waits(&mut admin, &name).await;
+    for _ in 0..3 {
+        let next = batch(other, world.row(other).await, vec![credit(money(1), None)]);
+        assert_eq!(world.store.commit(next).await.unwrap(), CommitOutcome::Committed);
+    }
+    assert!(!paying.is_finished());
+    held.rollback().await.unwrap();
+    assert_eq!(paying.await.unwrap().unwrap(), CommitOutcome::Committed);
+    world.balances(world.org).await;
+    world.balances(other).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_vanished_host_leaves_unanswered_ends_and_takes_its_connection_along() {
     /// The time that a statement has, and room for a busy machine.
     const SOON: Duration = Duration::from_secs(20);

@@ -1,8 +1,9 @@
 //! The ledger's writers: every change of a balance goes through here.
 //!
 //! [`Ledger::commit`] queues a wallet's batch; a writer takes all batches that wait, of different
-//! wallets, and writes them in one statement (PostgreSQL) or one transaction (SQLite). There is
-//! no timer: an idle writer writes at once, and what comes while it writes is gathered.
+//! wallets, and writes them in one statement (PostgreSQL) or one transaction (SQLite). Nothing waits
+//! where no writer is at work; what comes while one writes is gathered, and is the next one's, or,
+//! where that writing takes long, a second writer's.
 //!
 //! **Invariants:** a batch is written whole or not at all, whatever happens to the others of its
 //! statement; a batch is in one statement at a time; a batch whose caller has gone away is

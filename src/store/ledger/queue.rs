@@ -17,6 +17,11 @@ use tracing::Span;
 /// the cost of a statement is then all in its rows.
 const COMMANDS_MAX: usize = 1_024;
 
+/// How long a statement goes on before another writer begins one. Until then what arrives is
+/// gathered: together it costs the database much less. By then the statement most likely waits for a
+/// row that someone else has locked, and the other wallets need not.
+const HELP_AFTER: Duration = Duration::from_millis(10);
+
 /// What a caller of a commit is told.
 pub type Answer = Result<CommitOutcome, StoreError>;
 
@@ -37,10 +42,25 @@ pub struct Job {
 /// The queue that all writers share.
 pub struct Queue {
     revisions: Arc<Revisions>,
-    waiting: Mutex<VecDeque<Job>>,
+    state: Mutex<State>,
     arrived: Notify,
     closed: AtomicBool,
     connected: AtomicUsize,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Job>,
+    /// When the writers that are at work took what they write.
+    began: Vec<Instant>,
+}
+
+/// What a writer is to do.
+enum Next<'q> {
+    Write(Vec<Job>, AtWork<'q>),
+    /// Look again then: another one is at work.
+    LookAt(Instant),
+    Wait,
 }
 
 impl Queue {
@@ -48,7 +68,7 @@ impl Queue {
     pub fn new(revisions: Arc<Revisions>) -> Self {
         Self {
             revisions,
-            waiting: Mutex::default(),
+            state: Mutex::default(),
             arrived: Notify::new(),
             closed: AtomicBool::new(false),
             connected: AtomicUsize::new(0),
@@ -60,7 +80,7 @@ impl Queue {
         let (reply, answer) = oneshot::channel();
         let links = batch.items.iter().flat_map(|item| &item.activations).map(|a| a.link_id);
         let changed = Changed::new(Arc::clone(&self.revisions), links.collect());
-        self.lock().push_back(Job {
+        self.lock().waiting.push_back(Job {
             batch,
             reply,
             changed,
@@ -74,23 +94,37 @@ impl Queue {
 
     /// What waits, up to a statement's worth; waits for the first. None once the queue is closed
     /// and empty.
-    pub async fn take(&self) -> Option<Vec<Job>> {
+    pub async fn take(&self) -> Option<(Vec<Job>, AtWork<'_>)> {
         loop {
-            let jobs = self.drain();
-            if !jobs.is_empty() {
-                return Some(jobs);
+            match self.next() {
+                Next::Write(jobs, at_work) => return Some((jobs, at_work)),
+                Next::LookAt(then) => tokio::time::sleep_until(then.into()).await,
+                Next::Wait if self.closed.load(Ordering::Acquire) => {
+                    // The other writers have to learn of it too.
+                    self.wake();
+                    return None;
+                }
+                Next::Wait => self.arrived.notified().await,
             }
-            if self.closed.load(Ordering::Acquire) {
-                // The other writers have to learn of it too.
-                self.wake();
-                return None;
-            }
-            self.arrived.notified().await;
         }
     }
 
-    fn drain(&self) -> Vec<Job> {
-        let mut waiting = self.lock();
+    fn next(&self) -> Next<'_> {
+        let mut state = self.lock();
+        if state.waiting.is_empty() {
+            return Next::Wait;
+        }
+        let now = Instant::now();
+        match state.began.iter().max() {
+            Some(began) if now < *began + HELP_AFTER => Next::LookAt(*began + HELP_AFTER),
+            _ => {
+                state.began.push(now);
+                Next::Write(self.drain(&mut state.waiting), AtWork(self, now))
+            }
+        }
+    }
+
+    fn drain(&self, waiting: &mut VecDeque<Job>) -> Vec<Job> {
         let mut wallets = HashSet::new();
         let mut commands = 0;
         let mut taken = Vec::new();
@@ -115,11 +149,11 @@ impl Queue {
 
     /// Puts back what could not be written, before everything else.
     pub fn give_back(&self, jobs: Vec<Job>) {
-        let mut waiting = self.lock();
+        let mut state = self.lock();
         for job in jobs.into_iter().rev() {
-            waiting.push_front(job);
+            state.waiting.push_front(job);
         }
-        drop(waiting);
+        drop(state);
         self.arrived.notify_one();
     }
 
@@ -134,7 +168,7 @@ impl Queue {
         if self.connected.load(Ordering::Acquire) > 0 {
             return;
         }
-        let mut waiting = self.lock();
+        let waiting = &mut self.lock().waiting;
         while waiting.front().is_some_and(|job| job.queued_at.elapsed() >= patience) {
             if let Some(job) = waiting.pop_front() {
                 let refused = Err(StoreError::Unavailable(why.to_owned()));
@@ -158,12 +192,12 @@ impl Queue {
 
     /// Whether it is closed and empty.
     pub fn is_over(&self) -> bool {
-        self.closed.load(Ordering::Acquire) && self.lock().is_empty()
+        self.closed.load(Ordering::Acquire) && self.lock().waiting.is_empty()
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Job>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it is held.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -173,5 +207,17 @@ pub struct Connected<'a>(&'a Queue, #[expect(dead_code, reason = "counts")] Pres
 impl Drop for Connected<'_> {
     fn drop(&mut self) {
         self.0.connected.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A writer that writes what it took.
+pub struct AtWork<'a>(&'a Queue, Instant);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        let began = &mut self.0.lock().began;
+        if let Some(at) = began.iter().position(|began| *began == self.1) {
+            began.swap_remove(at);
+        }
     }
 }

@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
-/// Writers on PostgreSQL. One is as fast; the second is there for the other wallets while a
-/// statement waits for a row that someone else has locked.
+/// Writers on PostgreSQL. The second is there for the other wallets while a statement of the first
+/// waits for a row that someone else has locked.
 pub const WRITERS: usize = 2;
 
 /// A caller waits this long for a connection before it hears that there is none.
@@ -64,7 +64,7 @@ async fn serve(db: &Database, queue: &Queue) {
     while let Some((mut backend, connected)) = connect(db, queue).await {
         let mut used_at = Instant::now();
         loop {
-            let Some(jobs) = queue.take().await else {
+            let Some((jobs, _at_work)) = queue.take().await else {
                 return backend.close().await;
             };
             let is_left = backend.is_left_behind(db);
