@@ -4,11 +4,13 @@
 //! **Invariant.** Nothing here adds to a line what its writer left out: tokens, secrets, message
 //! texts and whole ICCIDs are never written in the first place.
 
+use super::json_lines::{JsonFields, JsonLine};
 use super::traces::{self, TracesError};
 use crate::config::{LogConfig, LogFormat, OtlpConfig};
 use std::io::IsTerminal;
 use tracing::{Dispatch, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::time::ChronoUtc;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
@@ -62,25 +64,42 @@ fn dispatch(log: &LogConfig, otlp: &OtlpConfig) -> Result<Dispatch, SetupError> 
 /// code. A filter of the lines alone, beside an absent layer of traces, would be asked each time and
 /// let spans be made that nobody sees.
 fn only_lines(config: &LogConfig) -> Result<Dispatch, LogError> {
-    Ok(tracing_subscriber::registry().with(filter(config)?).with(lines(config)).into())
+    let filter = filter(config)?;
+    let registry = tracing_subscriber::registry();
+    Ok(match targets(config) {
+        Some(targets) => registry.with(targets).with(lines(config)).into(),
+        None => registry.with(filter).with(lines(config)).into(),
+    })
 }
 
 fn filter(config: &LogConfig) -> Result<EnvFilter, LogError> {
-    EnvFilter::try_new(format!("{},{ALWAYS}", config.level))
+    EnvFilter::try_new(directives(config))
         .map_err(|error| LogError { level: config.level.clone(), error })
+}
+
+/// The same filter where it asks for levels and places alone, as nearly all do: it has nothing to
+/// look up when a span is entered and left.
+fn targets(config: &LogConfig) -> Option<Targets> {
+    let has_spans_or_fields = config.level.contains('[');
+    if has_spans_or_fields { None } else { directives(config).parse().ok() }
+}
+
+fn directives(config: &LogConfig) -> String {
+    format!("{},{ALWAYS}", config.level)
 }
 
 fn lines<S>(config: &LogConfig) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_timer(ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned()));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match config.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
-        LogFormat::Pretty => lines.compact().boxed(),
+        LogFormat::Json => lines.fmt_fields(JsonFields).event_format(JsonLine).boxed(),
+        LogFormat::Pretty => lines
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_timer(ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned()))
+            .compact()
+            .boxed(),
     }
 }
 
@@ -94,7 +113,7 @@ pub fn log_to_stderr() {
 mod tests {
     use super::*;
     use bappy_actors::traced;
-    use tracing::dispatcher;
+    use tracing::{Level, dispatcher, enabled};
 
     #[test]
     fn without_a_collector_spans_for_traces_are_not_made_whatever_is_logged() {
@@ -106,5 +125,27 @@ mod tests {
                 assert!(traced!("wallet", command = "debit").is_disabled(), "{level}");
             });
         }
+    }
+
+    #[test]
+    fn a_filter_is_of_levels_places_or_spans() {
+        let otlp = OtlpConfig { endpoint: None, sample_percent: 100 };
+        let with = |level: &str, test: fn()| {
+            let log = LogConfig { format: LogFormat::Json, level: level.to_owned() };
+            dispatcher::with_default(&dispatch(&log, &otlp).unwrap(), test);
+        };
+        with("warn,bappy=debug", || {
+            assert!(enabled!(target: "bappy::http", Level::DEBUG));
+            assert!(!enabled!(target: "other", Level::INFO));
+            assert!(!enabled!(target: "sqlx::query", Level::INFO));
+        });
+        with("warn,[loud]=debug", || {
+            let loud = tracing::error_span!("loud").entered();
+            assert!(enabled!(Level::DEBUG));
+            drop(loud);
+            assert!(!enabled!(Level::DEBUG));
+        });
+        let log = LogConfig { format: LogFormat::Json, level: "bappy=loud".to_owned() };
+        assert!(dispatch(&log, &otlp).is_err());
     }
 }

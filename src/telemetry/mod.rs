@@ -4,6 +4,7 @@
 //! nothing. What a capability counts it declares in a `metrics.rs` of its own.
 
 mod buckets;
+pub mod json_lines;
 mod log;
 mod metrics;
 mod runtime;

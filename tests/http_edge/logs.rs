@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Mutex, Once};
 use std::time::Duration;
 
+use bappy::telemetry::json_lines::{JsonFields, JsonLine};
 use serde_json::Value;
 
 use tokio::io::AsyncWriteExt;
@@ -42,7 +43,8 @@ async fn lines_of(method: &str, path: &str, id: &str) -> Vec<Value> {
 
 fn install() {
     INSTALL.call_once(|| {
-        tracing_subscriber::fmt().json().with_writer(|| Sink).init();
+        let lines = tracing_subscriber::fmt().fmt_fields(JsonFields).event_format(JsonLine);
+        lines.with_writer(|| Sink).init();
     });
 }
 
@@ -56,7 +58,7 @@ fn lines_with(id: &str) -> Vec<Value> {
 async fn a_request_is_one_line_with_its_route_and_organization_and_without_its_path() {
     let lines = lines_of("POST", "/links", "log-success").await;
     assert_eq!(lines.len(), 1, "{lines:?}");
-    let (span, fields) = (&lines[0]["span"], &lines[0]["fields"]);
+    let (span, fields) = (&lines[0]["span"], &lines[0]);
     assert_eq!(lines[0]["level"], "INFO");
     assert_eq!(fields["status"], 201);
     assert!(fields["duration_ms"].is_u64());
@@ -88,8 +90,8 @@ async fn a_failures_context_is_logged_once() {
         let lines = lines_of("GET", path, id).await;
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert_eq!(lines[0]["level"], level);
-        assert!(lines[0]["fields"]["context"].as_str().unwrap().contains("SECRET"));
-        assert_eq!(lines[1]["fields"]["message"], "request done");
+        assert!(lines[0]["context"].as_str().unwrap().contains("SECRET"));
+        assert_eq!(lines[1]["message"], "request done");
         assert!(!lines[1].to_string().contains("SECRET"));
     }
 }
@@ -114,5 +116,5 @@ async fn a_client_that_hangs_up_is_logged() {
     tokio::time::timeout(Duration::from_secs(15), logged).await.expect("nothing was logged");
     let lines = lines_with("log-hang-up");
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert_eq!(lines[0]["fields"]["message"], "request dropped: the client hung up");
+    assert_eq!(lines[0]["message"], "request dropped: the client hung up");
 }
