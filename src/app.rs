@@ -21,7 +21,7 @@ use crate::identity::{self, Identity, IdentityConfig};
 use crate::ledger_check::{LedgerCheck, LedgerCheckLimits};
 use crate::operator::{Measured, OperatorClient};
 use crate::store::ranks::Ranks;
-use crate::store::{CachedOffers, Database, Schema, SqlStore, StoredOrganizations, Wall};
+use crate::store::{CachedOffers, Database, Schema, Settings, SqlStore, StoredOrganizations, Wall};
 use crate::telemetry::{self, Sampler, Threads};
 use actix::{Arbiter, System};
 use actix_web::{App, HttpServer, web};
@@ -69,6 +69,8 @@ pub struct Parts {
     pub ids: Arc<dyn Ids>,
     /// The database.
     pub database: Database,
+    /// When what was looked up in it has to be looked up again.
+    pub settings: Arc<Settings>,
     /// The same as the core sees it.
     pub store: Arc<SqlStore>,
 }
@@ -110,7 +112,8 @@ pub async fn open(config: &Config) -> Result<Parts, StartError> {
     }
     let store = Arc::new(SqlStore::start(database.clone()));
     let (clock, ids) = (Arc::new(SystemClock::default()), Arc::new(SystemIds::default()));
-    Ok(Parts { clock, ids, database, store })
+    let settings = Arc::new(Settings::new(database.clone()));
+    Ok(Parts { clock, ids, database, settings, store })
 }
 
 /// A client of the configured operator.
@@ -193,7 +196,7 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>) -> Core
     let resolver = ResolverHandle::default();
     let fees = fee_run(config, parts, Arc::clone(&wallets), resolver.clone());
     let expiry = Expiry::new(Arc::clone(&store), Arc::clone(&clock));
-    let offers = Arc::new(CachedOffers::new(parts.database.clone()));
+    let offers = Arc::new(CachedOffers::new(parts.database.clone(), Arc::clone(&parts.settings)));
     let services = Arc::new(Services {
         store,
         offers: Arc::clone(&offers) as Arc<dyn Offers>,
@@ -293,7 +296,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .map_err(|error| StartError::because("the listener has no address", error))?;
 
     let (database, io) = (parts.database.clone(), Handle::current());
-    let organizations = Arc::new(StoredOrganizations::new(database.clone()));
+    let organizations =
+        Arc::new(StoredOrganizations::new(database.clone(), Arc::clone(&parts.settings)));
     let tenants = Arc::new(Tenants::new(Arc::new(identity), organizations));
     let fees_enabled = config.fees.enabled;
     let watched = (parts.database.clone(), Arc::clone(&tenants));

@@ -25,14 +25,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A change of an organization, such as its suspension, shows within this.
-const ORGANIZATION_TTL: Duration = Duration::from_millis(500);
+/// The longest that an organization is remembered, whatever the database says.
+const ORGANIZATION_TTL: Duration = Duration::from_secs(10);
 /// Organizations remembered at a time.
 const ORGANIZATIONS_MAX: u64 = 100_000;
 
 /// Where organizations are looked up.
 #[async_trait]
 pub trait Organizations: Send + Sync + 'static {
+    /// Another one once any of them has changed, within a second.
+    async fn revision(&self) -> Result<i64, StoreError>;
     /// By the value of the organization claim: an id or a slug.
     async fn by_claim(&self, claim: &str) -> Result<Option<Organization>, StoreError>;
     /// By a client id registered for it.
@@ -50,7 +52,8 @@ enum Named {
 pub struct Tenants {
     identity: Arc<Identity>,
     organizations: Arc<dyn Organizations>,
-    known: Cache<Named, Option<Arc<Organization>>>,
+    /// By the revision that they were looked up at.
+    known: Cache<(i64, Named), Option<Arc<Organization>>>,
 }
 
 impl Tenants {
@@ -76,10 +79,12 @@ impl Tenants {
         let token = bearer(headers)?;
         let verified = self.identity.verify(token).await.map_err(refused)?;
         let named = named(&verified).ok_or_else(no_organization)?;
+        let revision = self.organizations.revision().await?;
+        let asked = (revision, named);
         let mut known = true;
-        let looked_up = self.known.try_get_with(named.clone(), async {
+        let looked_up = self.known.try_get_with_by_ref(&asked, async {
             known = false;
-            let found = match &named {
+            let found = match &asked.1 {
                 Named::Claim(claim) => self.organizations.by_claim(claim).await?,
                 Named::Client(client_id) => self.organizations.by_client(client_id).await?,
             };

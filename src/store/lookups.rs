@@ -1,9 +1,10 @@
 //! What requests look up again and again: organizations for their tokens, plans for their charges.
 //!
-//! **Invariant.** A plan and its price are remembered for at most half a second: what a command
-//! changes shows within a second.
+//! **Invariant.** A plan and its price are remembered only while no settings have changed: what a
+//! command changes shows within a second.
 
 use super::metrics::METRICS;
+use super::settings::Settings;
 use super::{Database, DbError, catalogue, organizations};
 use crate::http::tenant::Organizations;
 use async_trait::async_trait;
@@ -14,24 +15,33 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-const PLAN_TTL: Duration = Duration::from_millis(500);
-/// A plan with its coverage is some kilobytes, a worldwide one some hundred.
-const PLANS_MAX: u64 = 2_000;
+/// The longest that a plan is remembered, whatever the database says.
+const PLAN_TTL: Duration = Duration::from_secs(10);
+/// All plans, about: one with its coverage is some kilobytes, a worldwide one some hundred.
+const PLANS_BYTES_MAX: u64 = 32 << 20;
+/// What a plan takes, and each network that it covers.
+const PLAN_BYTES: u32 = 1_024;
+const NETWORK_BYTES: u32 = 160;
 
 /// Organizations in the database.
 pub struct StoredOrganizations {
     database: Database,
+    settings: Arc<Settings>,
 }
 
 impl StoredOrganizations {
     /// Those of this database.
-    pub fn new(database: Database) -> Self {
-        Self { database }
+    pub fn new(database: Database, settings: Arc<Settings>) -> Self {
+        Self { database, settings }
     }
 }
 
 #[async_trait]
 impl Organizations for StoredOrganizations {
+    async fn revision(&self) -> Result<i64, StoreError> {
+        self.settings.revision().await
+    }
+
     async fn by_claim(&self, claim: &str) -> Result<Option<Organization>, StoreError> {
         let mut tx = self.database.read().await?;
         Ok(match Uuid::try_parse(claim) {
@@ -49,14 +59,28 @@ impl Organizations for StoredOrganizations {
 /// What organizations may buy, read through a cache.
 pub struct CachedOffers {
     database: Database,
-    plans: Cache<(OrgId, PlanId), Option<Arc<Plan>>>,
+    settings: Arc<Settings>,
+    plans: Cache<Asked, Option<Arc<Plan>>>,
+}
+
+/// A plan that an organization asked for, at a revision of the settings.
+type Asked = (i64, OrgId, PlanId);
+
+fn bytes(_: &Asked, plan: &Option<Arc<Plan>>) -> u32 {
+    let networks = plan.as_ref().map_or(0, |plan| plan.operators_total);
+    let networks = u32::try_from(networks).unwrap_or(u32::MAX);
+    PLAN_BYTES.saturating_add(NETWORK_BYTES.saturating_mul(networks))
 }
 
 impl CachedOffers {
     /// Of this database.
-    pub fn new(database: Database) -> Self {
-        let plans = Cache::builder().max_capacity(PLANS_MAX).time_to_live(PLAN_TTL).build();
-        Self { database, plans }
+    pub fn new(database: Database, settings: Arc<Settings>) -> Self {
+        let plans = Cache::builder()
+            .max_capacity(PLANS_BYTES_MAX)
+            .weigher(bytes)
+            .time_to_live(PLAN_TTL)
+            .build();
+        Self { database, settings, plans }
     }
 
     /// Brings up to date what the metrics show of the cache.
@@ -68,6 +92,7 @@ impl CachedOffers {
 #[async_trait]
 impl Offers for CachedOffers {
     async fn plan(&self, org: OrgId, id: PlanId) -> Result<Option<Arc<Plan>>, StoreError> {
+        let revision = self.settings.revision().await?;
         let mut known = true;
         let read = async {
             known = false;
@@ -76,7 +101,7 @@ impl Offers for CachedOffers {
             Ok::<_, DbError>(plan.map(Arc::new))
         };
         // Read once for all who ask at the same time; a failure is told to each of them.
-        let plan = self.plans.try_get_with((org, id), read).await;
+        let plan = self.plans.try_get_with((revision, org, id), read).await;
         METRICS.plans.asked(known);
         plan.map_err(|error| StoreError::Unavailable(error.to_string()))
     }

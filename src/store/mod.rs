@@ -39,6 +39,7 @@ mod plans;
 mod postgres;
 pub mod ranks;
 mod revisions;
+mod settings;
 mod sims;
 pub mod sms;
 mod sql_store;
@@ -59,6 +60,7 @@ pub use metrics::register as register_metrics;
 #[doc(hidden)]
 pub use postgres::batch::{encoded as encoded_batch, sections as batch_sections};
 pub use postgres::row_level_security::Wall;
+pub use settings::Settings;
 pub use sql_store::SqlStore;
 pub use text::Text;
 pub use time::Time;

@@ -81,7 +81,8 @@ pub async fn serve(listen: SocketAddr) -> Result<(), Failed> {
         Arc::new(move || now.now()),
     )
     .map_err(|error| Failed(error.to_string()))?;
-    let organizations = Arc::new(StoredOrganizations::new(parts.database.clone()));
+    let organizations =
+        Arc::new(StoredOrganizations::new(parts.database.clone(), Arc::clone(&parts.settings)));
     let tenants = Arc::new(Tenants::new(Arc::new(identity), organizations));
     let plain = web::Data::new(Plain { pool, operator, session, clock, ids: SystemIds::default() });
     let edge = Edge::new(EdgeSettings {
