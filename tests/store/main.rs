@@ -26,6 +26,7 @@ mod operations;
 mod outages;
 mod races;
 mod schema;
+mod settings;
 mod sims;
 mod sms;
 mod throughput;
@@ -67,6 +68,10 @@ on_both! {
         a_dropped_caller_leaves_no_batch_half_written,
         a_topup_adds_its_volume_to_its_link,
         a_group_is_leased_by_its_first,
+    }
+    settings {
+        every_change_of_what_requests_look_up_is_counted,
+        what_is_taken_back_and_what_is_paid_are_not_counted,
     }
     guards {
         a_key_in_use_is_key_taken,
