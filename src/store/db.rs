@@ -154,6 +154,14 @@ impl Database {
         alone.then(|| self.revisions.of(link))
     }
 
+    /// How often this process has changed a Link's row but for its volume: what was read of it at the
+    /// same revision still stands. None while other processes may change it too, which nobody hears
+    /// of on SQLite.
+    pub fn row_revision(&self, link: LinkId) -> Option<u64> {
+        let alone = self.peers.as_ref().is_some_and(|peers| peers.is_alone());
+        alone.then(|| self.revisions.of_row(link))
+    }
+
     /// The revisions, to be raised by whoever changes Links.
     pub(super) fn revisions(&self) -> &Arc<Revisions> {
         &self.revisions

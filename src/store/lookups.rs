@@ -66,8 +66,8 @@ pub struct CachedOffers {
 /// A plan that an organization asked for, at a revision of the settings.
 type Asked = (i64, OrgId, PlanId);
 
-fn bytes(_: &Asked, plan: &Option<Arc<Plan>>) -> u32 {
-    let networks = plan.as_ref().map_or(0, |plan| plan.operators_total);
+fn bytes(plan: Option<&Arc<Plan>>) -> u32 {
+    let networks = plan.map_or(0, |plan| plan.operators_total);
     let networks = u32::try_from(networks).unwrap_or(u32::MAX);
     PLAN_BYTES.saturating_add(NETWORK_BYTES.saturating_mul(networks))
 }
@@ -77,7 +77,7 @@ impl CachedOffers {
     pub fn new(database: Database, settings: Arc<Settings>) -> Self {
         let plans = Cache::builder()
             .max_capacity(PLANS_BYTES_MAX)
-            .weigher(bytes)
+            .weigher(|_, plan: &Option<Arc<Plan>>| bytes(plan.as_ref()))
             .time_to_live(PLAN_TTL)
             .build();
         Self { database, settings, plans }

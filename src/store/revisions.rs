@@ -14,25 +14,34 @@ const COUNTS: usize = 4_096;
 
 /// The revisions of all Links.
 #[derive(Debug)]
-pub struct Revisions(Box<[AtomicU64]>);
+pub struct Revisions {
+    all: Box<[AtomicU64]>,
+    rows: Box<[AtomicU64]>,
+}
 
 impl Default for Revisions {
     fn default() -> Self {
-        Self((0..COUNTS).map(|_| AtomicU64::new(0)).collect())
+        let none = || (0..COUNTS).map(|_| AtomicU64::new(0)).collect();
+        Self { all: none(), rows: none() }
     }
 }
 
 impl Revisions {
     /// The revision of a Link now.
     pub fn of(&self, link: LinkId) -> u64 {
-        self.count(link).load(Ordering::Acquire)
+        self.all[place(link)].load(Ordering::Acquire)
     }
 
-    fn count(&self, link: LinkId) -> &AtomicU64 {
-        // The end of an id is random.
-        let [.., high, low] = *link.0.as_bytes();
-        &self.0[usize::from(u16::from_be_bytes([high, low])) % COUNTS]
+    /// The revision of a Link's row, which top-ups leave as it is but for its volume.
+    pub fn of_row(&self, link: LinkId) -> u64 {
+        self.rows[place(link)].load(Ordering::Acquire)
     }
+}
+
+fn place(link: LinkId) -> usize {
+    // The end of an id is random.
+    let [.., high, low] = *link.0.as_bytes();
+    usize::from(u16::from_be_bytes([high, low])) % COUNTS
 }
 
 /// Raises the revisions of the Links that a transaction changes when it is dropped.
@@ -40,19 +49,28 @@ impl Revisions {
 pub struct Changed {
     revisions: Arc<Revisions>,
     links: Vec<LinkId>,
+    rows: bool,
 }
 
 impl Changed {
-    /// Of these Links.
+    /// Of these Links, which may change in everything.
     pub fn new(revisions: Arc<Revisions>, links: Vec<LinkId>) -> Self {
-        Self { revisions, links }
+        Self { revisions, links, rows: true }
+    }
+
+    /// Of these Links, which are topped up.
+    pub fn topped_up(revisions: Arc<Revisions>, links: Vec<LinkId>) -> Self {
+        Self { revisions, links, rows: false }
     }
 }
 
 impl Drop for Changed {
     fn drop(&mut self) {
         for link in &self.links {
-            self.revisions.count(*link).fetch_add(1, Ordering::AcqRel);
+            self.revisions.all[place(*link)].fetch_add(1, Ordering::AcqRel);
+            if self.rows {
+                self.revisions.rows[place(*link)].fetch_add(1, Ordering::AcqRel);
+            }
         }
     }
 }

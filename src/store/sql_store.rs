@@ -296,6 +296,10 @@ impl Store for SqlStore {
         write!(self, |tx| sims::free_stale(tx, before))
     }
 
+    fn row_revision(&self, link: LinkId) -> Option<u64> {
+        self.db.row_revision(link)
+    }
+
     async fn link(&self, org: OrgId, id: LinkId) -> Result<Option<Link>, StoreError> {
         read_of!(self, org, links::link, id)
     }

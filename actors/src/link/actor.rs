@@ -69,13 +69,21 @@ pub(super) struct Outside {
     pub clock: Arc<dyn Clock>,
     pub whereabouts: Whereabouts,
     pub row_ttl: Duration,
+    pub row_ttl_alone: Duration,
+}
+
+/// A Link as it was read.
+struct Row {
+    link: Arc<Link>,
+    at: Duration,
+    revision: Option<u64>,
 }
 
 pub(super) struct LinkActor {
     org: OrgId,
     id: LinkId,
     outside: Outside,
-    row: Option<(Arc<Link>, Duration)>,
+    row: Option<Row>,
     /// Raised by every change: a load that began before one is old.
     changes: u64,
     gate: Arc<RwLock<()>>,
@@ -101,17 +109,24 @@ impl LinkActor {
 
     /// Gives who holds the gate the Link as it stands.
     fn admit(&mut self, guard: Guard, reply: EnterReply, span: Span, ctx: &mut Context<Self>) {
-        let now = self.outside.clock.elapsed();
         let exclusive = matches!(guard, Guard::Exclusive { .. });
-        if let Some((link, at)) = &self.row
+        if let Some(Row { link, .. }) = self.row.as_ref().filter(|row| self.stands(row))
             && !exclusive
-            && now.saturating_sub(*at) < self.outside.row_ttl
         {
             let _ = reply.send(Ok(Some(Entered { link: Arc::clone(link), _guard: guard })));
             return;
         }
         self.waiting.push((guard, reply, span));
         self.load(ctx);
+    }
+
+    fn stands(&self, row: &Row) -> bool {
+        let outside = &self.outside;
+        let age = outside.clock.elapsed().saturating_sub(row.at);
+        age < outside.row_ttl
+            || age < outside.row_ttl_alone
+                && row.revision.is_some()
+                && row.revision == outside.store.row_revision(self.id)
     }
 
     fn load(&mut self, ctx: &mut Context<Self>) {
@@ -121,7 +136,8 @@ impl LinkActor {
         self.loading = true;
         let waiting = std::mem::take(&mut self.waiting);
         let (store, org, id) = (Arc::clone(&self.outside.store), self.org, self.id);
-        let (began, changes) = (self.outside.clock.elapsed(), self.changes);
+        let (at, changes) = (self.outside.clock.elapsed(), self.changes);
+        let revision = store.row_revision(id);
         let span = waiting.first().map_or_else(Span::none, |(.., span)| span.clone());
         let read = async move { store.link(org, id).await }.instrument(span);
         ctx.spawn(read.into_actor(self).map(move |read, actor, ctx| {
@@ -130,7 +146,7 @@ impl LinkActor {
             if let Ok(Some(link)) = &link
                 && actor.changes == changes
             {
-                actor.row = Some((Arc::clone(link), began));
+                actor.row = Some(Row { link: Arc::clone(link), at, revision });
             }
             for (guard, reply, _) in waiting {
                 let entered =

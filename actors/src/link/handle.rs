@@ -25,6 +25,8 @@ pub struct LinkLimits {
     /// For how long a Link's row is remembered: what another instance changes shows within a
     /// second.
     pub row_ttl: Duration,
+    /// For how long at most while this process is the only one that changes Links.
+    pub row_ttl_alone: Duration,
     /// For how long usage figures count as live.
     pub usage_ttl: Duration,
     /// For how long it counts as live where a card is.
@@ -39,6 +41,7 @@ impl Default for LinkLimits {
     fn default() -> Self {
         Self {
             row_ttl: Duration::from_millis(500),
+            row_ttl_alone: Duration::from_secs(10),
             usage_ttl: Duration::from_secs(30),
             status_ttl: Duration::from_secs(15),
             entries_max: 100_000,
@@ -224,6 +227,7 @@ impl LinkHandle {
                 clock: Arc::clone(&self.clock),
                 whereabouts: self.whereabouts.clone(),
                 row_ttl: self.limits.row_ttl,
+                row_ttl_alone: self.limits.row_ttl_alone,
             };
             let actor = LinkActor::new(org, id, outside);
             Supervisor::start_in_arbiter(self.arbiters.of(org), |_| actor)

@@ -2,7 +2,8 @@
 //!
 //! **Invariants.** Changes of one Link's status and plans come one after the other; top-ups run
 //! side by side. What the platform itself knows is at most [`LinkLimits::row_ttl`] old, and never
-//! older than a change made on this instance. Only what comes from the operator is cached longer.
+//! older than a change made on this instance. Only what comes from the operator is cached longer, and
+//! a Link's row while this process alone changes Links.
 
 mod actor;
 mod connectivity;

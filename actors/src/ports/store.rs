@@ -381,6 +381,9 @@ pub trait Store: Send + Sync + 'static {
     /// Frees the cards claimed before `before` whose operation was never recorded.
     async fn free_stale_claims(&self, before: Timestamp) -> Result<u64, StoreError>;
 
+    /// How often this process has changed a Link, top-ups aside; none where others may have as well.
+    /// What was read of it before stands while this is the same.
+    fn row_revision(&self, link: LinkId) -> Option<u64>;
     /// A Link.
     async fn link(&self, org: OrgId, id: LinkId) -> Result<Option<Link>, StoreError>;
     /// The Link with an ICCID.

@@ -95,6 +95,45 @@ fn what_was_changed_is_seen_by_the_next() {
 }
 
 #[test]
+fn while_nobody_else_changes_links_a_row_stands_until_it_is_changed_here() {
+    run(async {
+        let world = World::new();
+        let link = world.link().await;
+        let status = |status| {
+            world.outside.store.data().links.get_mut(&link).unwrap().1.status = status;
+        };
+        let revision = |revision| world.outside.store.data().row_revision = revision;
+        let seen = async || enter(&world, link, Mode::Shared).await.unwrap().link.status;
+        let later = || tokio::time::sleep(Duration::from_secs(4));
+        revision(Some(1));
+        assert_eq!(seen().await, LinkStatus::Active);
+        status(LinkStatus::Suspended);
+        later().await;
+        assert_eq!(seen().await, LinkStatus::Active, "nobody can have changed it");
+        revision(Some(2));
+        assert_eq!(seen().await, LinkStatus::Suspended, "changed here");
+        status(LinkStatus::Active);
+        later().await;
+        revision(None);
+        assert_eq!(seen().await, LinkStatus::Active, "another process is there");
+        status(LinkStatus::Suspended);
+        later().await;
+        assert_eq!(seen().await, LinkStatus::Suspended, "and may have changed it");
+        revision(Some(2));
+        status(LinkStatus::Active);
+        later().await;
+        assert_eq!(
+            seen().await,
+            LinkStatus::Active,
+            "it was read while others may have changed it"
+        );
+        status(LinkStatus::Inactive);
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        assert_eq!(seen().await, LinkStatus::Inactive, "never for longer");
+    });
+}
+
+#[test]
 fn a_foreign_or_unknown_link_is_none_and_leaves_no_actor_behind() {
     run(async {
         let world = World::new();

@@ -79,7 +79,7 @@ impl Queue {
     pub fn push(&self, batch: Batch) -> oneshot::Receiver<Answer> {
         let (reply, answer) = oneshot::channel();
         let links = batch.items.iter().flat_map(|item| &item.activations).map(|a| a.link_id);
-        let changed = Changed::new(Arc::clone(&self.revisions), links.collect());
+        let changed = Changed::topped_up(Arc::clone(&self.revisions), links.collect());
         self.lock().waiting.push_back(Job {
             batch,
             reply,

@@ -49,6 +49,8 @@ pub struct Data {
     pub wallets: BTreeMap<OrgId, StoredWallet>,
     pub operations: BTreeMap<OperationId, StoredOperation>,
     pub links: BTreeMap<LinkId, (OrgId, Link)>,
+    /// Of all Links, while only this process changes them.
+    pub row_revision: Option<u64>,
     pub activations: BTreeMap<ActivationId, (OrgId, Activation)>,
     pub sims: BTreeMap<String, (SimCard, SimState)>,
     /// The physical cards among them, by whose stock they are in.

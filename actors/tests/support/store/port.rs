@@ -251,6 +251,10 @@ impl Store for MemoryStore {
         .await
     }
 
+    fn row_revision(&self, _: LinkId) -> Option<u64> {
+        self.data().row_revision
+    }
+
     async fn link(&self, org: OrgId, id: LinkId) -> Done<Option<Link>> {
         self.call("link", About::Link(id), move |data| {
             Ok(data.links.get(&id).filter(|(owner, _)| *owner == org).map(|(_, link)| link.clone()))
