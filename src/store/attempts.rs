@@ -62,19 +62,23 @@ pub struct AttemptFilter {
 }
 
 impl AttemptFilter {
-    /// What is asked for, in SQL; rare states in the words of their indexes too.
+    /// What is asked for, in SQL; states and kinds with an index of their own in its words too.
     pub(super) fn condition(&self) -> String {
         let in_words = match self.state {
             Some(OperationState::Pending) => OPEN,
             Some(OperationState::Refunded | OperationState::Rejected) => FAILED,
             _ => "",
         };
-        let rare = self.kind.is_some_and(|kind| kind != OperationKind::Topup);
+        let of_kind = match self.kind {
+            Some(OperationKind::Topup) => " AND kind = 'topup'",
+            Some(_) => " AND kind <> 'topup'",
+            None => "",
+        };
         let parts = [
             (self.state.is_some(), " AND state = $2"),
             (true, in_words),
             (self.kind.is_some(), " AND kind = $3"),
-            (rare, " AND kind <> 'topup'"),
+            (true, of_kind),
             (self.idempotency_key.is_some(), " AND idempotency_key = $4"),
         ];
         parts.iter().filter(|(wanted, _)| *wanted).map(|(_, sql)| *sql).collect()
