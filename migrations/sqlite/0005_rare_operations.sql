@@ -1,6 +1,5 @@
 -- Top-ups behind a million of something else are found as fast as any; those that failed are counted
--- without being read. What is new is built first: until then reads go on.
+-- without being read.
 CREATE INDEX operations_topup ON operations (org_id, id) WHERE kind = 'topup';
 CREATE INDEX operations_unsuccessful ON operations (org_id, id, state, kind)
     WHERE state IN ('refunded', 'rejected');
-DROP INDEX operations_failed;

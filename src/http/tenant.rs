@@ -20,6 +20,7 @@ use bappy_actors::model::{OrgStatus, Organization};
 use bappy_actors::ports::StoreError;
 use futures_util::future::LocalBoxFuture;
 use moka::future::Cache;
+use moka::policy::EvictionPolicy;
 use std::future::{Ready, ready};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -59,8 +60,12 @@ pub struct Tenants {
 impl Tenants {
     /// Tokens are checked by `identity`, organizations looked up in `organizations`.
     pub fn new(identity: Arc<Identity>, organizations: Arc<dyn Organizations>) -> Self {
-        let known =
-            Cache::builder().max_capacity(ORGANIZATIONS_MAX).time_to_live(ORGANIZATION_TTL).build();
+        let known = Cache::builder()
+            .max_capacity(ORGANIZATIONS_MAX)
+            // What an earlier revision left is not asked for again.
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_live(ORGANIZATION_TTL)
+            .build();
         Self { identity, organizations, known }
     }
 

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use bappy_actors::model::{OrgId, Organization, Plan, PlanId};
 use bappy_actors::ports::{Offers, StoreError};
 use moka::future::Cache;
+use moka::policy::EvictionPolicy;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -78,6 +79,8 @@ impl CachedOffers {
         let plans = Cache::builder()
             .max_capacity(PLANS_BYTES_MAX)
             .weigher(|_, plan: &Option<Arc<Plan>>| bytes(plan.as_ref()))
+            // What an earlier revision left is not asked for again.
+            .eviction_policy(EvictionPolicy::lru())
             .time_to_live(PLAN_TTL)
             .build();
         Self { database, settings, plans }

@@ -1,5 +1,5 @@
 //! Whether other processes of this platform are at work on the same PostgreSQL: then what they
-//! change is not known here, and nothing read before is shown.
+//! change is not known here, and nothing of a Link is remembered for longer than half a second.
 //!
 //! Each process says hello once before it does anything, and then every second, with `NOTIFY`; each
 //! listens to all of them, its own included. **Invariant:** a process is alone only while it hears

@@ -4,7 +4,7 @@
 //! The database counts each change, whoever makes it. What was looked up is remembered under the
 //! count that was known before, and is not found any more once the count is another.
 //!
-//! **Invariant.** A count is at most [`KNOWN_FOR`] old.
+//! **Invariant.** A count was read at most [`KNOWN_FOR`] ago.
 
 use super::{Database, DbError};
 use bappy_actors::ports::StoreError;
@@ -30,12 +30,20 @@ impl Settings {
     /// How often they had changed by then.
     pub async fn revision(&self) -> Result<i64, StoreError> {
         // Read once for all who ask at the same time; a failure is told to each of them.
+        // In a task of its own: who asked first may be on a thread that is busy.
         let read = async {
-            let mut tx = self.database.read().await?;
-            let (revision,) = one!(tx, (i64,), "SELECT revision FROM settings_revision")?;
-            Ok::<_, DbError>(revision)
+            let database = self.database.clone();
+            let read = self.database.runtime().spawn(async move { count(&database).await });
+            read.await.map_err(|ended| StoreError::Unavailable(ended.to_string()))?
         };
         let known = self.known.try_get_with((), read).await;
         known.map_err(|error| StoreError::Unavailable(error.to_string()))
     }
+}
+
+async fn count(database: &Database) -> Result<i64, DbError> {
+    let mut tx = database.read().await?;
+    let sum = "SELECT CAST(SUM(revision) AS BIGINT) FROM settings_revision";
+    let (revision,) = one!(tx, (i64,), sum)?;
+    Ok(revision)
 }

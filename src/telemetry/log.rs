@@ -80,12 +80,15 @@ fn filter(config: &LogConfig) -> Result<EnvFilter, LogError> {
 /// The same filter where it asks for levels and places alone, as nearly all do: it has nothing to
 /// look up when a span is entered and left.
 fn targets(config: &LogConfig) -> Option<Targets> {
-    let has_spans_or_fields = config.level.contains('[');
-    if has_spans_or_fields { None } else { directives(config).parse().ok() }
+    let directives = directives(config);
+    // What the two do not read alike.
+    let is_special = |part: &str| part.contains('[') || part.ends_with('=');
+    if directives.split(',').any(is_special) { None } else { directives.parse().ok() }
 }
 
 fn directives(config: &LogConfig) -> String {
-    format!("{},{ALWAYS}", config.level)
+    let parts = config.level.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.chain([ALWAYS]).collect::<Vec<_>>().join(",")
 }
 
 fn lines<S>(config: &LogConfig) -> Box<dyn Layer<S> + Send + Sync>
@@ -139,6 +142,8 @@ mod tests {
             assert!(!enabled!(target: "other", Level::INFO));
             assert!(!enabled!(target: "sqlx::query", Level::INFO));
         });
+        with("info,", || assert!(enabled!(Level::INFO)));
+        with("warn,bappy=", || assert!(enabled!(target: "bappy::http", Level::TRACE)));
         with("warn,[loud]=debug", || {
             let loud = tracing::error_span!("loud").entered();
             assert!(enabled!(Level::DEBUG));

@@ -178,5 +178,14 @@ async fn where_the_roles_were_granted_to_an_ordinary_user_the_wall_is_up() {
     let forced = "SELECT COUNT(*) FROM pg_class WHERE relname IN ('links', 'ledger_entries', \
                   'organizations') AND relrowsecurity AND relforcerowsecurity";
     assert_eq!(count(&mut owner, forced.to_owned()).await, 3);
+    // A table of a later version is theirs as well, as soon as somebody may see to it.
+    let taken = "REVOKE ALL ON settings_revision FROM bappy_worker";
+    sqlx::raw_sql(AssertSqlSafe(taken)).execute(&mut owner).await.unwrap();
+    let mut database = Database::open(&url, 1, Handle::current()).await.unwrap();
+    assert_eq!(database.wall_tenants(true).await.unwrap(), Wall::Up);
+    database.close().await;
+    let granted = "SELECT COUNT(*) FROM pg_class WHERE relname = 'settings_revision' AND \
+                   has_table_privilege('bappy_worker', oid, 'SELECT, UPDATE')";
+    assert_eq!(count(&mut owner, granted.to_owned()).await, 1);
     owner.close().await.unwrap();
 }

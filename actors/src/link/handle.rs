@@ -25,7 +25,8 @@ pub struct LinkLimits {
     /// For how long a Link's row is remembered: what another instance changes shows within a
     /// second.
     pub row_ttl: Duration,
-    /// For how long at most while this process is the only one that changes Links.
+    /// For how long at most while this process is the only one that changes Links: less than
+    /// another is silent before it counts as gone.
     pub row_ttl_alone: Duration,
     /// For how long usage figures count as live.
     pub usage_ttl: Duration,
@@ -41,7 +42,7 @@ impl Default for LinkLimits {
     fn default() -> Self {
         Self {
             row_ttl: Duration::from_millis(500),
-            row_ttl_alone: Duration::from_secs(10),
+            row_ttl_alone: Duration::from_secs(2),
             usage_ttl: Duration::from_secs(30),
             status_ttl: Duration::from_secs(15),
             entries_max: 100_000,

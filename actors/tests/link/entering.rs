@@ -104,7 +104,7 @@ fn while_nobody_else_changes_links_a_row_stands_until_it_is_changed_here() {
         };
         let revision = |revision| world.outside.store.data().row_revision = revision;
         let seen = async || enter(&world, link, Mode::Shared).await.unwrap().link.status;
-        let later = || tokio::time::sleep(Duration::from_secs(4));
+        let later = || tokio::time::sleep(Duration::from_millis(1_500));
         revision(Some(1));
         assert_eq!(seen().await, LinkStatus::Active);
         status(LinkStatus::Suspended);
@@ -128,7 +128,7 @@ fn while_nobody_else_changes_links_a_row_stands_until_it_is_changed_here() {
             "it was read while others may have changed it"
         );
         status(LinkStatus::Inactive);
-        tokio::time::sleep(Duration::from_secs(11)).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
         assert_eq!(seen().await, LinkStatus::Inactive, "never for longer");
     });
 }

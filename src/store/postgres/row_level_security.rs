@@ -19,15 +19,18 @@ use std::fmt;
 /// The roles, the grants and the policies of every table that has them.
 const ESTABLISH: &str = include_str!("row_level_security.sql");
 
-/// Tables that say whose their rows are and are not walled yet, and whether we may go behind the
-/// wall.
+/// Tables that say whose their rows are and are not walled yet, those that came since and that
+/// those inside may not use, and whether we may go behind the wall.
 const STATE: &str = "SELECT
         (SELECT COUNT(*) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
             WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
               AND NOT a.attisdropped
               AND (a.attname = 'org_id' OR (c.relname = 'organizations' AND a.attname = 'id'))
               AND NOT (c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (
-                SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'tenants'))),
+                SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'tenants')))
+        + (SELECT COUNT(*) FROM pg_class c JOIN pg_roles r ON r.rolname = 'bappy_worker'
+            WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
+              AND NOT has_table_privilege(r.oid, c.oid, 'UPDATE')),
         COALESCE((SELECT pg_has_role(session_user, oid, 'MEMBER') FROM pg_roles
             WHERE rolname = 'bappy_tenant'), FALSE)";
 
