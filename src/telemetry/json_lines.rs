@@ -100,8 +100,7 @@ struct Fields<'a> {
 
 impl Fields<'_> {
     fn field(&mut self, field: &Field, value: impl FnOnce(&mut dyn Write) -> fmt::Result) {
-        // Where it was logged with the `log` crate is the line's target.
-        if self.written.is_ok() && !field.name().starts_with("log.") {
+        if self.written.is_ok() {
             self.written = (|| {
                 self.to.write_char(',')?;
                 string(self.to, name(field))?;
