@@ -229,6 +229,8 @@ impl Wallets {
     pub async fn run(self) -> Result<(), Failed> {
         let Rounds { rounds, seconds } = self.rounds;
         let world = World::new(Engine::Postgres, self.count).await?;
+        // Beside another process at work on the database a service remembers no Link.
+        world.parts.database.close().await;
         let service = world.serve(Tuning::default()).await?;
         let postmaster = world.postmaster()?;
         let hot = Run { connections: self.connections, seconds, ..Run::default() };

@@ -3,6 +3,9 @@
 //! It decides in synchronous code; who has to wait (for the rate, for room, for a login) waits in
 //! a future of its own, each bounded by the time it was given. Who would wait longer, by how fast
 //! those before it got on, is refused at once.
+//!
+//! Who has something to do before it calls, such as a debit, may be let through in advance of room:
+//! it takes room when it calls. Otherwise nobody would call in that room meanwhile.
 
 use super::breaker::{Breaker, BreakerLimits, CallReport, Generation};
 use super::rate::Rate;
@@ -21,12 +24,15 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 /// A session is renewed this long before the operator says it ends.
 const SESSION_MARGIN: Duration = Duration::from_secs(30);
 /// A login that failed is not tried again sooner: all waiters of the moment share its answer.
 const LOGIN_PAUSE: Duration = Duration::from_millis(500);
+/// For each so many calls that may run at once, one caller is let through in advance of room: what
+/// they do first may take half of a call's time before room stands empty.
+const CALLS_PER_ADVANCE: usize = 2;
 
 /// Bounds of the gateway.
 #[derive(Clone, Copy, Debug)]
@@ -80,9 +86,44 @@ impl Pace {
     }
 }
 
+/// Where a caller that is let through calls.
+pub(super) enum Room {
+    /// In room that it has, and is counted in.
+    #[expect(dead_code, reason = "held")]
+    Taken(OwnedSemaphorePermit, Present),
+    /// In the next room that is free.
+    InAdvance(Advance),
+}
+
+impl Room {
+    fn taken(slot: OwnedSemaphorePermit) -> Self {
+        Self::Taken(slot, Present::in_gauge(&METRICS.in_use))
+    }
+}
+
+/// Leave to be let through in advance of room.
+pub(super) struct Advance {
+    _permit: OwnedSemaphorePermit,
+    slots: Arc<Semaphore>,
+    opened: watch::Receiver<()>,
+}
+
+impl Advance {
+    /// Waits for room; none once the breaker has opened, or after so long.
+    pub async fn room(&mut self, left: Duration) -> Option<Room> {
+        let slot = tokio::time::timeout(left, Arc::clone(&self.slots).acquire_owned());
+        let slot = tokio::select! {
+            biased;
+            _ = self.opened.changed() => return None,
+            slot = slot => slot,
+        };
+        slot.ok()?.ok().map(Room::taken)
+    }
+}
+
 /// What a caller that is let through gets.
 pub(super) struct Admission {
-    pub slot: OwnedSemaphorePermit,
+    pub room: Room,
     pub token: AccessToken,
     pub ticket: Ticket,
     pub rate: Arc<Rate>,
@@ -118,6 +159,8 @@ impl Drop for Ticket {
 pub(super) struct Admit {
     pub calls: NonZeroU32,
     pub patience: Duration,
+    /// Whether it may be let through in advance of room.
+    pub in_advance: bool,
     pub reply: oneshot::Sender<Result<Admission, NotAdmitted>>,
 }
 
@@ -140,6 +183,10 @@ pub(super) struct GatewayActor {
     limits: GatewayLimits,
     breaker: Breaker,
     slots: Arc<Semaphore>,
+    /// Who may be let through in advance of a slot; none where only one call may run.
+    advances: Option<Arc<Semaphore>>,
+    /// Told when the breaker opens.
+    opened: watch::Sender<()>,
     waiting: Arc<Semaphore>,
     pace: Arc<Pace>,
     rate: Arc<Rate>,
@@ -161,12 +208,15 @@ impl GatewayActor {
         tickets: mpsc::WeakUnboundedSender<Report>,
     ) -> Self {
         let rate = Arc::new(Rate::new(limits.rate_per_second, Arc::clone(&clock)));
+        let advances = limits.concurrency_max / CALLS_PER_ADVANCE;
         Self {
             operator,
             clock,
             limits,
             breaker: Breaker::new(limits.breaker),
             slots: Arc::new(Semaphore::new(limits.concurrency_max)),
+            advances: (advances > 0).then(|| Arc::new(Semaphore::new(advances))),
+            opened: watch::Sender::default(),
             waiting: Arc::new(Semaphore::new(limits.waiting_max)),
             pace: Arc::default(),
             rate,
@@ -246,10 +296,12 @@ impl GatewayActor {
             return;
         };
         let (slots, rate) = (Arc::clone(&self.slots), Arc::clone(&self.rate));
+        let advances = self.advances.clone().filter(|_| admit.in_advance);
+        let opened = self.opened.subscribe();
         let (pace, clock) = (Arc::clone(&self.pace), Arc::clone(&self.clock));
         let (told, session) = oneshot::channel();
         self.want_session(told, ctx);
-        let Admit { calls, patience, reply } = admit;
+        let Admit { calls, patience, reply, .. } = admit;
         let wait = async move {
             let _seat = (seat, Present::in_gauge(&METRICS.waiting));
             let token = match session.await {
@@ -257,10 +309,18 @@ impl GatewayActor {
                 Err(_) => return Err(NotAdmitted::NoSession),
             };
             let queued = clock.elapsed();
-            let slot = slots.acquire_owned().await.map_err(|_| NotAdmitted::NoRoom)?;
+            let room = match advances {
+                // Not for a slot: those are for who is ready to call.
+                Some(advances) => {
+                    let permit = advances.acquire_owned().await;
+                    permit.map(|_permit| Room::InAdvance(Advance { _permit, slots, opened }))
+                }
+                None => slots.acquire_owned().await.map(Room::taken),
+            };
+            let room = room.map_err(|_| NotAdmitted::NoRoom)?;
             rate.wait(calls).await;
             pace.learn(ahead, clock.elapsed().saturating_sub(queued));
-            Ok(Admission { slot, token, ticket, rate })
+            Ok(Admission { room, token, ticket, rate })
         };
         let bounded = async move {
             let admission = tokio::time::timeout(patience, wait).await;
@@ -285,14 +345,24 @@ impl GatewayActor {
         let Some(reports) = self.tickets.upgrade() else { return };
         let ticket = Ticket { generation, reports, called: false };
         if let Some(token) = self.session()
-            && let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned()
+            && let Some(room) = self.room_now(admit.in_advance)
             && self.rate.take(admit.calls).is_ok()
         {
             let rate = Arc::clone(&self.rate);
-            let _ = admit.reply.send(Ok(Admission { slot, token, ticket, rate }));
+            let _ = admit.reply.send(Ok(Admission { room, token, ticket, rate }));
             return;
         }
         self.admit_later(admit, ticket, ctx);
+    }
+
+    fn room_now(&self, in_advance: bool) -> Option<Room> {
+        if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+            return Some(Room::taken(slot));
+        }
+        let advances = self.advances.as_ref().filter(|_| in_advance)?;
+        let _permit = Arc::clone(advances).try_acquire_owned().ok()?;
+        let (slots, opened) = (Arc::clone(&self.slots), self.opened.subscribe());
+        Some(Room::InAdvance(Advance { _permit, slots, opened }))
     }
 }
 
@@ -318,6 +388,9 @@ impl StreamHandler<Report> for GatewayActor {
         if before != after {
             METRICS.breaker_is(before, after);
             tracing::warn!(?before, ?after, "the circuit breaker changed");
+            if after == BreakerState::Open {
+                self.opened.send_replace(());
+            }
         }
     }
 

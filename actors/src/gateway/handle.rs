@@ -4,13 +4,13 @@
 //! once for each call, or as not made when it is dropped unused.
 
 use super::actor::{
-    Admission, Admit, AskState, GatewayActor, GatewayLimits, Renew, Report, Ticket,
+    Admission, Admit, AskState, GatewayActor, GatewayLimits, Renew, Report, Room, Ticket,
 };
 use super::breaker::{BreakerState, CallReport};
 use super::metrics::AdmissionOutcome;
 use super::rate::Rate;
 use super::{METRICS, NotAdmitted};
-use crate::metrics::{Present, size};
+use crate::metrics::size;
 use crate::ports::{AccessToken, CallError, Clock, Operator};
 use crate::traced;
 use actix::{Addr, ArbiterHandle, Message, Supervisor, dev::ToEnvelope};
@@ -19,7 +19,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
 
 /// A call shorter than this is not worth sending: no operator answers in it.
@@ -66,19 +66,37 @@ impl GatewayHandle {
         calls: NonZeroU32,
         patience: Duration,
     ) -> Result<Permit, NotAdmitted> {
+        self.ask(calls, patience, false).await
+    }
+
+    /// As [`Self::admit`], for who has something to do before it calls: where there is no room now
+    /// it may be let through in advance of it, and its first call then waits for room.
+    pub async fn admit_in_advance(
+        self: &Arc<Self>,
+        calls: NonZeroU32,
+        patience: Duration,
+    ) -> Result<Permit, NotAdmitted> {
+        self.ask(calls, patience, true).await
+    }
+
+    async fn ask(
+        self: &Arc<Self>,
+        calls: NonZeroU32,
+        patience: Duration,
+        in_advance: bool,
+    ) -> Result<Permit, NotAdmitted> {
         let (reply, admitted) = oneshot::channel();
         let asked = self.clock.elapsed();
-        self.send(Admit { calls, patience, reply });
+        self.send(Admit { calls, patience, in_advance, reply });
         let admitted = admitted.instrument(traced!("room at the operator")).await;
         let admitted = admitted.unwrap_or(Err(NotAdmitted::NoRoom));
         let waited = self.clock.elapsed().saturating_sub(asked);
         METRICS.admission_seconds.record(waited);
         let outcome = admitted.as_ref().err().map_or(AdmissionOutcome::Granted, |&why| why.into());
         METRICS.admissions.of(outcome).increment(1);
-        let Admission { slot, token, ticket, rate } = admitted?;
-        let slot = (slot, Present::in_gauge(&METRICS.in_use));
+        let Admission { room, token, ticket, rate } = admitted?;
         let (gateway, paid) = (Arc::clone(self), rate.at_once(calls).get());
-        Ok(Permit { gateway, _slot: slot, token, ticket, rate, paid })
+        Ok(Permit { gateway, room, token, ticket, rate, paid })
     }
 
     /// As [`Self::admit`], for work that nobody waits for: it gets at most half of the rate, so
@@ -147,7 +165,7 @@ fn start(
 /// Room at the operator for calls one after the other.
 pub struct Permit {
     gateway: Arc<GatewayHandle>,
-    _slot: (OwnedSemaphorePermit, Present),
+    room: Room,
     token: AccessToken,
     ticket: Ticket,
     rate: Arc<Rate>,
@@ -167,7 +185,8 @@ impl Permit {
         let operator = Arc::clone(&self.gateway.operator);
         let asked = self.gateway.clock.elapsed();
         let left = |now: Duration| left.saturating_sub(now.saturating_sub(asked));
-        if !self.pay(left(asked)).await {
+        if !self.take_room(left(asked)).await || !self.pay(left(self.gateway.clock.elapsed())).await
+        {
             return Err(CallError::Unreachable);
         }
         let mut started = self.gateway.clock.elapsed();
@@ -198,6 +217,16 @@ impl Permit {
         let took = self.gateway.clock.elapsed().saturating_sub(started);
         self.report(&answer, took);
         answer
+    }
+
+    /// Waits for the room that it was let through in advance of; `false` where none comes in time,
+    /// or the breaker has opened meanwhile.
+    async fn take_room(&mut self, left: Duration) -> bool {
+        if let Room::InAdvance(advance) = &mut self.room {
+            let Some(room) = advance.room(left).await else { return false };
+            self.room = room;
+        }
+        true
     }
 
     /// Waits until the rate lets another call through; `false` where that takes too long.

@@ -2,7 +2,8 @@
 //!
 //! One actor lets calls through: a token bucket for their rate, a bulkhead for how many run at
 //! once, a circuit breaker for an operator that fails, and one session for all. Who is let
-//! through holds a [`Permit`]: room for calls one after the other until a deadline.
+//! through holds a [`Permit`]: room for calls one after the other until a deadline, or, for who has
+//! something to do first, the promise of the next room.
 //!
 //! **Invariants.** A permit is taken before anything is charged. Nothing waits longer than it was
 //! allowed to. A login runs once for all who wait for it. A definite no of the operator is no

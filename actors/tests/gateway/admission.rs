@@ -1,14 +1,18 @@
 //! Who may call the operator, and when.
 
-use super::{admit, call, limits, ping, world};
+use super::{PATIENCE, admit, call, limits, ping, world};
 use crate::support::script::Fault;
 use crate::support::world::run;
-use bappy_actors::gateway::{BreakerState, GatewayLimits, NotAdmitted};
-use bappy_actors::ports::Refusal;
+use bappy_actors::gateway::{BreakerState, GatewayHandle, GatewayLimits, NotAdmitted, Permit};
+use bappy_actors::ports::{CallError, Refusal};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+
+async fn in_advance(gateway: &Arc<GatewayHandle>) -> Result<Permit, NotAdmitted> {
+    gateway.admit_in_advance(NonZeroU32::MIN, PATIENCE).await
+}
 
 /// Calls are reported beside them: lets the reports arrive.
 async fn reported() {
@@ -58,6 +62,57 @@ fn no_more_calls_run_at_once_than_there_is_room() {
             call.await.unwrap().unwrap().unwrap();
         }
         assert_eq!(world.outside.operator.state().in_flight_max, 4);
+    });
+}
+
+/// Those who may be let through in advance of room are half as many as may call at once.
+#[test]
+fn who_has_something_to_do_first_is_let_through_in_advance_of_room() {
+    run(async {
+        let (world, gateway) = world(GatewayLimits { concurrency_max: 2, ..limits() });
+        let mut held = vec![admit(&gateway).await.unwrap(), admit(&gateway).await.unwrap()];
+        let mut early = in_advance(&gateway).await.unwrap();
+        let started = Instant::now();
+        // There is leave for one; and who is not in advance waits for room itself.
+        assert_eq!(in_advance(&gateway).await.map(drop), Err(NotAdmitted::NoRoom));
+        assert_eq!(admit(&gateway).await.map(drop), Err(NotAdmitted::NoRoom));
+        assert_eq!(started.elapsed().as_secs(), 2 * PATIENCE.as_secs());
+        let calling = tokio::spawn(async move { (ping(&mut early).await, early) });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(world.outside.script.count("op_ping"), 0, "called without room");
+        held.pop();
+        let (called, early) = calling.await.unwrap();
+        called.unwrap();
+        // It has room now, and its leave is another's.
+        let mut next = in_advance(&gateway).await.unwrap();
+        drop(early);
+        ping(&mut next).await.unwrap();
+        assert_eq!(world.outside.script.count("op_ping"), 2);
+    });
+}
+
+#[test]
+fn who_was_let_through_in_advance_does_not_call_once_the_breaker_is_open() {
+    run(async {
+        let (world, gateway) = world(GatewayLimits { concurrency_max: 2, ..limits() });
+        let mut held = [admit(&gateway).await.unwrap(), admit(&gateway).await.unwrap()];
+        let mut early = in_advance(&gateway).await.unwrap();
+        let started = Instant::now();
+        let waiting = tokio::spawn(async move { ping(&mut early).await });
+        world.outside.script.fail_all("op_ping", Fault::Unreachable);
+        let failing = &mut held[0];
+        while gateway.breaker().await != Some(BreakerState::Open) {
+            ping(failing).await.unwrap_err();
+            reported().await;
+        }
+        let sent = world.outside.script.count("op_ping");
+        assert_eq!(waiting.await.unwrap(), Err(CallError::Unreachable));
+        assert!(
+            started.elapsed() < Duration::from_secs(1),
+            "refused after {:?}",
+            started.elapsed()
+        );
+        assert_eq!(world.outside.script.count("op_ping"), sent, "called past the opening");
     });
 }
 

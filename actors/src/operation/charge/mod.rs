@@ -215,7 +215,7 @@ async fn open(services: &Services, items: &[Item], deadline: Deadline) -> Result
     let calls = u32::try_from(items.len()).ok().and_then(NonZeroU32::new);
     let calls = calls.unwrap_or(NonZeroU32::MIN);
     let patience = services.limits.patience.min(deadline.left(services));
-    let permit = services.gateway.admit(calls, patience).await;
+    let permit = services.gateway.admit_in_advance(calls, patience).await;
     let permit = permit.map_err(|error| Ended::before_record(error.into()))?;
     let first = &items[0].debit.operation;
     // No time left to call: nothing is charged that could only be given back.
