@@ -10,7 +10,7 @@ use crate::gateway::GatewayHandle;
 use crate::metrics::size;
 use crate::model::{Activation, ActivationStatus};
 use crate::model::{ActivationId, Link, LinkId, OrgId, Timestamp, Volume};
-use crate::ports::{Clock, EndpointStatus, InstanceState, Store, StoreError, UsageReading};
+use crate::ports::{Clock, InstanceState, Store, StoreError, UsageReading};
 use crate::traced;
 use actix::{Addr, Supervisor};
 use dashmap::DashMap;
@@ -251,7 +251,7 @@ fn reading(usage: &Usage, known: &[Activation]) -> UsageReading {
         .iter()
         .filter(|known| known.status != ActivationStatus::Cancelled)
         .filter_map(|known| {
-            let told = usage.endpoint.plans.iter().find(|p| p.instance_id == known.instance_id)?;
+            let told = usage.of_plan(&known.instance_id)?;
             let (mut status, used) = told_status(told.state, told.data_used, known.data_total);
             // An operator whose clock is behind ours does not bring back what is over, and what it
             // forgets afterwards was over before.
@@ -262,7 +262,7 @@ fn reading(usage: &Usage, known: &[Activation]) -> UsageReading {
         })
         .collect::<Vec<(ActivationId, Volume, ActivationStatus, Option<Timestamp>)>>();
     UsageReading {
-        terminated: usage.endpoint.status == EndpointStatus::Terminated,
+        terminated: usage.terminated,
         activations,
         profile: usage.profile.clone(),
         at: usage.at,
