@@ -48,7 +48,7 @@ pub(super) struct Enter {
     pub span: Span,
 }
 
-/// Says that the Link was changed: what is remembered of it is old.
+/// Says that what is remembered of the Link is old: it was changed, or was not asked for lately.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Forget;
