@@ -78,10 +78,15 @@ impl Memory {
         Ok(())
     }
 
-    /// A fresh service that reads each of many Links once, and then holds an actor and the
-    /// operator's answers for each.
+    /// A fresh service that reads each of many Links once, and then holds the operator's answers
+    /// for each. It has no actors for them: those are of Links that are changed.
     async fn live_links(&self, world: &World) -> Result<(), Failed> {
-        let tuning = Tuning { cache_entries: self.links.max(100_000), ..Tuning::default() };
+        let tuning = Tuning {
+            cache_entries: self.links.max(100_000),
+            // The first must still be there when the last has been read.
+            usage_ttl_ms: 600_000,
+            ..Tuning::default()
+        };
         let maker = world.serve(tuning).await?;
         let run = Run { scenario: "read", links: self.links, connections: 32, ..Run::default() };
         eprintln!("making {} Links", self.links);

@@ -59,13 +59,15 @@ pub struct Tuning {
     pub concurrency: u32,
     /// `cache.entries_max`.
     pub cache_entries: u32,
+    /// `cache.usage_ttl_ms`.
+    pub usage_ttl_ms: u32,
     /// `log.level`.
     pub log: &'static str,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { concurrency: 512, cache_entries: 100_000, log: "info" }
+        Self { concurrency: 512, cache_entries: 100_000, usage_ttl_ms: 30_000, log: "info" }
     }
 }
 
@@ -218,6 +220,7 @@ fn environment(
         ("BAPPY_OPERATOR__RATE_PER_SECOND", "1000000".to_owned()),
         ("BAPPY_OPERATOR__CONCURRENCY_MAX", tuning.concurrency.to_string()),
         ("BAPPY_CACHE__ENTRIES_MAX", tuning.cache_entries.to_string()),
+        ("BAPPY_CACHE__USAGE_TTL_MS", tuning.usage_ttl_ms.to_string()),
         ("BAPPY_RATE_LIMIT__ENABLED", "false".to_owned()),
         ("BAPPY_METRICS__LISTEN", free_port().to_string()),
         ("BAPPY_LOG__LEVEL", tuning.log.to_owned()),

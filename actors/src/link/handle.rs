@@ -1,7 +1,7 @@
 //! What everybody else holds of the Links: finds or starts a Link's actor, and keeps the caches
 //! of what the operator says of them.
 
-use super::actor::{Enter, Entered, Forget, LinkActor, Look, Mode, Outside, Whereabouts};
+use super::actor::{Enter, Entered, Forget, LinkActor, Look, Mode, Outside};
 use super::connectivity::{Asker, LOOK_TIMEOUT, Looked};
 use super::ttl_cache::TtlCache;
 use super::{Freshness, Identifier, LookError, METRICS, Usage, usage};
@@ -10,7 +10,7 @@ use crate::gateway::GatewayHandle;
 use crate::metrics::size;
 use crate::model::{Activation, ActivationStatus};
 use crate::model::{ActivationId, Link, LinkId, OrgId, Timestamp, Volume};
-use crate::ports::{Clock, EndpointStatus, InstanceState, Store, StoreError, UsageReading};
+use crate::ports::{Clock, InstanceState, Store, StoreError, UsageReading};
 use crate::traced;
 use actix::{Addr, Supervisor};
 use dashmap::DashMap;
@@ -54,20 +54,20 @@ impl Default for LinkLimits {
 struct Live {
     addr: Addr<LinkActor>,
     last_used: Duration,
+    /// Was told to forget its row since then.
+    emptied: bool,
 }
 
 /// The Links of all organizations.
 pub struct LinkHandle {
-    store: Arc<dyn Store>,
-    gateway: Arc<GatewayHandle>,
-    clock: Arc<dyn Clock>,
+    /// Held once for all actors: each would be larger by a quarter.
+    outside: Arc<Outside>,
     arbiters: Arbiters,
     limits: LinkLimits,
     live: DashMap<(OrgId, LinkId), Live>,
     /// An ICCID never changes its Link, nor a Link its organization.
     ids: Cache<(OrgId, String), LinkId>,
     usage: TtlCache<(OrgId, LinkId), Arc<Usage>>,
-    whereabouts: Whereabouts,
 }
 
 impl LinkHandle {
@@ -83,10 +83,14 @@ impl LinkHandle {
         Self {
             ids: Cache::new(entries),
             usage: TtlCache::new(entries, limits.usage_ttl, Arc::clone(&clock)),
-            whereabouts: TtlCache::new(entries, limits.status_ttl, Arc::clone(&clock)),
-            store,
-            gateway,
-            clock,
+            outside: Arc::new(Outside {
+                whereabouts: TtlCache::new(entries, limits.status_ttl, Arc::clone(&clock)),
+                store,
+                gateway,
+                clock,
+                row_ttl: limits.row_ttl,
+                row_ttl_alone: limits.row_ttl_alone,
+            }),
             arbiters,
             limits,
             live: DashMap::new(),
@@ -109,7 +113,9 @@ impl LinkHandle {
         if known.is_some() {
             return Ok(known);
         }
-        let Some(link) = self.store.link_by_iccid(org, iccid).await? else { return Ok(None) };
+        let Some(link) = self.outside.store.link_by_iccid(org, iccid).await? else {
+            return Ok(None);
+        };
         self.ids.insert(key, link.id).await;
         Ok(Some(link.id))
     }
@@ -149,7 +155,7 @@ impl LinkHandle {
     /// Forgets what the operator said of a Link.
     pub async fn usage_changed(&self, org: OrgId, id: LinkId) {
         self.usage.invalidate(&(org, id)).await;
-        self.whereabouts.invalidate(&(org, id)).await;
+        self.outside.whereabouts.invalidate(&(org, id)).await;
     }
 
     /// Where a Link's card is, as the operator says. Read once for all who ask at the same time,
@@ -157,7 +163,7 @@ impl LinkHandle {
     pub async fn connectivity(&self, org: OrgId, link: Arc<Link>, freshness: Freshness) -> Looked {
         let id = link.id;
         if freshness == Freshness::Cached {
-            let known = self.whereabouts.get(&(org, id)).await;
+            let known = self.outside.whereabouts.get(&(org, id)).await;
             METRICS.whereabouts.asked(known.is_some());
             if let Some(reading) = known {
                 return Ok(reading);
@@ -188,9 +194,9 @@ impl LinkHandle {
         let mut found = true;
         let read = async {
             found = false;
-            let usage = usage::read(&self.gateway, &*self.clock, link).await?;
+            let usage = usage::read(&self.outside.gateway, &*self.outside.clock, link).await?;
             let reading = reading(&usage, known);
-            if let Err(error) = self.store.record_usage(org, link.id, reading).await {
+            if let Err(error) = self.outside.store.record_usage(org, link.id, reading).await {
                 tracing::warn!(%error, link = %link.id, "usage could not be kept");
             }
             Some(Arc::new(usage))
@@ -201,9 +207,18 @@ impl LinkHandle {
     }
 
     /// Lets go of the actors that were idle for long; their supervisors end with the last address.
+    /// Those that were idle for less forget the row that they may not show any more: it is a
+    /// quarter of what they hold.
     pub fn drop_idle(&self) {
-        let now = self.clock.elapsed();
-        self.live.retain(|_, live| now.saturating_sub(live.last_used) < self.limits.idle);
+        let now = self.outside.clock.elapsed();
+        let row_ttl = self.limits.row_ttl.max(self.limits.row_ttl_alone);
+        self.live.retain(|_, live| {
+            let idle = now.saturating_sub(live.last_used);
+            if idle >= row_ttl && !live.emptied {
+                live.emptied = live.addr.try_send(Forget).is_ok();
+            }
+            idle < self.limits.idle
+        });
     }
 
     /// How many Links have an actor now.
@@ -216,31 +231,24 @@ impl LinkHandle {
         METRICS.actors.set(size(self.live.len()));
         METRICS.ids.holds(self.ids.entry_count());
         METRICS.usage.holds(self.usage.entry_count());
-        METRICS.whereabouts.holds(self.whereabouts.entry_count());
+        METRICS.whereabouts.holds(self.outside.whereabouts.entry_count());
     }
 
     fn actor(&self, org: OrgId, id: LinkId) -> Addr<LinkActor> {
-        let now = self.clock.elapsed();
+        let now = self.outside.clock.elapsed();
         let start = || {
-            let outside = Outside {
-                store: Arc::clone(&self.store),
-                gateway: Arc::clone(&self.gateway),
-                clock: Arc::clone(&self.clock),
-                whereabouts: self.whereabouts.clone(),
-                row_ttl: self.limits.row_ttl,
-                row_ttl_alone: self.limits.row_ttl_alone,
-            };
-            let actor = LinkActor::new(org, id, outside);
+            let actor = LinkActor::new(org, id, Arc::clone(&self.outside));
             Supervisor::start_in_arbiter(self.arbiters.of(org), |_| actor)
         };
-        let mut live =
-            self.live.entry((org, id)).or_insert_with(|| Live { addr: start(), last_used: now });
+        let new = || Live { addr: start(), last_used: now, emptied: false };
+        let mut live = self.live.entry((org, id)).or_insert_with(new);
         if !live.addr.connected() {
             METRICS.respawns.increment(1);
             tracing::error!(link = %id, "a Link's actor died; starting it again");
             live.addr = start();
         }
         live.last_used = now;
+        live.emptied = false;
         live.addr.clone()
     }
 }
@@ -251,7 +259,7 @@ fn reading(usage: &Usage, known: &[Activation]) -> UsageReading {
         .iter()
         .filter(|known| known.status != ActivationStatus::Cancelled)
         .filter_map(|known| {
-            let told = usage.endpoint.plans.iter().find(|p| p.instance_id == known.instance_id)?;
+            let told = usage.of_plan(&known.instance_id)?;
             let (mut status, used) = told_status(told.state, told.data_used, known.data_total);
             // An operator whose clock is behind ours does not bring back what is over, and what it
             // forgets afterwards was over before.
@@ -262,7 +270,7 @@ fn reading(usage: &Usage, known: &[Activation]) -> UsageReading {
         })
         .collect::<Vec<(ActivationId, Volume, ActivationStatus, Option<Timestamp>)>>();
     UsageReading {
-        terminated: usage.endpoint.status == EndpointStatus::Terminated,
+        terminated: usage.terminated,
         activations,
         profile: usage.profile.clone(),
         at: usage.at,

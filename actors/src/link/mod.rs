@@ -18,7 +18,7 @@ pub use connectivity::{Freshness, LookError};
 pub use expiry::Expiry;
 pub use handle::{LinkHandle, LinkLimits};
 pub(crate) use metrics::METRICS;
-pub use usage::Usage;
+pub use usage::{PlanUsage, Usage};
 
 use crate::model::LinkId;
 

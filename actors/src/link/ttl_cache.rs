@@ -1,6 +1,9 @@
 //! A cache whose entries end by the core's own clock: moka bounds how many there are, the [`Clock`]
 //! port says how old they are, so that tests and simulations own that too. Used by the handle for
 //! what the operator says of a Link.
+//!
+//! By its own clock moka only lets go of what cannot be told any more: it begins to count when a
+//! value is put in, which is after the time since when it is known.
 
 use crate::ports::Clock;
 use moka::future::Cache;
@@ -21,7 +24,8 @@ where
 {
     /// At most `entries_max` values, each for `ttl`.
     pub(super) fn new(entries_max: u64, ttl: Duration, clock: Arc<dyn Clock>) -> Self {
-        Self { entries: Cache::new(entries_max), clock, ttl }
+        let entries = Cache::builder().max_capacity(entries_max).time_to_live(ttl).build();
+        Self { entries, clock, ttl }
     }
 
     /// A value, unless its time is over.

@@ -1,8 +1,8 @@
 //! What the operator says of a Link's use, cached for a while and read once for all who ask.
 
 use crate::gateway::GatewayHandle;
-use crate::model::{EsimProfile, Link, SimKind, Timestamp};
-use crate::ports::{Clock, Endpoint};
+use crate::model::{EsimProfile, Link, SimKind, Timestamp, Volume};
+use crate::ports::{Clock, Endpoint, EndpointStatus, InstanceState, PlanInstance};
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 /// How long a reader waits for room at the operator before it takes the last known figures.
@@ -10,15 +10,61 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a reader waits for one answer before it takes the last known figures.
 const READ_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// What the operator said of a Link's use.
+/// What the operator said of a Link's use. One is remembered of each Link that was read lately, so
+/// it holds what is asked for and not the whole answer, which is five times as large.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Usage {
-    /// The endpoint with its plans.
-    pub endpoint: Endpoint,
+    /// The plans on its endpoint, in the operator's order.
+    pub plans: Box<[PlanUsage]>,
+    /// Whether the endpoint is gone for good.
+    pub terminated: bool,
     /// The eSIM profile's state, if it could be read.
     pub profile: Option<EsimProfile>,
     /// When it was read.
     pub at: Timestamp,
+}
+
+/// What the operator said of a plan's use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanUsage {
+    /// The operator's id of it.
+    pub instance_id: Box<str>,
+    /// Whether it can be used.
+    pub state: InstanceState,
+    /// What was used of it.
+    pub data_used: Volume,
+    /// When it was first used.
+    pub first_used_at: Option<Timestamp>,
+}
+
+impl From<PlanInstance> for PlanUsage {
+    fn from(plan: PlanInstance) -> Self {
+        Self {
+            instance_id: plan.instance_id.into_boxed_str(),
+            state: plan.state,
+            data_used: plan.data_used,
+            first_used_at: plan.first_used_at,
+        }
+    }
+}
+
+impl Usage {
+    fn new(endpoint: Endpoint, profile: Option<EsimProfile>, at: Timestamp) -> Self {
+        // Into a box of their number: a vector would keep the room of the whole answer.
+        let mut plans = Vec::with_capacity(endpoint.plans.len());
+        plans.extend(endpoint.plans.into_iter().map(PlanUsage::from));
+        Self {
+            plans: plans.into_boxed_slice(),
+            terminated: endpoint.status == EndpointStatus::Terminated,
+            profile,
+            at,
+        }
+    }
+
+    /// What was said of the plan with this id of the operator's.
+    pub fn of_plan(&self, instance_id: &str) -> Option<&PlanUsage> {
+        self.plans.iter().find(|plan| *plan.instance_id == *instance_id)
+    }
 }
 
 /// Reads a Link's use from the operator; none if that cannot be had now.
@@ -57,5 +103,5 @@ pub(super) async fn read(
             .await;
         profile = state.ok().map(|state| EsimProfile { state, updated_at: Some(at) });
     }
-    Some(Usage { endpoint, profile, at })
+    Some(Usage::new(endpoint, profile, at))
 }

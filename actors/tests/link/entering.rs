@@ -6,6 +6,7 @@ use crate::support::script::Fault;
 use crate::support::world::{World, run};
 use bappy_actors::link::{Identifier, Mode};
 use bappy_actors::model::{LinkId, LinkStatus};
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -177,5 +178,27 @@ fn links_that_were_idle_for_long_are_let_go() {
         links(&world).drop_idle();
         assert_eq!(links(&world).live(), 0);
         enter(&world, link, Mode::Shared).await.unwrap();
+    });
+}
+
+#[test]
+fn a_row_that_is_too_old_to_be_shown_is_not_held() {
+    run(async {
+        let world = World::new();
+        let link = world.link().await;
+        let row = Arc::downgrade(&enter(&world, link, Mode::Shared).await.unwrap().link);
+        links(&world).drop_idle();
+        a_moment().await;
+        assert!(row.upgrade().is_some(), "it may be shown again");
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        links(&world).drop_idle();
+        a_moment().await;
+        assert!(row.upgrade().is_none());
+        assert_eq!(links(&world).live(), 1);
+        let again = Arc::downgrade(&enter(&world, link, Mode::Shared).await.unwrap().link);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        links(&world).drop_idle();
+        a_moment().await;
+        assert!(again.upgrade().is_none(), "each time that it was idle");
     });
 }

@@ -86,8 +86,8 @@ fn plans_that_were_added_are_read_at_once() {
     run(async {
         let world = World::new();
         let link = world.link().await;
-        assert_eq!(usage(&world, link).await.unwrap().endpoint.plans.len(), 1);
+        assert_eq!(usage(&world, link).await.unwrap().plans.len(), 1);
         world.operations.add_plans(caller(org(1)), World::add(link, 1)).await.result.unwrap();
-        assert_eq!(usage(&world, link).await.unwrap().endpoint.plans.len(), 2);
+        assert_eq!(usage(&world, link).await.unwrap().plans.len(), 2);
     });
 }

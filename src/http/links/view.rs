@@ -8,7 +8,7 @@ use bappy_actors::model::{
     Activation, ActivationId, ActivationStatus, Currency, EsimProfile, Link, LinkId, LinkSnapshot,
     LinkStatus, Money, PlanId, ProfileState, SimKind, Sponsor, Timestamp, Volume,
 };
-use bappy_actors::ports::{EndpointStatus, InstanceState};
+use bappy_actors::ports::InstanceState;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
@@ -181,9 +181,7 @@ pub fn refreshed(
     now: Timestamp,
 ) -> LinkSnapshot {
     for activation in &mut snapshot.activations {
-        let told = usage.and_then(|usage| {
-            usage.endpoint.plans.iter().find(|plan| plan.instance_id == activation.instance_id)
-        });
+        let told = usage.and_then(|usage| usage.of_plan(&activation.instance_id));
         if let Some(told) = told {
             activation.data_used = told.data_used.min(activation.data_total);
             activation.first_used_at = told.first_used_at.or(activation.first_used_at);
@@ -202,7 +200,7 @@ pub fn refreshed(
         snapshot.usage_live = true;
         snapshot.link.usage_at = Some(usage.at);
         snapshot.link.profile = usage.profile.clone().or(snapshot.link.profile);
-        if usage.endpoint.status == EndpointStatus::Terminated {
+        if usage.terminated {
             snapshot.link.status = LinkStatus::Inactive;
         }
     } else {
