@@ -1,8 +1,8 @@
 //! Links as a list shows them: without activations. Called by `GET /links`.
 //!
-//! **Invariants:** newest first by id, which is a UUID v7; without a filter the total is the
-//! wallet's maintained counter and nothing is counted. On SQLite a search reads all of the
-//! organization's Links: it is for something anywhere in them.
+//! **Invariants:** newest first by id, which is a UUID v7; without a search nothing is counted: the
+//! total is the wallet's maintained counter, or comes from the counts by kind and status. On SQLite a
+//! search reads all of the organization's Links: it is for something anywhere in them.
 
 use super::links::{Row, link_columns};
 use super::page::{Part, Window, containing};
@@ -89,41 +89,39 @@ pub async fn list(
     Ok(window.part(rows, walk, total, |link| link.id))
 }
 
-/// How many a filter leaves. Most Links are active, and most are eSIMs: of these two it is what the
-/// others leave of the wallet's counter.
+/// How many a filter leaves.
 async fn total(
     tx: &mut Tx,
     org: OrgId,
     filter: &LinkFilter,
     condition: &str,
 ) -> Result<i64, DbError> {
-    let others = match filter {
-        LinkFilter { status: None, kind: None, search: None } => None,
-        LinkFilter { status: Some(LinkStatus::Active), kind: None, search: None } => Some(
-            "SELECT COUNT(*) FROM links WHERE org_id = $1 AND status IN ('suspended', 'inactive')",
+    let counted = match filter {
+        LinkFilter { search: Some(search), .. } => one!(
+            tx,
+            (i64,),
+            AssertSqlSafe(format!("SELECT COUNT(*) FROM links l WHERE l.org_id = $1{condition}")),
+            org.0,
+            filter.status.map(|status| status.word()),
+            filter.kind.map(|kind| kind.word()),
+            containing(search)
         ),
-        LinkFilter { status: None, kind: Some(SimKind::Esim), search: None } => {
-            Some("SELECT COUNT(*) FROM links WHERE org_id = $1 AND kind = 'physical'")
+        LinkFilter { status: None, kind: None, search: None } => {
+            let all = "SELECT links_total FROM wallets WHERE org_id = $1";
+            return Ok(opt!(tx, (i64,), all, org.0)?.map_or(0, |(total,)| total));
         }
-        _ => {
-            let row = one!(
-                tx,
-                (i64,),
-                AssertSqlSafe(format!(
-                    "SELECT COUNT(*) FROM links l WHERE l.org_id = $1{condition}"
-                )),
-                org.0,
-                filter.status.map(|status| status.word()),
-                filter.kind.map(|kind| kind.word()),
-                filter.search.as_deref().map(containing)
-            )?;
-            return Ok(row.0);
+        LinkFilter { status, kind, search: None } => {
+            // There is a column of each status, named after it.
+            let counts = status.map_or("active + suspended + inactive", |status| status.word());
+            let of_kind = if kind.is_some() { " AND kind = $2" } else { "" };
+            let sql = format!(
+                "SELECT CAST(COALESCE(SUM({counts}), 0) AS BIGINT) FROM link_counts
+                 WHERE org_id = $1{of_kind}"
+            );
+            one!(tx, (i64,), AssertSqlSafe(sql), org.0, kind.map(|kind| kind.word()))
         }
     };
-    let row = opt!(tx, (i64,), "SELECT links_total FROM wallets WHERE org_id = $1", org.0)?;
-    let all = row.map_or(0, |(total,)| total);
-    let Some(others) = others else { return Ok(all) };
-    Ok(all - one!(tx, (i64,), others, org.0)?.0)
+    Ok(counted?.0)
 }
 
 impl LinkFilter {

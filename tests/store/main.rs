@@ -17,6 +17,7 @@ mod world;
 
 mod batches;
 mod concurrency;
+mod counts;
 mod expiry;
 mod guards;
 mod ledger_check;
@@ -91,6 +92,13 @@ on_both! {
         settlements_and_usage_of_one_link_do_not_lose_each_other,
         fencing_amid_commits_loses_none,
         two_instances_share_a_wallet,
+    }
+    counts {
+        links_are_counted_by_status_and_kind,
+        messages_are_counted_by_status,
+        counts_are_right_when_all_is_written_at_once,
+        a_count_that_is_wrong_is_found,
+        what_was_there_before_is_counted_by_the_migration,
     }
     expiry {
         what_is_over_is_expired_and_taken_off_its_link,
