@@ -16,6 +16,7 @@ mod attempt_totals;
 pub mod attempts;
 pub mod audit;
 pub mod balances;
+pub mod blocks;
 pub mod catalogue;
 mod connectivity;
 mod db;

@@ -169,7 +169,12 @@ on_both! {
         a_turnover_past_all_range_keeps_no_money_from_being_booked,
         any_page_of_any_filter_is_what_counting_gives,
         any_page_is_right_where_days_overlap,
+        any_page_is_right_from_blocks,
+        any_page_is_right_from_blocks_where_days_overlap,
         the_sums_of_any_period_are_what_counting_gives,
+        the_sums_of_any_period_are_right_from_blocks,
+        the_sums_of_any_period_are_right_from_blocks_where_days_overlap,
+        blocks_are_kept_once_and_a_wrong_one_is_found,
         days_and_plans_count_what_came_about,
     }
     schema {

@@ -7,7 +7,7 @@ use bappy::store::audit::audit;
 use bappy::store::page::{Place, Window};
 use bappy::store::period::Period;
 use bappy::store::transactions::{TransactionFilter, scope};
-use bappy::store::{Database, SqlStore, Time, turnover};
+use bappy::store::{Database, SqlStore, Time, blocks, turnover};
 use bappy_actors::model::{
     EntryId, EntryKind, Link, LinkId, Money, Operation, OperationKind, OperationState, PlanId,
     Timestamp,
@@ -48,7 +48,8 @@ async fn rows(world: &World) -> Vec<Row> {
 
 async fn totals_agree(world: &World) {
     let found = audit(&world.db, None).await.unwrap();
-    let wrong: Vec<_> = found.violations.iter().filter(|v| v.rule == "daily_totals").collect();
+    let of_totals = |rule| rule == "daily_totals" || rule == "ledger_blocks";
+    let wrong: Vec<_> = found.violations.iter().filter(|v| of_totals(v.rule)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
     world.balances(world.org).await;
 }
@@ -137,8 +138,9 @@ fn back(operation: &Operation, debit: EntryId) -> Planned {
     planned
 }
 
-/// Writes some hundred entries over five days, by clocks that are off by up to `skew` minutes.
-async fn traded(world: &World, runner: &mut TestRunner, skew: i64) -> Business {
+/// Writes some hundred entries over five days, by clocks that are off by up to `skew` minutes. Of most of
+/// them blocks are kept, where blocks are asked for.
+async fn traded(world: &World, runner: &mut TestRunner, skew: i64, block: Option<i64>) -> Business {
     let mut business = Business::new(world).await;
     for hour in 0..120 {
         let steps = drawn(runner, prop::collection::vec((0_u8..8, 0_usize..100), 1..5));
@@ -149,6 +151,16 @@ async fn traded(world: &World, runner: &mut TestRunner, skew: i64) -> Business {
         next.at = at(3600 * hour) + TimeDelta::minutes(skew);
         assert_eq!(world.store.commit(next).await.unwrap(), CommitOutcome::Committed);
         business.pending.append(&mut business.debited);
+        if let Some(size) = block.filter(|_| hour % 35 == 34) {
+            blocks::keep_by(&world.db, size).await.unwrap();
+        }
+    }
+    if let Some(size) = block {
+        let mut tx = world.db.read().await.unwrap();
+        let sql = "SELECT COUNT(DISTINCT last_sequence) FROM ledger_blocks WHERE org_id = $1";
+        let (kept,) = one!(tx, (i64,), sql, world.org.0).unwrap();
+        let entries = i64::try_from(rows(world).await.len()).unwrap();
+        assert!(kept > 5 && kept * size < entries, "{kept} of {entries}");
     }
     business
 }
@@ -171,7 +183,7 @@ fn within(period: &Period, at: Timestamp) -> bool {
 
 pub async fn daily_totals_agree_after_a_mixed_load(world: World) {
     let mut runner = TestRunner::deterministic();
-    let business = traded(&world, &mut runner, 300).await;
+    let business = traded(&world, &mut runner, 300, Some(7)).await;
     totals_agree(&world).await;
     assert!(business.cards > 5, "{} Links", business.cards);
     let refunds = rows(&world).await.iter().filter(|row| row.kind == "refund").count();
@@ -229,16 +241,24 @@ pub async fn a_turnover_past_all_range_keeps_no_money_from_being_booked(world: W
 }
 
 pub async fn any_page_of_any_filter_is_what_counting_gives(world: World) {
-    any_page_of_any_filter(world, 1).await;
+    any_page_of_any_filter(world, 1, None).await;
 }
 
 pub async fn any_page_is_right_where_days_overlap(world: World) {
-    any_page_of_any_filter(world, 300).await;
+    any_page_of_any_filter(world, 300, None).await;
 }
 
-async fn any_page_of_any_filter(world: World, skew: i64) {
+pub async fn any_page_is_right_from_blocks(world: World) {
+    any_page_of_any_filter(world, 1, Some(7)).await;
+}
+
+pub async fn any_page_is_right_from_blocks_where_days_overlap(world: World) {
+    any_page_of_any_filter(world, 300, Some(4)).await;
+}
+
+async fn any_page_of_any_filter(world: World, skew: i64, block: Option<i64>) {
     let mut runner = TestRunner::deterministic();
-    let business = traded(&world, &mut runner, skew).await;
+    let business = traded(&world, &mut runner, skew, block).await;
     let all = rows(&world).await;
     let mut found = 0;
     for _ in 0..60 {
@@ -288,8 +308,20 @@ async fn pages_and_cursors(
 }
 
 pub async fn the_sums_of_any_period_are_what_counting_gives(world: World) {
+    the_sums_of_any_period(world, 300, None).await;
+}
+
+pub async fn the_sums_of_any_period_are_right_from_blocks(world: World) {
+    the_sums_of_any_period(world, 1, Some(5)).await;
+}
+
+pub async fn the_sums_of_any_period_are_right_from_blocks_where_days_overlap(world: World) {
+    the_sums_of_any_period(world, 300, Some(3)).await;
+}
+
+async fn the_sums_of_any_period(world: World, skew: i64, block: Option<i64>) {
     let mut runner = TestRunner::deterministic();
-    traded(&world, &mut runner, 300).await;
+    traded(&world, &mut runner, skew, block).await;
     let all = rows(&world).await;
     let mut tx = world.db.read().await.unwrap();
     for _ in 0..150 {
@@ -310,6 +342,69 @@ pub async fn the_sums_of_any_period_are_what_counting_gives(world: World) {
             })
             .collect();
         assert_eq!(booked, expected, "{period:?}");
+    }
+}
+
+/// Each block is added up once, however many do it, and blocks of another size put none in the wrong.
+pub async fn blocks_are_kept_once_and_a_wrong_one_is_found(world: World) {
+    let mut runner = TestRunner::deterministic();
+    traded(&world, &mut runner, 300, None).await;
+    let at_once = (0..4).map(|_| {
+        let db = world.db.clone();
+        tokio::spawn(async move { blocks::keep_by(&db, 6).await })
+    });
+    for task in at_once.collect::<Vec<_>>() {
+        task.await.unwrap().unwrap();
+    }
+    let all = rows(&world).await;
+    let kept = "SELECT CAST(SUM(entries) AS BIGINT) FROM ledger_blocks";
+    assert_eq!(world.count(kept).await, i64::try_from(all.len() / 6 * 6).unwrap());
+    totals_agree(&world).await;
+    // Of another version of the service, which began at the same time.
+    world
+        .db
+        .write(|tx| {
+            Box::pin(async move {
+                Ok(exec!(
+                    tx,
+                    "INSERT INTO ledger_blocks (org_id, first_sequence, last_sequence, kind, entries,
+                         debited, credited, first_at, last_at)
+                     SELECT org_id, (sequence - 1) / 4 * 4 + 1, (sequence - 1) / 4 * 4 + 4, kind,
+                         COUNT(*), SUM(CASE WHEN amount < 0 THEN -amount ELSE 0 END),
+                         SUM(CASE WHEN amount > 0 THEN amount ELSE 0 END), MIN(created_at),
+                         MAX(created_at)
+                     FROM ledger_entries GROUP BY 1, 2, 3, 4"
+                )?)
+            })
+        })
+        .await
+        .unwrap();
+    totals_agree(&world).await;
+    let mut tx = world.db.read().await.unwrap();
+    for _ in 0..40 {
+        let period = period(&mut runner);
+        let booked = turnover::by_kind(&mut tx, world.org, &period).await.unwrap();
+        let expected = all.iter().filter(|row| within(&period, row.created_at.0)).count();
+        let counted = booked.iter().map(|sums| sums.count).sum::<i64>();
+        assert_eq!(counted, i64::try_from(expected).unwrap(), "{period:?}");
+    }
+    drop(tx);
+    for wrong in [
+        "UPDATE ledger_blocks SET entries = entries + 1 WHERE last_sequence = 18",
+        "UPDATE ledger_blocks SET debited = debited + 1 WHERE last_sequence = 18",
+        "UPDATE ledger_blocks SET first_at = last_at",
+        "DELETE FROM ledger_blocks WHERE kind = 'refund'",
+    ] {
+        world.db.write(move |tx| Box::pin(async move { Ok(exec!(tx, wrong)?) })).await.unwrap();
+        let found = audit(&world.db, Some(world.org)).await.unwrap();
+        assert!(found.violations.iter().any(|v| v.rule == "ledger_blocks"), "{wrong}");
+        world
+            .db
+            .write(|tx| Box::pin(async move { Ok(exec!(tx, "DELETE FROM ledger_blocks")?) }))
+            .await
+            .unwrap();
+        blocks::keep_by(&world.db, 6).await.unwrap();
+        totals_agree(&world).await;
     }
 }
 
