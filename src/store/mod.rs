@@ -26,6 +26,7 @@ mod expiry;
 mod ledger;
 pub mod ledger_sample;
 mod link_fees;
+mod link_search;
 pub mod link_summaries;
 mod links;
 mod lookups;
