@@ -10,6 +10,15 @@ CREATE TABLE link_counts (
     PRIMARY KEY (org_id, kind)
 ) WITH (fillfactor = 50);
 
+-- Behind row-level security an instance of the version before may write only what it was granted.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'bappy_worker') THEN
+        GRANT SELECT, INSERT, UPDATE, DELETE ON link_counts TO bappy_worker;
+    END IF;
+END
+$$;
+
 CREATE FUNCTION count_new_links() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO link_counts AS c (org_id, kind, active, suspended, inactive)

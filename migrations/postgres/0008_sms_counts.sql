@@ -8,6 +8,14 @@ CREATE TABLE sms_counts (
     failed     BIGINT NOT NULL
 ) WITH (fillfactor = 50);
 
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'bappy_worker') THEN
+        GRANT SELECT, INSERT, UPDATE, DELETE ON sms_counts TO bappy_worker;
+    END IF;
+END
+$$;
+
 CREATE FUNCTION count_new_sms() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO sms_counts AS c (org_id, queued, sent, delivered, failed)
