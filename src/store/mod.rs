@@ -31,6 +31,7 @@ pub mod link_summaries;
 mod links;
 mod lookups;
 mod metrics;
+pub mod months;
 pub mod open_work;
 mod operations;
 pub mod organizations;

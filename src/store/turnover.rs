@@ -3,12 +3,13 @@
 //!
 //! **Invariants:** each answer is one statement, so it is of one moment, and blocks of entries, which
 //! never change; what is read is a row a day and kind (and plan), and of a day that the period cuts the
-//! blocks, and the entries around the cut.
+//! blocks, and the entries around the cut. Plans are from months too, which are gone by only where no
+//! plan's totals have changed since.
 
 use super::blocks::{self, Split};
 use super::ledger::ALL_PLANS;
 use super::period::Period;
-use super::{DbError, Text, Time, Tx};
+use super::{DbError, Text, Time, Tx, months};
 use bappy_actors::model::{EntryKind, Money, OrgId, PlanId};
 use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
@@ -224,7 +225,8 @@ pub async fn by_day(
     rows.into_iter().map(turnover).collect()
 }
 
-/// The `limit` plans that sold most from day `first` to day `last`, most first.
+/// The `limit` plans that sold most from day `first` to day `last`, most first: from the totals of the
+/// months in between, and of the days before and after.
 pub async fn top_plans(
     tx: &mut Tx,
     org: OrgId,
@@ -232,21 +234,33 @@ pub async fn top_plans(
     last: NaiveDate,
     limit: i64,
 ) -> Result<Vec<PlanTurnover>, DbError> {
+    let months = months::standing(tx, org, first, last).await?;
+    let (begin, end) = months.unzip();
     let rows = all!(
         tx,
         (Uuid, Option<String>, i64, i64),
         "SELECT t.plan_id, p.name, t.made, t.spent
          FROM (SELECT plan_id, CAST(SUM(made) AS BIGINT) AS made,
                    CAST(SUM(debited) - SUM(credited) AS BIGINT) AS spent
-               FROM ledger_days
-               WHERE org_id = $1 AND plan_id <> $2 AND day >= $3 AND day <= $4
+               FROM (SELECT plan_id, made, debited, credited FROM ledger_days
+                     WHERE org_id = $1 AND plan_id <> $2 AND day >= $3 AND day <= $4
+                     UNION ALL
+                     SELECT plan_id, made, debited, credited FROM ledger_months
+                     WHERE org_id = $1 AND plan_id <> $2 AND month >= $5 AND month <= $6
+                     UNION ALL
+                     SELECT plan_id, made, debited, credited FROM ledger_days
+                     WHERE org_id = $1 AND plan_id <> $2 AND day >= $7 AND day <= $8) parts
                GROUP BY plan_id HAVING SUM(made) > 0
-               ORDER BY made DESC, spent DESC, plan_id LIMIT $5) t
+               ORDER BY made DESC, spent DESC, plan_id LIMIT $9) t
          LEFT JOIN plans p ON p.id = t.plan_id
          ORDER BY t.made DESC, t.spent DESC, t.plan_id",
         org.0,
         ALL_PLANS,
         first,
+        begin.map_or(Some(last), |begin| begin.pred_opt()),
+        begin,
+        end,
+        end.and_then(|end| end.succ_opt()),
         last,
         limit
     )?;

@@ -175,6 +175,7 @@ on_both! {
         the_sums_of_any_period_are_right_from_blocks,
         the_sums_of_any_period_are_right_from_blocks_where_days_overlap,
         blocks_are_kept_once_and_a_wrong_one_is_found,
+        plans_of_any_period_are_right_from_months,
         days_and_plans_count_what_came_about,
     }
     schema {

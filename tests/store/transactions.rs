@@ -7,7 +7,7 @@ use bappy::store::audit::audit;
 use bappy::store::page::{Place, Window};
 use bappy::store::period::Period;
 use bappy::store::transactions::{TransactionFilter, scope};
-use bappy::store::{Database, SqlStore, Time, blocks, turnover};
+use bappy::store::{Database, SqlStore, Time, blocks, months, turnover};
 use bappy_actors::model::{
     EntryId, EntryKind, Link, LinkId, Money, Operation, OperationKind, OperationState, PlanId,
     Timestamp,
@@ -48,7 +48,7 @@ async fn rows(world: &World) -> Vec<Row> {
 
 async fn totals_agree(world: &World) {
     let found = audit(&world.db, None).await.unwrap();
-    let of_totals = |rule| rule == "daily_totals" || rule == "ledger_blocks";
+    let of_totals = |rule| ["daily_totals", "ledger_blocks", "ledger_months"].contains(&rule);
     let wrong: Vec<_> = found.violations.iter().filter(|v| of_totals(v.rule)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
     world.balances(world.org).await;
@@ -406,6 +406,89 @@ pub async fn blocks_are_kept_once_and_a_wrong_one_is_found(world: World) {
         blocks::keep_by(&world.db, 6).await.unwrap();
         totals_agree(&world).await;
     }
+}
+
+/// A plan, how much came about with it, and what was spent on it.
+type OfPlan = (Uuid, i64, i64);
+
+async fn plans_by_days(world: &World, first: NaiveDate, last: NaiveDate) -> Vec<OfPlan> {
+    let mut tx = world.db.read().await.unwrap();
+    let sql = "SELECT plan_id, CAST(SUM(made) AS BIGINT),
+             CAST(SUM(debited) - SUM(credited) AS BIGINT)
+         FROM ledger_days WHERE org_id = $1 AND plan_id <> $2 AND day >= $3 AND day <= $4
+         GROUP BY plan_id HAVING SUM(made) > 0 ORDER BY 2 DESC, 3 DESC, 1";
+    all!(tx, OfPlan, sql, world.org.0, Uuid::nil(), first, last).unwrap()
+}
+
+async fn plans_as_told(world: &World, first: NaiveDate, last: NaiveDate) -> Vec<OfPlan> {
+    let mut tx = world.db.read().await.unwrap();
+    let plans = turnover::top_plans(&mut tx, world.org, first, last, 10).await.unwrap();
+    plans.iter().map(|plan| (plan.plan_id.0, plan.made, plan.spent.micros())).collect()
+}
+
+/// Periods that begin and end anywhere in half a year, compared with their days.
+async fn plans_are_right(world: &World, runner: &mut TestRunner) {
+    for _ in 0..40 {
+        let (from, days) = drawn(runner, (-40_i64..200, 0_i64..200));
+        let first = at(86_400 * from).date_naive();
+        let last = first + TimeDelta::days(days);
+        let expected = plans_by_days(world, first, last).await;
+        assert_eq!(plans_as_told(world, first, last).await, expected, "{first} to {last}");
+    }
+}
+
+pub async fn plans_of_any_period_are_right_from_months(world: World) {
+    const DAY: i64 = 86_400;
+    let mut runner = TestRunner::deterministic();
+    let mut business = Business::new(&world).await;
+    let write = async |items: Vec<Planned>, seconds: i64| {
+        let mut next = batch(world.org, world.row(world.org).await, items);
+        next.at = at(seconds);
+        assert_eq!(world.store.commit(next).await.unwrap(), CommitOutcome::Committed);
+    };
+    for n in 0..60 {
+        // Nothing in January, which is kept all the same.
+        if (38..70).contains(&(n * 3)) {
+            continue;
+        }
+        let steps = drawn(&mut runner, prop::collection::vec((2_u8..8, 0_usize..100), 3..6));
+        let items =
+            steps.into_iter().map(|(what, pick)| business.step(&world, what, pick)).collect();
+        write(items, n * 3 * DAY).await;
+        business.pending.append(&mut business.debited);
+    }
+    plans_are_right(&world, &mut runner).await;
+    // Once more by another instance, and later, when another month is over.
+    for days in [120, 120, 155] {
+        months::keep_of(&world.db, at(days * DAY), 1).await.unwrap();
+        plans_are_right(&world, &mut runner).await;
+        totals_agree(&world).await;
+    }
+    let kept = "SELECT COUNT(DISTINCT month) FROM ledger_months";
+    assert_eq!(world.count(kept).await, 5, "November to March");
+
+    // What comes late is not missed, and no fault.
+    let late = business.debit(&world, OperationKind::Topup, business.link.id, 1);
+    write(vec![late], 100 * DAY).await;
+    let (topup, _) = business.debited.pop().unwrap();
+    write(vec![business.settle(&topup)], 100 * DAY).await;
+    plans_are_right(&world, &mut runner).await;
+    totals_agree(&world).await;
+
+    // A month that is wrong is gone by, but for the one in which something came late, and is found.
+    let change = async |sql: &'static str| {
+        world.db.write(move |tx| Box::pin(async move { Ok(exec!(tx, sql)?) })).await.unwrap()
+    };
+    let wrong = "UPDATE ledger_months SET made = made + 1000
+         WHERE plan_id = (SELECT plan_id FROM ledger_months ORDER BY plan_id DESC LIMIT 1)";
+    assert!(change(wrong).await > 2);
+    let (first, last) = (at(0).date_naive(), at(200 * DAY).date_naive());
+    let told = plans_as_told(&world, first, last).await;
+    let right = plans_by_days(&world, first, last).await;
+    let sum = |plans: &[OfPlan]| plans.iter().map(|(_, made, _)| made).sum::<i64>();
+    assert!(sum(&told) - sum(&right) >= 1_000, "{told:?}");
+    let found = audit(&world.db, Some(world.org)).await.unwrap();
+    assert!(found.violations.iter().any(|v| v.rule == "ledger_months"), "{found:#?}");
 }
 
 pub async fn days_and_plans_count_what_came_about(world: World) {

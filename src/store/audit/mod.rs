@@ -10,6 +10,7 @@
 mod blocks;
 mod days;
 mod in_force;
+mod months;
 mod references;
 mod rules;
 
@@ -111,6 +112,7 @@ async fn run(tx: &mut Tx, org: Option<OrgId>) -> Result<Audit, DbError> {
     }
     audit.violations.extend(days::violations(tx, org).await?);
     audit.violations.extend(blocks::violations(tx, org).await?);
+    audit.violations.extend(months::violations(tx, org).await?);
     Ok(audit)
 }
 
