@@ -1,11 +1,12 @@
 //! Links as a list shows them: without activations. Called by `GET /links`.
 //!
-//! **Invariants:** newest first by id, which is a UUID v7; without a filter the total is the
-//! wallet's maintained counter and nothing is counted. On SQLite a search reads all of the
-//! organization's Links: it is for something anywhere in them.
+//! **Invariants:** newest first by id, which is a UUID v7; without a search nothing is counted: the
+//! total is the wallet's maintained counter, or comes from the counts by kind and status. A search that
+//! finds few is gone through once (`link_search`); what many have is counted, and read in order.
 
-use super::links::{Row, link_columns};
-use super::page::{Part, Window, containing};
+use super::link_search;
+use super::links::{self, Row, link_columns};
+use super::page::{Part, Place, Window, containing};
 use super::ranks::{self, List};
 use super::{Conn, DbError, Text, Tx};
 use bappy_actors::model::{Link, LinkId, LinkStatus, OrgId, SimKind};
@@ -22,18 +23,6 @@ pub struct LinkFilter {
     pub search: Option<String>,
 }
 
-/// An id as text: one database writes it itself, the other holds its sixteen bytes.
-const ID_TEXT_POSTGRES: &str = "CAST(l.id AS TEXT)";
-const ID_TEXT_SQLITE: &str =
-    "LOWER(SUBSTR(HEX(l.id), 1, 8) || '-' || SUBSTR(HEX(l.id), 9, 4) || '-'
-    || SUBSTR(HEX(l.id), 13, 4) || '-' || SUBSTR(HEX(l.id), 17, 4) || '-'
-    || SUBSTR(HEX(l.id), 21))";
-
-/// All that is searched of a Link, in the words of the index `links_text` on PostgreSQL: what does
-/// not have the text somewhere in this has it in no column.
-const SEARCHED_POSTGRES: &str = " AND LOWER(COALESCE(l.name, '') || ' ' || l.iccid || ' '
-    || COALESCE(l.msisdn, '') || ' ' || CAST(l.id AS TEXT)) LIKE LOWER($4)";
-
 /// An organization's Links, newest first.
 pub async fn list(
     tx: &mut Tx,
@@ -41,13 +30,16 @@ pub async fn list(
     filter: &LinkFilter,
     window: &Window<LinkId>,
 ) -> Result<Part<Link, LinkId>, DbError> {
-    let (id_text, searched) = match (tx.conn(), &filter.search) {
-        (Conn::Sqlite(_), _) => (ID_TEXT_SQLITE, None),
-        (Conn::Postgres(_), None) => (ID_TEXT_POSTGRES, None),
-        (Conn::Postgres(_), Some(_)) => (ID_TEXT_POSTGRES, Some(SEARCHED_POSTGRES)),
-    };
-    let mut condition = filter.condition(id_text);
-    condition.push_str(searched.unwrap_or_default());
+    if filter.search.is_some()
+        && let Some(found) = link_search::few(tx, org, filter).await?
+    {
+        return part_of(tx, org, found, window).await;
+    }
+    let is_postgres = matches!(tx.conn(), Conn::Postgres(_));
+    let mut condition = filter.condition();
+    if let Some(search) = &filter.search {
+        condition.push_str(&link_search::condition(is_postgres, search, "$4"));
+    }
     let total = total(tx, org, filter, &condition).await?;
     let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
     let (walk, from) = if *filter == LinkFilter::default() {
@@ -63,7 +55,7 @@ pub async fn list(
     let order = if walk.backwards { "l.id" } else { "l.id DESC" };
     // What a search finds is put in order afterwards. In the order of the list PostgreSQL would read
     // on and on for the next Link that fits, where it guesses that many do.
-    let apart = if searched.is_some() { " OFFSET 0" } else { "" };
+    let apart = if is_postgres && filter.search.is_some() { " OFFSET 0" } else { "" };
     // What is stepped over is stepped over in the index alone; only the rows of the page are read.
     let columns = link_columns!();
     let rows = all!(
@@ -89,59 +81,69 @@ pub async fn list(
     Ok(window.part(rows, walk, total, |link| link.id))
 }
 
-/// How many a filter leaves. Most Links are active, and most are eSIMs: of these two it is what the
-/// others leave of the wallet's counter.
+/// How many a filter leaves.
 async fn total(
     tx: &mut Tx,
     org: OrgId,
     filter: &LinkFilter,
     condition: &str,
 ) -> Result<i64, DbError> {
-    let others = match filter {
-        LinkFilter { status: None, kind: None, search: None } => None,
-        LinkFilter { status: Some(LinkStatus::Active), kind: None, search: None } => Some(
-            "SELECT COUNT(*) FROM links WHERE org_id = $1 AND status IN ('suspended', 'inactive')",
+    let counted = match filter {
+        LinkFilter { search: Some(search), .. } => one!(
+            tx,
+            (i64,),
+            AssertSqlSafe(format!("SELECT COUNT(*) FROM links l WHERE l.org_id = $1{condition}")),
+            org.0,
+            filter.status.map(|status| status.word()),
+            filter.kind.map(|kind| kind.word()),
+            containing(search)
         ),
-        LinkFilter { status: None, kind: Some(SimKind::Esim), search: None } => {
-            Some("SELECT COUNT(*) FROM links WHERE org_id = $1 AND kind = 'physical'")
+        LinkFilter { status: None, kind: None, search: None } => {
+            let all = "SELECT links_total FROM wallets WHERE org_id = $1";
+            return Ok(opt!(tx, (i64,), all, org.0)?.map_or(0, |(total,)| total));
         }
-        _ => {
-            let row = one!(
-                tx,
-                (i64,),
-                AssertSqlSafe(format!(
-                    "SELECT COUNT(*) FROM links l WHERE l.org_id = $1{condition}"
-                )),
-                org.0,
-                filter.status.map(|status| status.word()),
-                filter.kind.map(|kind| kind.word()),
-                filter.search.as_deref().map(containing)
-            )?;
-            return Ok(row.0);
+        LinkFilter { status, kind, search: None } => {
+            // There is a column of each status, named after it.
+            let counts = status.map_or("active + suspended + inactive", |status| status.word());
+            let of_kind = if kind.is_some() { " AND kind = $2" } else { "" };
+            let sql = format!(
+                "SELECT CAST(COALESCE(SUM({counts}), 0) AS BIGINT) FROM link_counts
+                 WHERE org_id = $1{of_kind}"
+            );
+            one!(tx, (i64,), AssertSqlSafe(sql), org.0, kind.map(|kind| kind.word()))
         }
     };
-    let row = opt!(tx, (i64,), "SELECT links_total FROM wallets WHERE org_id = $1", org.0)?;
-    let all = row.map_or(0, |(total,)| total);
-    let Some(others) = others else { return Ok(all) };
-    Ok(all - one!(tx, (i64,), others, org.0)?.0)
+    Ok(counted?.0)
+}
+
+/// A part of a list that is at hand by its ids, newest first.
+async fn part_of(
+    tx: &mut Tx,
+    org: OrgId,
+    ids: Vec<LinkId>,
+    window: &Window<LinkId>,
+) -> Result<Part<Link, LinkId>, DbError> {
+    let place = match &window.place {
+        Place::Page(number) => Place::Page(*number),
+        Place::After(id) => match ids.iter().take_while(|found| *found >= id).count() {
+            0 => Place::Page(1),
+            seen => Place::After(seen - 1),
+        },
+    };
+    let part = Window { place, size: window.size }.of(ids);
+    let next = part.next.and(part.rows.last().copied());
+    Ok(Part { rows: links::of_ids(tx, org, &part.rows).await?, total: part.total, next })
 }
 
 impl LinkFilter {
-    /// What is asked for, in SQL.
-    fn condition(&self, id_text: &str) -> String {
+    /// What is asked for beside the search, in SQL.
+    pub(super) fn condition(&self) -> String {
         let mut condition = String::new();
         if self.status.is_some() {
             condition.push_str(" AND l.status = $2");
         }
         if self.kind.is_some() {
             condition.push_str(" AND l.kind = $3");
-        }
-        if self.search.is_some() {
-            let like = |text: &str| format!(r"{text} LIKE LOWER($4) ESCAPE '\'");
-            let columns = ["LOWER(l.name)", "l.iccid", "l.msisdn", id_text].map(like);
-            condition.push_str(" AND (");
-            condition.push_str(&columns.join(" OR "));
-            condition.push(')');
         }
         condition
     }

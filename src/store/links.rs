@@ -1,11 +1,12 @@
 //! Links: reading them, and changing their status, name and last known use.
 
-use super::{DbError, Text, Time, Tx, activations, plans};
+use super::{Conn, DbError, Text, Time, Tx, activations, plans};
 use bappy_actors::model::{
     EsimProfile, Link, LinkId, LinkSnapshot, LinkStatus, NameChange, OrgId, PlanId, ProfileState,
     SimKind, Sponsor, Timestamp, Volume,
 };
 use bappy_actors::ports::UsageReading;
+use sqlx::Postgres;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -110,6 +111,30 @@ pub async fn by_iccid(tx: &mut Tx, org: OrgId, iccid: &str) -> Result<Option<Lin
         iccid
     )?;
     row.map(TryInto::try_into).transpose()
+}
+
+/// Links by their ids, newest first; what is not the organization's is left out.
+pub(super) async fn of_ids(tx: &mut Tx, org: OrgId, ids: &[LinkId]) -> Result<Vec<Link>, DbError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        link_columns!(),
+        " FROM links l JOIN sponsors s ON s.id = l.sponsor_id
+          WHERE l.org_id = $1 AND l.id = ANY($2) ORDER BY l.id DESC"
+    );
+    let patience = tx.patience();
+    if let Conn::Postgres(conn) = tx.conn() {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let query = sqlx::query_as::<Postgres, Row>(SQL).bind(org.0).bind(ids);
+        let rows = traced_statement!(patience.answered(query.fetch_all(conn))).await?;
+        return rows.into_iter().map(TryInto::try_into).collect();
+    }
+    // There a look-up costs no round trip.
+    let mut links = Vec::with_capacity(ids.len());
+    for id in ids {
+        links.extend(link(tx, org, *id).await?);
+    }
+    links.sort_unstable_by_key(|link| std::cmp::Reverse(link.id));
+    Ok(links)
 }
 
 /// A Link as it stands at `now`, with its activations in force and the newest others, and the

@@ -1,15 +1,15 @@
 //! How deep an id is in a long list: every thousandth id is kept with its rank, so that a page deep
 //! in the list is walked to from near it.
 //!
-//! [`Ranks`] keeps them up beside the service; the lists of Links, operations and SMS ask
-//! `nearer`. Ranks count from the oldest row, so rows that come in front change none.
+//! [`Ranks`] keeps them up beside the service, and the blocks and months of ledgers; the lists of Links,
+//! operations and SMS ask `nearer`. Ranks count from the oldest row, so rows that come in front change none.
 //!
 //! **Invariants:** a rank is kept only of rows so old that none comes in before them any more: ids
 //! are UUIDs v7, given before their rows are written. Without ranks every page is as right, and
 //! slower.
 
 use super::page::Walk;
-use super::{Database, DbError, Tx};
+use super::{Database, DbError, Tx, blocks, months};
 use bappy_actors::metrics::{Job, job_succeeded};
 use bappy_actors::model::{OrgId, Timestamp};
 use bappy_actors::ports::Clock;
@@ -91,7 +91,7 @@ pub(super) async fn nearer(
     Ok(near.unwrap_or((walk, None)))
 }
 
-/// Keeps ranks up.
+/// Keeps ranks up, and the blocks and months of ledgers.
 pub struct Ranks {
     /// Of this database.
     pub database: Database,
@@ -108,7 +108,7 @@ impl Ranks {
         loop {
             match self.round().await {
                 Ok(()) => job_succeeded(Job::Ranks, self.clock.now()),
-                Err(error) => tracing::warn!(%error, "ranks of long lists could not be kept up"),
+                Err(error) => tracing::warn!(%error, "long lists could not be kept up with"),
             }
             tokio::select! {
                 () = &mut stopped => return,
@@ -121,7 +121,9 @@ impl Ranks {
         let horizon = TimeDelta::from_std(self.horizon).unwrap_or(TimeDelta::MAX);
         let margin = WRITTEN_WITHIN.checked_add(&horizon).unwrap_or(TimeDelta::MAX);
         let Some(before) = self.clock.now().checked_sub_signed(margin) else { return Ok(()) };
-        keep(&self.database, before).await
+        keep(&self.database, before).await?;
+        blocks::keep(&self.database).await?;
+        months::keep(&self.database, before).await
     }
 }
 

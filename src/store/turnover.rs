@@ -1,12 +1,15 @@
 //! What an organization has been charged and has paid in over a period, from the daily totals.
 //! Called by `GET /transactions/stats` and `GET /transactions/analytics`.
 //!
-//! **Invariants:** each answer is one statement, so it is of one moment; what is read is a row a day
-//! and kind (and plan), and the entries of a day that the period cuts.
+//! **Invariants:** each answer is one statement, so it is of one moment, and blocks of entries, which
+//! never change; what is read is a row a day and kind (and plan), and of a day that the period cuts the
+//! blocks, and the entries around the cut. Plans are from months too, which are gone by only where no
+//! plan's totals have changed since.
 
+use super::blocks::{self, Split};
 use super::ledger::ALL_PLANS;
 use super::period::Period;
-use super::{DbError, Text, Time, Tx};
+use super::{DbError, Text, Time, Tx, months};
 use bappy_actors::model::{EntryKind, Money, OrgId, PlanId};
 use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
@@ -68,13 +71,21 @@ const WHOLE_DAYS: &str = concat!(
     " AND entries > 0"
 );
 
-/// The entries of a part of a day; its sequences are those that the day's totals know. They are
-/// asked for by sub-queries of their own: as a join's they would be tested on the whole ledger.
-const PART_OF_DAY: &str = concat!(
+/// Entries of a part of a day between two sequences.
+const BETWEEN: &str = "SELECT e.kind, 1, CASE WHEN e.amount < 0 THEN -e.amount ELSE 0 END,
+         CASE WHEN e.amount > 0 THEN e.amount ELSE 0 END
+     FROM ledger_entries e
+     WHERE e.org_id = $1 AND e.created_at >= {from} AND e.created_at < {until}
+         AND e.sequence >= {low} AND e.sequence <= {high}";
+
+/// Those after a sequence; the day's sequences are those that its totals know. They are asked for by
+/// sub-queries of their own: as a join's they would be tested on the whole ledger.
+const AFTER: &str = concat!(
     "SELECT e.kind, 1, CASE WHEN e.amount < 0 THEN -e.amount ELSE 0 END,
          CASE WHEN e.amount > 0 THEN e.amount ELSE 0 END
      FROM ledger_entries e
      WHERE e.org_id = $1 AND e.created_at >= {from} AND e.created_at < {until}
+         AND e.sequence > {after}
          AND e.sequence >= (SELECT MIN(first_sequence) FROM ledger_days WHERE ",
     totals_of_all!(),
     " AND day = {day})
@@ -83,26 +94,40 @@ const PART_OF_DAY: &str = concat!(
     " AND day = {day})"
 );
 
-/// What was booked in a period, by kind; what was not is left out. Of a day that the period cuts
-/// the entries are added up one by one.
+/// The entries of the nth part of a day that are to be read, by its eight arguments.
+fn part_of_day(n: usize) -> String {
+    let argument = |place: usize| format!("${}", 5 + 8 * n + place);
+    let between = |low: usize, high: usize| {
+        BETWEEN.replace("{low}", &argument(low)).replace("{high}", &argument(high))
+    };
+    let after = AFTER.replace("{day}", &argument(0)).replace("{after}", &argument(7));
+    [between(3, 4), between(5, 6), after]
+        .map(|part| part.replace("{from}", &argument(1)).replace("{until}", &argument(2)))
+        .join(" UNION ALL ")
+}
+
+/// What was booked in a period, by kind; what was not is left out.
 pub async fn by_kind(tx: &mut Tx, org: OrgId, period: &Period) -> Result<Vec<Turnover>, DbError> {
     if period.is_empty() {
         return Ok(Vec::new());
     }
-    let cuts = period.cuts();
-    let is_cut = |day: NaiveDate| cuts.iter().any(|(cut, _, _)| *cut == day);
+    let mut cuts = Vec::new();
+    for (day, from, until) in period.cuts() {
+        let split = blocks::split(tx, org, day, (from, until)).await?;
+        cuts.push((day, from, until, split));
+    }
+    let is_cut = |day: NaiveDate| cuts.iter().any(|(cut, ..)| *cut == day);
     let mut booked = WHOLE_DAYS.to_owned();
     let first = period.first_day().map(|day| if is_cut(day) { day.succ_opt() } else { Some(day) });
     let last = period.last_day().map(|day| if is_cut(day) { day.pred_opt() } else { Some(day) });
     booked.push_str(if first.is_some() { " AND day >= $3" } else { "" });
     booked.push_str(if last.is_some() { " AND day <= $4" } else { "" });
-    for (n, _) in cuts.iter().enumerate() {
-        let part = PART_OF_DAY.replace("{day}", &format!("${}", 5 + 3 * n));
-        let part = part.replace("{from}", &format!("${}", 6 + 3 * n));
+    for n in 0..cuts.len() {
         booked.push_str(" UNION ALL ");
-        booked.push_str(&part.replace("{until}", &format!("${}", 7 + 3 * n)));
+        booked.push_str(&part_of_day(n));
     }
-    let cut = |n: usize| cuts.get(n).copied();
+    let cut = |n: usize| cuts.get(n);
+    let end = |n: usize, of: usize| cut(n).map(|(_, _, _, split)| split.ends[of]);
     let rows = all!(
         tx,
         (String, i64, i64, i64),
@@ -115,12 +140,22 @@ pub async fn by_kind(tx: &mut Tx, org: OrgId, period: &Period) -> Result<Vec<Tur
         ALL_PLANS,
         first.flatten(),
         last.flatten(),
-        cut(0).map(|(day, _, _)| day),
-        cut(0).map(|(_, from, _)| Time::from(from)),
-        cut(0).map(|(_, _, until)| Time::from(until)),
-        cut(1).map(|(day, _, _)| day),
-        cut(1).map(|(_, from, _)| Time::from(from)),
-        cut(1).map(|(_, _, until)| Time::from(until))
+        cut(0).map(|(day, ..)| *day),
+        cut(0).map(|(_, from, ..)| Time::from(*from)),
+        cut(0).map(|(_, _, until, _)| Time::from(*until)),
+        end(0, 0).map(|(low, _)| low),
+        end(0, 0).map(|(_, high)| high),
+        end(0, 1).map(|(low, _)| low),
+        end(0, 1).map(|(_, high)| high),
+        cut(0).map(|(.., split)| split.after),
+        cut(1).map(|(day, ..)| *day),
+        cut(1).map(|(_, from, ..)| Time::from(*from)),
+        cut(1).map(|(_, _, until, _)| Time::from(*until)),
+        end(1, 0).map(|(low, _)| low),
+        end(1, 0).map(|(_, high)| high),
+        end(1, 1).map(|(low, _)| low),
+        end(1, 1).map(|(_, high)| high),
+        cut(1).map(|(.., split)| split.after)
     )?;
     let turnover = |(kind, count, debited, credited): (String, i64, i64, i64)| {
         Ok(Turnover {
@@ -130,7 +165,32 @@ pub async fn by_kind(tx: &mut Tx, org: OrgId, period: &Period) -> Result<Vec<Tur
             credited: Money::from_micros(credited),
         })
     };
-    rows.into_iter().map(turnover).collect()
+    let read = rows.into_iter().map(turnover).collect::<Result<Vec<_>, DbError>>()?;
+    Ok(with_blocks(read, cuts.iter().map(|(.., split)| split)))
+}
+
+/// Adds what is in blocks as a whole. An amount past all range stays at its end.
+fn with_blocks<'a>(
+    mut booked: Vec<Turnover>,
+    splits: impl Iterator<Item = &'a Split>,
+) -> Vec<Turnover> {
+    let sum = |one: Money, micros: i64| Money::from_micros(one.micros().saturating_add(micros));
+    for sums in splits.flat_map(|split| &split.whole).flat_map(|block| &block.sums) {
+        match booked.iter_mut().find(|turnover| turnover.kind == sums.kind) {
+            Some(turnover) => {
+                turnover.count += sums.entries;
+                turnover.debited = sum(turnover.debited, sums.debited);
+                turnover.credited = sum(turnover.credited, sums.credited);
+            }
+            None => booked.push(Turnover {
+                kind: sums.kind,
+                count: sums.entries,
+                debited: Money::from_micros(sums.debited),
+                credited: Money::from_micros(sums.credited),
+            }),
+        }
+    }
+    booked
 }
 
 /// What was booked on each day from `first` to `last`, by kind; what was not is left out.
@@ -165,7 +225,8 @@ pub async fn by_day(
     rows.into_iter().map(turnover).collect()
 }
 
-/// The `limit` plans that sold most from day `first` to day `last`, most first.
+/// The `limit` plans that sold most from day `first` to day `last`, most first: from the totals of the
+/// months in between, and of the days before and after.
 pub async fn top_plans(
     tx: &mut Tx,
     org: OrgId,
@@ -173,21 +234,33 @@ pub async fn top_plans(
     last: NaiveDate,
     limit: i64,
 ) -> Result<Vec<PlanTurnover>, DbError> {
+    let months = months::standing(tx, org, first, last).await?;
+    let (begin, end) = months.unzip();
     let rows = all!(
         tx,
         (Uuid, Option<String>, i64, i64),
         "SELECT t.plan_id, p.name, t.made, t.spent
          FROM (SELECT plan_id, CAST(SUM(made) AS BIGINT) AS made,
                    CAST(SUM(debited) - SUM(credited) AS BIGINT) AS spent
-               FROM ledger_days
-               WHERE org_id = $1 AND plan_id <> $2 AND day >= $3 AND day <= $4
+               FROM (SELECT plan_id, made, debited, credited FROM ledger_days
+                     WHERE org_id = $1 AND plan_id <> $2 AND day >= $3 AND day <= $4
+                     UNION ALL
+                     SELECT plan_id, made, debited, credited FROM ledger_months
+                     WHERE org_id = $1 AND plan_id <> $2 AND month >= $5 AND month <= $6
+                     UNION ALL
+                     SELECT plan_id, made, debited, credited FROM ledger_days
+                     WHERE org_id = $1 AND plan_id <> $2 AND day >= $7 AND day <= $8) parts
                GROUP BY plan_id HAVING SUM(made) > 0
-               ORDER BY made DESC, spent DESC, plan_id LIMIT $5) t
+               ORDER BY made DESC, spent DESC, plan_id LIMIT $9) t
          LEFT JOIN plans p ON p.id = t.plan_id
          ORDER BY t.made DESC, t.spent DESC, t.plan_id",
         org.0,
         ALL_PLANS,
         first,
+        begin.map_or(Some(last), |begin| begin.pred_opt()),
+        begin,
+        end,
+        end.and_then(|end| end.succ_opt()),
         last,
         limit
     )?;

@@ -11,8 +11,10 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use std::path::PathBuf;
 
 /// Tables that grow with what organizations do.
-const GROWING: [&str; 8] = [
+const GROWING: [&str; 10] = [
     "ledger_entries",
+    "ledger_blocks",
+    "ledger_months",
     "operations",
     "links",
     "activations",
@@ -90,6 +92,10 @@ INSERT INTO ledger_days (org_id, plan_id, kind, day, entries, debited, credited,
 INSERT INTO ledger_days (org_id, plan_id, kind, day, entries, debited, credited, made)
     SELECT pg_temp.id('eee', n), pg_temp.id('fff', 1), 'topup', DATE '2026-01-01' + d, 1, 1, 0, 1
     FROM GENERATE_SERIES(1, 200) n, GENERATE_SERIES(1, 100) d;
+INSERT INTO ledger_months (org_id, month, plan_id, entries, debited, credited, made)
+    SELECT pg_temp.id('eee', n), CAST(DATE '2024-01-01' + m * INTERVAL '1 month' AS DATE),
+        pg_temp.id('fff', 1), 1, 1, 0, 1
+    FROM GENERATE_SERIES(1, 200) n, GENERATE_SERIES(0, 23) m;
 UPDATE wallets w SET version = 1002 + 3 * {links}, links_total = {links},
         operations_total = 3 * {links}, sms_total = {links}
     FROM orgs o WHERE o.org = w.org_id;
@@ -176,6 +182,13 @@ async fn nothing_that_grows_is_read_from_end_to_end() {
     bappy::store::ranks::keep(
         &app.database,
         chrono::Utc.with_ymd_and_hms(2099, 1, 1, 0, 0, 0).unwrap(),
+    )
+    .await
+    .unwrap();
+    bappy::store::blocks::keep(&app.database).await.unwrap();
+    bappy::store::months::keep(
+        &app.database,
+        chrono::Utc.with_ymd_and_hms(2026, 6, 1, 0, 0, 0).unwrap(),
     )
     .await
     .unwrap();

@@ -17,6 +17,7 @@ mod world;
 
 mod batches;
 mod concurrency;
+mod counts;
 mod expiry;
 mod guards;
 mod ledger_check;
@@ -92,6 +93,13 @@ on_both! {
         fencing_amid_commits_loses_none,
         two_instances_share_a_wallet,
     }
+    counts {
+        links_are_counted_by_status_and_kind,
+        messages_are_counted_by_status,
+        counts_are_right_when_all_is_written_at_once,
+        a_count_that_is_wrong_is_found,
+        what_was_there_before_is_counted_by_the_migration,
+    }
     expiry {
         what_is_over_is_expired_and_taken_off_its_link,
         the_longest_over_are_expired_first,
@@ -161,7 +169,13 @@ on_both! {
         a_turnover_past_all_range_keeps_no_money_from_being_booked,
         any_page_of_any_filter_is_what_counting_gives,
         any_page_is_right_where_days_overlap,
+        any_page_is_right_from_blocks,
+        any_page_is_right_from_blocks_where_days_overlap,
         the_sums_of_any_period_are_what_counting_gives,
+        the_sums_of_any_period_are_right_from_blocks,
+        the_sums_of_any_period_are_right_from_blocks_where_days_overlap,
+        blocks_are_kept_once_and_a_wrong_one_is_found,
+        plans_of_any_period_are_right_from_months,
         days_and_plans_count_what_came_about,
     }
     schema {

@@ -32,14 +32,14 @@ fn message(world: &World, link: LinkId) -> (Operation, Sms) {
     (operation, sms)
 }
 
-async fn queued(world: &World, link: LinkId) -> (Operation, Sms) {
+pub async fn queued(world: &World, link: LinkId) -> (Operation, Sms) {
     world.has(money(5)).await;
     let (operation, sms) = message(world, link);
     world.written(vec![Planned { sms: vec![sms.clone()], ..debiting(operation.clone()) }]).await;
     (operation, sms)
 }
 
-fn report(state: SmsState) -> SmsReport {
+pub fn report(state: SmsState) -> SmsReport {
     SmsReport { sms_id: "M1".into(), state }
 }
 

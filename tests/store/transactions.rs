@@ -7,7 +7,7 @@ use bappy::store::audit::audit;
 use bappy::store::page::{Place, Window};
 use bappy::store::period::Period;
 use bappy::store::transactions::{TransactionFilter, scope};
-use bappy::store::{Database, SqlStore, Time, turnover};
+use bappy::store::{Database, SqlStore, Time, blocks, months, turnover};
 use bappy_actors::model::{
     EntryId, EntryKind, Link, LinkId, Money, Operation, OperationKind, OperationState, PlanId,
     Timestamp,
@@ -48,7 +48,8 @@ async fn rows(world: &World) -> Vec<Row> {
 
 async fn totals_agree(world: &World) {
     let found = audit(&world.db, None).await.unwrap();
-    let wrong: Vec<_> = found.violations.iter().filter(|v| v.rule == "daily_totals").collect();
+    let of_totals = |rule| ["daily_totals", "ledger_blocks", "ledger_months"].contains(&rule);
+    let wrong: Vec<_> = found.violations.iter().filter(|v| of_totals(v.rule)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
     world.balances(world.org).await;
 }
@@ -137,8 +138,9 @@ fn back(operation: &Operation, debit: EntryId) -> Planned {
     planned
 }
 
-/// Writes some hundred entries over five days, by clocks that are off by up to `skew` minutes.
-async fn traded(world: &World, runner: &mut TestRunner, skew: i64) -> Business {
+/// Writes some hundred entries over five days, by clocks that are off by up to `skew` minutes. Of most of
+/// them blocks are kept, where blocks are asked for.
+async fn traded(world: &World, runner: &mut TestRunner, skew: i64, block: Option<i64>) -> Business {
     let mut business = Business::new(world).await;
     for hour in 0..120 {
         let steps = drawn(runner, prop::collection::vec((0_u8..8, 0_usize..100), 1..5));
@@ -149,6 +151,16 @@ async fn traded(world: &World, runner: &mut TestRunner, skew: i64) -> Business {
         next.at = at(3600 * hour) + TimeDelta::minutes(skew);
         assert_eq!(world.store.commit(next).await.unwrap(), CommitOutcome::Committed);
         business.pending.append(&mut business.debited);
+        if let Some(size) = block.filter(|_| hour % 35 == 34) {
+            blocks::keep_by(&world.db, size).await.unwrap();
+        }
+    }
+    if let Some(size) = block {
+        let mut tx = world.db.read().await.unwrap();
+        let sql = "SELECT COUNT(DISTINCT last_sequence) FROM ledger_blocks WHERE org_id = $1";
+        let (kept,) = one!(tx, (i64,), sql, world.org.0).unwrap();
+        let entries = i64::try_from(rows(world).await.len()).unwrap();
+        assert!(kept > 5 && kept * size < entries, "{kept} of {entries}");
     }
     business
 }
@@ -171,7 +183,7 @@ fn within(period: &Period, at: Timestamp) -> bool {
 
 pub async fn daily_totals_agree_after_a_mixed_load(world: World) {
     let mut runner = TestRunner::deterministic();
-    let business = traded(&world, &mut runner, 300).await;
+    let business = traded(&world, &mut runner, 300, Some(7)).await;
     totals_agree(&world).await;
     assert!(business.cards > 5, "{} Links", business.cards);
     let refunds = rows(&world).await.iter().filter(|row| row.kind == "refund").count();
@@ -229,16 +241,24 @@ pub async fn a_turnover_past_all_range_keeps_no_money_from_being_booked(world: W
 }
 
 pub async fn any_page_of_any_filter_is_what_counting_gives(world: World) {
-    any_page_of_any_filter(world, 1).await;
+    any_page_of_any_filter(world, 1, None).await;
 }
 
 pub async fn any_page_is_right_where_days_overlap(world: World) {
-    any_page_of_any_filter(world, 300).await;
+    any_page_of_any_filter(world, 300, None).await;
 }
 
-async fn any_page_of_any_filter(world: World, skew: i64) {
+pub async fn any_page_is_right_from_blocks(world: World) {
+    any_page_of_any_filter(world, 1, Some(7)).await;
+}
+
+pub async fn any_page_is_right_from_blocks_where_days_overlap(world: World) {
+    any_page_of_any_filter(world, 300, Some(4)).await;
+}
+
+async fn any_page_of_any_filter(world: World, skew: i64, block: Option<i64>) {
     let mut runner = TestRunner::deterministic();
-    let business = traded(&world, &mut runner, skew).await;
+    let business = traded(&world, &mut runner, skew, block).await;
     let all = rows(&world).await;
     let mut found = 0;
     for _ in 0..60 {
@@ -288,8 +308,20 @@ async fn pages_and_cursors(
 }
 
 pub async fn the_sums_of_any_period_are_what_counting_gives(world: World) {
+    the_sums_of_any_period(world, 300, None).await;
+}
+
+pub async fn the_sums_of_any_period_are_right_from_blocks(world: World) {
+    the_sums_of_any_period(world, 1, Some(5)).await;
+}
+
+pub async fn the_sums_of_any_period_are_right_from_blocks_where_days_overlap(world: World) {
+    the_sums_of_any_period(world, 300, Some(3)).await;
+}
+
+async fn the_sums_of_any_period(world: World, skew: i64, block: Option<i64>) {
     let mut runner = TestRunner::deterministic();
-    traded(&world, &mut runner, 300).await;
+    traded(&world, &mut runner, skew, block).await;
     let all = rows(&world).await;
     let mut tx = world.db.read().await.unwrap();
     for _ in 0..150 {
@@ -311,6 +343,152 @@ pub async fn the_sums_of_any_period_are_what_counting_gives(world: World) {
             .collect();
         assert_eq!(booked, expected, "{period:?}");
     }
+}
+
+/// Each block is added up once, however many do it, and blocks of another size put none in the wrong.
+pub async fn blocks_are_kept_once_and_a_wrong_one_is_found(world: World) {
+    let mut runner = TestRunner::deterministic();
+    traded(&world, &mut runner, 300, None).await;
+    let at_once = (0..4).map(|_| {
+        let db = world.db.clone();
+        tokio::spawn(async move { blocks::keep_by(&db, 6).await })
+    });
+    for task in at_once.collect::<Vec<_>>() {
+        task.await.unwrap().unwrap();
+    }
+    let all = rows(&world).await;
+    let kept = "SELECT CAST(SUM(entries) AS BIGINT) FROM ledger_blocks";
+    assert_eq!(world.count(kept).await, i64::try_from(all.len() / 6 * 6).unwrap());
+    totals_agree(&world).await;
+    // Of another version of the service, which began at the same time.
+    world
+        .db
+        .write(|tx| {
+            Box::pin(async move {
+                Ok(exec!(
+                    tx,
+                    "INSERT INTO ledger_blocks (org_id, first_sequence, last_sequence, kind, entries,
+                         debited, credited, first_at, last_at)
+                     SELECT org_id, (sequence - 1) / 4 * 4 + 1, (sequence - 1) / 4 * 4 + 4, kind,
+                         COUNT(*), SUM(CASE WHEN amount < 0 THEN -amount ELSE 0 END),
+                         SUM(CASE WHEN amount > 0 THEN amount ELSE 0 END), MIN(created_at),
+                         MAX(created_at)
+                     FROM ledger_entries GROUP BY 1, 2, 3, 4"
+                )?)
+            })
+        })
+        .await
+        .unwrap();
+    totals_agree(&world).await;
+    let mut tx = world.db.read().await.unwrap();
+    for _ in 0..40 {
+        let period = period(&mut runner);
+        let booked = turnover::by_kind(&mut tx, world.org, &period).await.unwrap();
+        let expected = all.iter().filter(|row| within(&period, row.created_at.0)).count();
+        let counted = booked.iter().map(|sums| sums.count).sum::<i64>();
+        assert_eq!(counted, i64::try_from(expected).unwrap(), "{period:?}");
+    }
+    drop(tx);
+    for wrong in [
+        "UPDATE ledger_blocks SET entries = entries + 1 WHERE last_sequence = 18",
+        "UPDATE ledger_blocks SET debited = debited + 1 WHERE last_sequence = 18",
+        "UPDATE ledger_blocks SET first_at = last_at",
+        "DELETE FROM ledger_blocks WHERE kind = 'refund'",
+    ] {
+        world.db.write(move |tx| Box::pin(async move { Ok(exec!(tx, wrong)?) })).await.unwrap();
+        let found = audit(&world.db, Some(world.org)).await.unwrap();
+        assert!(found.violations.iter().any(|v| v.rule == "ledger_blocks"), "{wrong}");
+        world
+            .db
+            .write(|tx| Box::pin(async move { Ok(exec!(tx, "DELETE FROM ledger_blocks")?) }))
+            .await
+            .unwrap();
+        blocks::keep_by(&world.db, 6).await.unwrap();
+        totals_agree(&world).await;
+    }
+}
+
+/// A plan, how much came about with it, and what was spent on it.
+type OfPlan = (Uuid, i64, i64);
+
+async fn plans_by_days(world: &World, first: NaiveDate, last: NaiveDate) -> Vec<OfPlan> {
+    let mut tx = world.db.read().await.unwrap();
+    let sql = "SELECT plan_id, CAST(SUM(made) AS BIGINT),
+             CAST(SUM(debited) - SUM(credited) AS BIGINT)
+         FROM ledger_days WHERE org_id = $1 AND plan_id <> $2 AND day >= $3 AND day <= $4
+         GROUP BY plan_id HAVING SUM(made) > 0 ORDER BY 2 DESC, 3 DESC, 1";
+    all!(tx, OfPlan, sql, world.org.0, Uuid::nil(), first, last).unwrap()
+}
+
+async fn plans_as_told(world: &World, first: NaiveDate, last: NaiveDate) -> Vec<OfPlan> {
+    let mut tx = world.db.read().await.unwrap();
+    let plans = turnover::top_plans(&mut tx, world.org, first, last, 10).await.unwrap();
+    plans.iter().map(|plan| (plan.plan_id.0, plan.made, plan.spent.micros())).collect()
+}
+
+/// Periods that begin and end anywhere in half a year, compared with their days.
+async fn plans_are_right(world: &World, runner: &mut TestRunner) {
+    for _ in 0..40 {
+        let (from, days) = drawn(runner, (-40_i64..200, 0_i64..200));
+        let first = at(86_400 * from).date_naive();
+        let last = first + TimeDelta::days(days);
+        let expected = plans_by_days(world, first, last).await;
+        assert_eq!(plans_as_told(world, first, last).await, expected, "{first} to {last}");
+    }
+}
+
+pub async fn plans_of_any_period_are_right_from_months(world: World) {
+    const DAY: i64 = 86_400;
+    let mut runner = TestRunner::deterministic();
+    let mut business = Business::new(&world).await;
+    let write = async |items: Vec<Planned>, seconds: i64| {
+        let mut next = batch(world.org, world.row(world.org).await, items);
+        next.at = at(seconds);
+        assert_eq!(world.store.commit(next).await.unwrap(), CommitOutcome::Committed);
+    };
+    for n in 0..60 {
+        // Nothing in January, which is kept all the same.
+        if (38..70).contains(&(n * 3)) {
+            continue;
+        }
+        let steps = drawn(&mut runner, prop::collection::vec((2_u8..8, 0_usize..100), 3..6));
+        let items =
+            steps.into_iter().map(|(what, pick)| business.step(&world, what, pick)).collect();
+        write(items, n * 3 * DAY).await;
+        business.pending.append(&mut business.debited);
+    }
+    plans_are_right(&world, &mut runner).await;
+    // Once more by another instance, and later, when another month is over.
+    for days in [120, 120, 155] {
+        months::keep_of(&world.db, at(days * DAY), 1).await.unwrap();
+        plans_are_right(&world, &mut runner).await;
+        totals_agree(&world).await;
+    }
+    let kept = "SELECT COUNT(DISTINCT month) FROM ledger_months";
+    assert_eq!(world.count(kept).await, 5, "November to March");
+
+    // What comes late is not missed, and no fault.
+    let late = business.debit(&world, OperationKind::Topup, business.link.id, 1);
+    write(vec![late], 100 * DAY).await;
+    let (topup, _) = business.debited.pop().unwrap();
+    write(vec![business.settle(&topup)], 100 * DAY).await;
+    plans_are_right(&world, &mut runner).await;
+    totals_agree(&world).await;
+
+    // A month that is wrong is gone by, but for the one in which something came late, and is found.
+    let change = async |sql: &'static str| {
+        world.db.write(move |tx| Box::pin(async move { Ok(exec!(tx, sql)?) })).await.unwrap()
+    };
+    let wrong = "UPDATE ledger_months SET made = made + 1000
+         WHERE plan_id = (SELECT plan_id FROM ledger_months ORDER BY plan_id DESC LIMIT 1)";
+    assert!(change(wrong).await > 2);
+    let (first, last) = (at(0).date_naive(), at(200 * DAY).date_naive());
+    let told = plans_as_told(&world, first, last).await;
+    let right = plans_by_days(&world, first, last).await;
+    let sum = |plans: &[OfPlan]| plans.iter().map(|(_, made, _)| made).sum::<i64>();
+    assert!(sum(&told) - sum(&right) >= 1_000, "{told:?}");
+    let found = audit(&world.db, Some(world.org)).await.unwrap();
+    assert!(found.violations.iter().any(|v| v.rule == "ledger_months"), "{found:#?}");
 }
 
 pub async fn days_and_plans_count_what_came_about(world: World) {

@@ -82,6 +82,137 @@ pub async fn links_are_filtered_searched_and_walked(world: World) {
     }
 }
 
+/// What is searched of a Link.
+struct Named {
+    id: Uuid,
+    texts: [String; 4],
+    is_physical: bool,
+}
+
+/// Two organizations' Links, of which many are alike: the oldest first.
+async fn named(world: &World, orgs: [OrgId; 2]) -> [Vec<Named>; 2] {
+    let mut made = [Vec::new(), Vec::new()];
+    for n in 0..2_600_usize {
+        let (name, msisdn) = (format!("Traveller {}", n / 7), format!("+4900{:04}", n / 3));
+        let (id, iccid) = (id(), format!("894900000{:010}", 123_456 + n));
+        let texts = [name.to_lowercase(), iccid, msisdn, id.to_string()];
+        made[n % 2].push(Named { id, texts, is_physical: n % 3 == 0 });
+    }
+    for (org, links) in orgs.into_iter().zip(&mut made) {
+        let rows: Vec<_> =
+            links.iter().map(|link| (link.id, link.texts.clone(), link.is_physical)).collect();
+        let iccid = format!("8949{:015}", org.0.as_u128() % 1_000);
+        let id = world.link(org, "another", &iccid).await;
+        let texts = ["another".into(), iccid.clone(), format!("+49{iccid}"), id.to_string()];
+        links.push(Named { id, texts, is_physical: false });
+        world
+            .write(move |tx| {
+                Box::pin(async move {
+                    for (id, [name, iccid, msisdn, _], is_physical) in rows {
+                        exec!(
+                            tx,
+                            "INSERT INTO links (org_id, id, name, iccid, msisdn, kind, status,
+                                 sponsor_id, endpoint_id, data_total_kb, data_used_kb, created_at,
+                                 updated_at)
+                             VALUES ($1, $2, $3, $4, $5, $6, 'active', 'alpha', $4, 0, 0, $7, $7)",
+                            org.0,
+                            id,
+                            name.replace('t', "T"),
+                            iccid,
+                            msisdn,
+                            if is_physical { "physical" } else { "esim" },
+                            Time(at(1))
+                        )?;
+                    }
+                    Ok(())
+                })
+            })
+            .await;
+    }
+    made
+}
+
+/// Of few and of many, with what tells Links apart at the end, in the middle and nowhere.
+pub async fn a_search_finds_what_reading_every_link_does(world: World) {
+    let orgs = [world.org("acme", "USD").await, world.org("other", "USD").await];
+    let made = named(&world, orgs).await;
+    let one = &made[0][700];
+    let (iccid, uuid) = (one.texts[1].clone(), one.texts[3].clone());
+    let texts = [
+        &iccid,
+        &iccid[..12],
+        &iccid[8..],
+        &iccid[..18],
+        &uuid,
+        &uuid[..13],
+        &uuid[20..],
+        "traveller 123",
+        "TRAVELLER 123",
+        "traveller",
+        "aveller 36",
+        "24000",
+        "123457",
+        "12345",
+        "+49000",
+        "4900012",
+        "12",
+        "r 1",
+        "ller 5",
+        "",
+        "000",
+        "894900000",
+        "0000123456 no",
+        "8949000 traveller",
+        "nobody",
+        "89490000000001234567890",
+    ];
+    let mut many = 0;
+    for (org, links) in orgs.into_iter().zip(&made) {
+        for (search, kind) in
+            texts.into_iter().flat_map(|text| [(text, None), (text, Some(SimKind::Physical))])
+        {
+            let text = search.to_lowercase();
+            let expected: Vec<Uuid> = links
+                .iter()
+                .rev()
+                .filter(|link| kind.is_none() || link.is_physical)
+                .filter(|link| link.texts.iter().any(|of_link| of_link.contains(&text)))
+                .map(|link| link.id)
+                .collect();
+            let filter = LinkFilter { kind, search: Some(search.into()), status: None };
+            let part = links_of(&world, org, &filter, Place::Page(1)).await;
+            assert_eq!(part.total, i64::try_from(expected.len()).unwrap(), "{filter:?}");
+            many += i64::from(part.total > 1_000);
+            let (mut walked, mut place) = (Vec::new(), Some(Place::Page(1)));
+            while let Some(here) = place.filter(|_| walked.len() < 200) {
+                let part = links_of(&world, org, &filter, here).await;
+                walked.extend(part.rows);
+                place = part.next.map(Place::After);
+            }
+            let enough = expected.len().min(200);
+            assert_eq!(walked[..enough], expected[..enough], "{filter:?}");
+            assert_eq!(walked.len(), if enough < 200 { enough } else { 200 }, "{filter:?}");
+            let third = links_of(&world, org, &filter, Place::Page(3)).await;
+            assert_eq!(third.rows, expected.chunks(50).nth(2).unwrap_or_default(), "{filter:?}");
+            assert_eq!(third.total, part.total, "{filter:?}");
+        }
+    }
+    assert!(many > 3, "{many} searches that many Links have are no test");
+}
+
+/// Pages of fifty.
+async fn links_of(
+    world: &World,
+    org: OrgId,
+    filter: &LinkFilter,
+    place: Place<LinkId>,
+) -> Part<Uuid, LinkId> {
+    let window = Window { place, size: 50 };
+    let part = link_summaries::list(&mut world.read().await, org, filter, &window).await.unwrap();
+    let rows = part.rows.iter().map(|link| link.id.0).collect();
+    Part { rows, total: part.total, next: part.next }
+}
+
 fn matching(links: &[Uuid], part: &str) -> i64 {
     let found = links.iter().filter(|link| link.to_string().contains(part));
     i64::try_from(found.count()).unwrap()

@@ -65,6 +65,7 @@ on_both! {
     }
     lists {
         links_are_filtered_searched_and_walked,
+        a_search_finds_what_reading_every_link_does,
         another_organization_sees_nothing,
         history_is_newest_first_and_filtered,
         operations_are_listed_and_found_by_key,

@@ -73,6 +73,7 @@ pub async fn fill(sink: &mut Sink, history: &History, sponsor: &str) -> Result<(
     operations(sink, h).await?;
     activations(sink, h).await?;
     messages_and_fees(sink, h).await?;
+    counts(sink, h).await?;
     entries(sink, h).await
 }
 
@@ -92,6 +93,10 @@ fn status(link: u64) -> &'static str {
         5 => "inactive",
         _ => "active",
     }
+}
+
+fn sms_status(link: u64) -> &'static str {
+    if link % 50 == 9 { "failed" } else { "delivered" }
 }
 
 /// Every Link of every organization, in each of the first rounds, in the order of their sequences.
@@ -204,7 +209,7 @@ async fn messages_and_fees(sink: &mut Sink, h: &History) -> Result<(), Failed> {
                 Cell::Id(h.link(&org, l)),
                 Cell::Owned(org.iccid(l)),
                 Cell::Text("Welcome!"),
-                Cell::Text(if l % 50 == 9 { "failed" } else { "delivered" }),
+                Cell::Text(sms_status(l)),
                 Cell::Int(SMS_PRICE),
                 Cell::Owned(format!("sms-{}-{l}", org.number)),
                 Cell::Time(at),
@@ -228,6 +233,32 @@ async fn messages_and_fees(sink: &mut Sink, h: &History) -> Result<(), Failed> {
             Cell::Id(h.id(Thing::Entry, &org, 9, l)),
             Cell::Time(at),
         ]);
+        true
+    })
+    .await?;
+    Ok(())
+}
+
+/// How many Links and messages there are of each kind and status.
+async fn counts(sink: &mut Sink, h: &History) -> Result<(), Failed> {
+    let count = |links: u64, is_one: &dyn Fn(u64) -> bool| {
+        Cell::Int(i64::try_from((0..links).filter(|l| is_one(*l)).count()).unwrap_or(0))
+    };
+    let mut each = h.orgs.iter().flat_map(|org| ["esim", "physical"].map(|of| (org, of)));
+    sink.fill("link_counts", "org_id, kind, active, suspended, inactive", |row| {
+        let Some((org, of)) = each.next() else { return false };
+        let in_state = |word| count(org.links, &|l| kind(l) == of && status(l) == word);
+        row.extend([Cell::Id(org.id), Cell::Text(of)]);
+        row.extend(["active", "suspended", "inactive"].map(in_state));
+        true
+    })
+    .await?;
+    let mut each = h.orgs.iter();
+    sink.fill("sms_counts", "org_id, queued, sent, delivered, failed", |row| {
+        let Some(org) = each.next() else { return false };
+        let in_state = |word| count(org.links, &|l| sms_status(l) == word);
+        row.push(Cell::Id(org.id));
+        row.extend(["queued", "sent", "delivered", "failed"].map(in_state));
         true
     })
     .await?;

@@ -10,7 +10,9 @@ use crate::Failed;
 use crate::process::{command, program};
 use crate::table::{goal, print};
 use crate::world::{Engine, Service, Tuning, World};
+use bappy::store::{blocks, months, ranks};
 use calls::{Call, Site, calls};
+use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 use history::History;
 use sink::{Cell, Sink};
@@ -159,6 +161,11 @@ async fn history(world: &World, transactions: u64) -> Result<History, Failed> {
     tenants(&mut sink, &history).await?;
     fill::fill(&mut sink, &history, &sponsor).await?;
     sink.done().await?;
+    // What a service makes beside its work, in the minutes after it starts on a database like this.
+    let (database, before) = (&world.parts.database, now - TimeDelta::hours(2));
+    ranks::keep(database, before).await?;
+    blocks::keep(database).await?;
+    months::keep(database, before).await?;
     Ok(history)
 }
 

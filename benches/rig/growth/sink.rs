@@ -26,8 +26,8 @@ const ROWS_A_COMMIT: u64 = 1_000_000;
 /// A database that is filled.
 pub struct Sink {
     conn: Conn,
-    /// What makes the indexes again.
-    indexes: Vec<String>,
+    /// What makes the indexes again, and the triggers.
+    dropped: Vec<String>,
 }
 
 enum Conn {
@@ -41,32 +41,38 @@ const INDEXES_POSTGRES: &str = "SELECT i.indexname::text, i.indexdef FROM pg_ind
         SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexname::regclass)";
 const INDEXES_SQLITE: &str =
     "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL";
+/// The triggers, which on PostgreSQL a replica's session does not fire.
+const TRIGGERS_SQLITE: &str = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'";
 
 impl Sink {
-    /// Opens it for filling: nothing waits for the disk, foreign keys are left to the history, and
-    /// indexes to [`Self::done`], as they are made much faster of all rows at once.
+    /// Opens it for filling: nothing waits for the disk, foreign keys and what triggers keep are left to
+    /// the history, and indexes to [`Self::done`], as they are made much faster of all rows at once.
     pub async fn open(url: &str) -> Result<Self, Failed> {
         if url.starts_with("postgres") {
             let mut conn = PgConnection::connect(url).await?;
             conn.execute("SET session_replication_role = replica").await?;
             conn.execute("SET maintenance_work_mem = '512MB'").await?;
             let found = sqlx::query_as(INDEXES_POSTGRES).fetch_all(&mut conn).await?;
-            let (drops, indexes) = drops(found);
+            let (drops, dropped) = drops("INDEX", found);
             for drop in drops {
                 conn.execute(AssertSqlSafe(drop)).await?;
             }
-            return Ok(Self { conn: Conn::Postgres(conn), indexes });
+            return Ok(Self { conn: Conn::Postgres(conn), dropped });
         }
         let mut conn = SqliteConnection::connect(url).await?;
         for pragma in ["synchronous = OFF", "cache_size = -1000000", "foreign_keys = OFF"] {
             conn.execute(AssertSqlSafe(format!("PRAGMA {pragma}"))).await?;
         }
-        let found = sqlx::query_as(INDEXES_SQLITE).fetch_all(&mut conn).await?;
-        let (drops, indexes) = drops(found);
-        for drop in drops {
-            conn.execute(AssertSqlSafe(drop)).await?;
+        let mut dropped = Vec::new();
+        for (what, found) in [("INDEX", INDEXES_SQLITE), ("TRIGGER", TRIGGERS_SQLITE)] {
+            let found = sqlx::query_as(found).fetch_all(&mut conn).await?;
+            let (drops, made_by) = drops(what, found);
+            for drop in drops {
+                conn.execute(AssertSqlSafe(drop)).await?;
+            }
+            dropped.extend(made_by);
         }
-        Ok(Self { conn: Conn::Sqlite(conn), indexes })
+        Ok(Self { conn: Conn::Sqlite(conn), dropped })
     }
 
     /// Fills a table. `rows` is called again and again, with a place to put one row, until it says
@@ -120,13 +126,13 @@ impl Sink {
         Ok(count)
     }
 
-    /// Makes the indexes, tells the planner, and lets go of the database.
+    /// Makes the indexes and triggers, tells the planner, and lets go of the database.
     pub async fn done(self) -> Result<(), Failed> {
-        let indexes = self.indexes.into_iter().map(AssertSqlSafe);
+        let dropped = self.dropped.into_iter().map(AssertSqlSafe);
         match self.conn {
             Conn::Postgres(mut conn) => {
-                for index in indexes {
-                    conn.execute(index).await?;
+                for made_by in dropped {
+                    conn.execute(made_by).await?;
                 }
                 // What the service's own vacuum would have come to: pages known to be visible.
                 conn.execute("VACUUM (ANALYZE)").await?;
@@ -134,8 +140,8 @@ impl Sink {
                 conn.close().await?;
             }
             Conn::Sqlite(mut conn) => {
-                for index in indexes {
-                    conn.execute(index).await?;
+                for made_by in dropped {
+                    conn.execute(made_by).await?;
                 }
                 conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").await?;
                 conn.close().await?;
@@ -145,9 +151,9 @@ impl Sink {
     }
 }
 
-/// What drops the indexes, and what makes them again.
-fn drops(found: Vec<(String, String)>) -> (Vec<String>, Vec<String>) {
-    found.into_iter().map(|(name, made_by)| (format!("DROP INDEX \"{name}\""), made_by)).unzip()
+/// What drops the indexes or triggers, and what makes them again.
+fn drops(what: &str, found: Vec<(String, String)>) -> (Vec<String>, Vec<String>) {
+    found.into_iter().map(|(name, made_by)| (format!("DROP {what} \"{name}\""), made_by)).unzip()
 }
 
 /// A row as `COPY` reads it. Nothing that is generated has a tab, a line's end or a backslash.

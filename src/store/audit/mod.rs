@@ -7,8 +7,10 @@
 //! **Invariants:** one audit sees one snapshot, so what commits meanwhile is no violation; the
 //! database does the adding up, and no more than [`ROWS_MAX`] rows of a rule are read.
 
+mod blocks;
 mod days;
 mod in_force;
+mod months;
 mod references;
 mod rules;
 
@@ -109,6 +111,8 @@ async fn run(tx: &mut Tx, org: Option<OrgId>) -> Result<Audit, DbError> {
         }));
     }
     audit.violations.extend(days::violations(tx, org).await?);
+    audit.violations.extend(blocks::violations(tx, org).await?);
+    audit.violations.extend(months::violations(tx, org).await?);
     Ok(audit)
 }
 

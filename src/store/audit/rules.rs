@@ -318,4 +318,43 @@ pub(super) const RULES: &[Rule] = &[
             format!("the {kind} of {} was not settled in {attempts} attempts", money(row.a))
         },
     },
+    Rule {
+        name: "link_counts",
+        text: "SELECT t.org_id, t.org_id AS subject, CAST(SUM(t.there) AS BIGINT) AS a,
+                CAST(SUM(t.kept) AS BIGINT) AS b, CAST(NULL AS BIGINT) AS c,
+                t.status || ' ' || t.kind AS word
+            FROM (SELECT l.org_id, l.kind, l.status, COUNT(*) AS there, 0 AS kept
+                FROM links l WHERE 1 = 1{org:l} GROUP BY l.org_id, l.kind, l.status
+                UNION ALL SELECT c.org_id, c.kind, 'active', 0, c.active
+                FROM link_counts c WHERE 1 = 1{org:c}
+                UNION ALL SELECT c.org_id, c.kind, 'suspended', 0, c.suspended
+                FROM link_counts c WHERE 1 = 1{org:c}
+                UNION ALL SELECT c.org_id, c.kind, 'inactive', 0, c.inactive
+                FROM link_counts c WHERE 1 = 1{org:c}) t
+            GROUP BY t.org_id, t.kind, t.status HAVING SUM(t.there) <> SUM(t.kept)",
+        detail: |row| {
+            let (there, kept) = (number(row.a), number(row.b));
+            format!("there are {there} Links ({}), and {kept} are counted", word(row))
+        },
+    },
+    Rule {
+        name: "sms_counts",
+        text: "SELECT t.org_id, t.org_id AS subject, CAST(SUM(t.there) AS BIGINT) AS a,
+                CAST(SUM(t.kept) AS BIGINT) AS b, CAST(NULL AS BIGINT) AS c, t.status AS word
+            FROM (SELECT s.org_id, s.status, COUNT(*) AS there, 0 AS kept
+                FROM sms s WHERE 1 = 1{org:s} GROUP BY s.org_id, s.status
+                UNION ALL SELECT c.org_id, 'queued', 0, c.queued
+                FROM sms_counts c WHERE 1 = 1{org:c}
+                UNION ALL SELECT c.org_id, 'sent', 0, c.sent
+                FROM sms_counts c WHERE 1 = 1{org:c}
+                UNION ALL SELECT c.org_id, 'delivered', 0, c.delivered
+                FROM sms_counts c WHERE 1 = 1{org:c}
+                UNION ALL SELECT c.org_id, 'failed', 0, c.failed
+                FROM sms_counts c WHERE 1 = 1{org:c}) t
+            GROUP BY t.org_id, t.status HAVING SUM(t.there) <> SUM(t.kept)",
+        detail: |row| {
+            let (there, kept) = (number(row.a), number(row.b));
+            format!("there are {there} SMS ({}), and {kept} are counted", word(row))
+        },
+    },
 ];

@@ -6,8 +6,9 @@
 //!
 //! **Invariants:** spans are ascending and disjoint; a span holds exactly as many of the entries
 //! asked for as it says, maybe among others; all of them are in some span. Reading them costs a row
-//! a day and kind, and the rows of a day that the period cuts.
+//! a day and kind, and of a day that the period cuts the blocks, and the entries around the cut.
 
+use super::super::blocks;
 use super::super::ledger::ALL_PLANS;
 use super::super::period::Period;
 use super::super::{DbError, Text, Time, Tx};
@@ -87,10 +88,10 @@ impl Spans {
         let mut spans = Vec::with_capacity(days.len());
         for (day, first, last, count) in days {
             let span = Span { first, last, count };
-            spans.push(match period.cut(day) {
-                Some(part) => cut(tx, org, kind, part, span).await?,
-                None => span,
-            });
+            match period.cut(day) {
+                Some(part) => spans.extend(cut(tx, org, kind, part, (day, span)).await?),
+                None => spans.push(span),
+            }
         }
         Ok(Self::of(spans))
     }
@@ -160,25 +161,45 @@ async fn cut(
     org: OrgId,
     kind: Option<EntryKind>,
     (from, until): (Timestamp, Timestamp),
-    day: Span,
-) -> Result<Span, DbError> {
+    (day, of_day): (NaiveDate, Span),
+) -> Result<Vec<Span>, DbError> {
+    let split = blocks::split(tx, org, day, (from, until)).await?;
+    let mut spans: Vec<Span> = Vec::with_capacity(split.whole.len() + 3);
+    for block in &split.whole {
+        let wanted = block.sums.iter().filter(|sums| kind.is_none_or(|kind| sums.kind == kind));
+        let count = wanted.map(|sums| sums.entries).sum();
+        spans.push(Span { first: block.first, last: block.last, count });
+    }
     let of_kind = kind.map_or("", |kind| {
-        of_kind(kind, " AND kind = 'topup'", " AND kind <> 'topup' AND kind = $6")
+        of_kind(kind, " AND kind = 'topup'", " AND kind <> 'topup' AND kind = $4")
     });
-    let (count, first, last) = one!(
+    let counted = |low: usize| {
+        format!(
+            "SELECT COUNT(*), MIN(sequence), MAX(sequence) FROM ledger_entries
+             WHERE org_id = $1 AND sequence >= ${low} AND sequence <= ${}
+                 AND created_at >= $2 AND created_at < $3{of_kind}",
+            low + 1
+        )
+    };
+    let [one, other] = split.ends;
+    let read = all!(
         tx,
         (i64, Option<i64>, Option<i64>),
-        AssertSqlSafe(format!(
-            "SELECT COUNT(*), MIN(sequence), MAX(sequence) FROM ledger_entries
-             WHERE org_id = $1 AND sequence >= $2 AND sequence <= $3
-                 AND created_at >= $4 AND created_at < $5{of_kind}"
-        )),
+        AssertSqlSafe([5, 7, 9].map(counted).join(" UNION ALL ")),
         org.0,
-        day.first,
-        day.last,
         Time::from(from),
         Time::from(until),
-        kind.map(|kind| kind.word())
+        kind.map(|kind| kind.word()),
+        one.0,
+        one.1,
+        other.0,
+        other.1,
+        of_day.first.max(split.after + 1),
+        of_day.last
     )?;
-    Ok(Span { first: first.unwrap_or(day.first), last: last.unwrap_or(day.last), count })
+    spans.extend(
+        read.into_iter()
+            .filter_map(|(count, first, last)| Some(Span { first: first?, last: last?, count })),
+    );
+    Ok(spans)
 }
