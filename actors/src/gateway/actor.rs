@@ -103,7 +103,8 @@ impl Room {
 
 /// Leave to be let through in advance of room.
 pub(super) struct Advance {
-    _permit: OwnedSemaphorePermit,
+    #[expect(dead_code, reason = "held")]
+    permit: OwnedSemaphorePermit,
     slots: Arc<Semaphore>,
     opened: watch::Receiver<()>,
 }
@@ -313,7 +314,7 @@ impl GatewayActor {
                 // Not for a slot: those are for who is ready to call.
                 Some(advances) => {
                     let permit = advances.acquire_owned().await;
-                    permit.map(|_permit| Room::InAdvance(Advance { _permit, slots, opened }))
+                    permit.map(|permit| Room::InAdvance(Advance { permit, slots, opened }))
                 }
                 None => slots.acquire_owned().await.map(Room::taken),
             };
@@ -360,9 +361,9 @@ impl GatewayActor {
             return Some(Room::taken(slot));
         }
         let advances = self.advances.as_ref().filter(|_| in_advance)?;
-        let _permit = Arc::clone(advances).try_acquire_owned().ok()?;
+        let permit = Arc::clone(advances).try_acquire_owned().ok()?;
         let (slots, opened) = (Arc::clone(&self.slots), self.opened.subscribe());
-        Some(Room::InAdvance(Advance { _permit, slots, opened }))
+        Some(Room::InAdvance(Advance { permit, slots, opened }))
     }
 }
 
