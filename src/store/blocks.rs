@@ -1,7 +1,7 @@
 //! What stretches of a ledger add up to, kept so that a part of a day is not added up entry by entry.
 //!
 //! [`keep`] is called beside the service, with the ranks of lists; turnovers and the list of
-//! transactions ask [`split`] how the part of a day that they want lies in the blocks.
+//! transactions ask `split` how the part of a day that they want lies in the blocks.
 //!
 //! **Invariants:** a block is of entries that are there, which never change, and so neither does it.
 //! Nothing is assumed of the order of times: a block knows its earliest and its latest, and counts as a

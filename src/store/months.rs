@@ -2,7 +2,7 @@
 //! added up day by day.
 //!
 //! [`keep`] is called beside the service, with the ranks of lists; the turnover by plan asks
-//! [`standing`] for the months that it may go by.
+//! `standing` for the months that it may go by.
 //!
 //! **Invariant:** a month is gone by only if the daily totals of all plans have as many entries, and as
 //! much that came about, as when it was kept. Both only ever grow, and grow with the totals of any plan,
