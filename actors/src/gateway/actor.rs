@@ -93,6 +93,8 @@ pub(super) enum Room {
     Taken(OwnedSemaphorePermit, Present),
     /// In the next room that is free.
     InAdvance(Advance),
+    /// Nowhere: there was none in time, or the breaker has opened meanwhile.
+    None,
 }
 
 impl Room {

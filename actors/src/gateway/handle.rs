@@ -185,8 +185,7 @@ impl Permit {
         let operator = Arc::clone(&self.gateway.operator);
         let asked = self.gateway.clock.elapsed();
         let left = |now: Duration| left.saturating_sub(now.saturating_sub(asked));
-        if !self.take_room(left(asked)).await || !self.pay(left(self.gateway.clock.elapsed())).await
-        {
+        if !self.ready(left(asked)).await || !self.pay(left(self.gateway.clock.elapsed())).await {
             return Err(CallError::Unreachable);
         }
         let mut started = self.gateway.clock.elapsed();
@@ -220,13 +219,13 @@ impl Permit {
     }
 
     /// Waits for the room that it was let through in advance of; `false` where none comes in time,
-    /// or the breaker has opened meanwhile.
-    async fn take_room(&mut self, left: Duration) -> bool {
+    /// or the breaker has opened meanwhile, and then no call is made. A call waits by itself; this is
+    /// for who has something to look at between that wait and the call.
+    pub async fn ready(&mut self, left: Duration) -> bool {
         if let Room::InAdvance(advance) = &mut self.room {
-            let Some(room) = advance.room(left).await else { return false };
-            self.room = room;
+            self.room = advance.room(left).await.unwrap_or(Room::None);
         }
-        true
+        matches!(self.room, Room::Taken(..))
     }
 
     /// Waits until the rate lets another call through; `false` where that takes too long.

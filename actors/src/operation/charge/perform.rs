@@ -30,6 +30,8 @@ pub(super) async fn perform(
         Some(_) => CallKind::Create,
         None => CallKind::Add,
     };
+    // Before the time is looked at, which may be up behind it. Without room the call says so.
+    permit.ready(deadline.left(services)).await;
     let mut progress = Progress::new(kind);
     let mut next = Next::Send;
     loop {
