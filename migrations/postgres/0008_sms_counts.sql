@@ -29,7 +29,8 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION count_sms_status() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE FUNCTION count_sms_status() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT
+    SET lock_timeout = '4s' AS $$
 BEGIN
     UPDATE sms_counts SET
         queued = queued + (NEW.status = 'queued')::INTEGER - (OLD.status = 'queued')::INTEGER,

@@ -227,7 +227,7 @@ async fn extend(
                      MIN(created_at) AS first_at, MAX(created_at) AS last_at
                  FROM ledger_entries
                  WHERE org_id = $1 AND sequence > $2 AND sequence <= $3
-                 GROUP BY 1, 2",
+                 GROUP BY 1, 2 ORDER BY 1, 2",
                 org.0,
                 kept,
                 kept + count * size,

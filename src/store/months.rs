@@ -150,7 +150,7 @@ async fn keep_one(database: &Database, org: OrgId, month: NaiveDate) -> Result<(
                          CAST(SUM(debited) AS BIGINT), CAST(SUM(credited) AS BIGINT),
                          CAST(SUM(made) AS BIGINT)
                      FROM ledger_days WHERE org_id = $1 AND day >= $2 AND day < $3
-                     GROUP BY org_id, plan_id ON CONFLICT DO NOTHING",
+                     GROUP BY org_id, plan_id ORDER BY plan_id ON CONFLICT DO NOTHING",
                     org.0,
                     month,
                     following

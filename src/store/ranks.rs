@@ -121,9 +121,11 @@ impl Ranks {
         let horizon = TimeDelta::from_std(self.horizon).unwrap_or(TimeDelta::MAX);
         let margin = WRITTEN_WITHIN.checked_add(&horizon).unwrap_or(TimeDelta::MAX);
         let Some(before) = self.clock.now().checked_sub_signed(margin) else { return Ok(()) };
-        keep(&self.database, before).await?;
-        blocks::keep(&self.database).await?;
-        months::keep(&self.database, before).await
+        // What cannot be kept up with keeps nothing else from it.
+        let ranks = keep(&self.database, before).await;
+        let blocks = blocks::keep(&self.database).await;
+        let months = months::keep(&self.database, before).await;
+        ranks.and(blocks).and(months)
     }
 }
 

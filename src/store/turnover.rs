@@ -1,8 +1,8 @@
 //! What an organization has been charged and has paid in over a period, from the daily totals.
 //! Called by `GET /transactions/stats` and `GET /transactions/analytics`.
 //!
-//! **Invariants:** each answer is one statement, so it is of one moment, and blocks of entries, which
-//! never change; what is read is a row a day and kind (and plan), and of a day that the period cuts the
+//! **Invariants:** of an answer what may change is read by one statement, so it is of one moment; blocks
+//! of entries, which never change, and which months stand are asked for before it; what is read is a row a day and kind (and plan), and of a day that the period cuts the
 //! blocks, and the entries around the cut. Plans are from months too, which are gone by only where no
 //! plan's totals have changed since.
 

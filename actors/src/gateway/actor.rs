@@ -191,7 +191,9 @@ pub(super) struct GatewayActor {
     /// Told when the breaker opens.
     opened: watch::Sender<()>,
     waiting: Arc<Semaphore>,
+    /// Of those who wait for a slot, and of those who wait for leave to go in advance of one.
     pace: Arc<Pace>,
+    pace_in_advance: Arc<Pace>,
     rate: Arc<Rate>,
     session: Option<(AccessToken, Duration)>,
     login_failed: Option<(NotAdmitted, Duration)>,
@@ -222,6 +224,7 @@ impl GatewayActor {
             opened: watch::Sender::default(),
             waiting: Arc::new(Semaphore::new(limits.waiting_max)),
             pace: Arc::default(),
+            pace_in_advance: Arc::default(),
             rate,
             session: None,
             login_failed: None,
@@ -293,15 +296,16 @@ impl GatewayActor {
     /// The rest of an admission that has to wait for something.
     fn admit_later(&mut self, admit: Admit, ticket: Ticket, ctx: &mut Context<Self>) {
         let ahead = self.limits.waiting_max.saturating_sub(self.waiting.available_permits());
+        let pace = if admit.in_advance { &self.pace_in_advance } else { &self.pace };
         let seat = Arc::clone(&self.waiting).try_acquire_owned();
-        let (Ok(seat), true) = (seat, self.pace.suits(ahead, admit.patience)) else {
+        let (Ok(seat), true) = (seat, pace.suits(ahead, admit.patience)) else {
             let _ = admit.reply.send(Err(NotAdmitted::NoRoom));
             return;
         };
         let (slots, rate) = (Arc::clone(&self.slots), Arc::clone(&self.rate));
         let advances = self.advances.clone().filter(|_| admit.in_advance);
         let opened = self.opened.subscribe();
-        let (pace, clock) = (Arc::clone(&self.pace), Arc::clone(&self.clock));
+        let (pace, clock) = (Arc::clone(pace), Arc::clone(&self.clock));
         let (told, session) = oneshot::channel();
         self.want_session(told, ctx);
         let Admit { calls, patience, reply, .. } = admit;
@@ -314,10 +318,13 @@ impl GatewayActor {
             let queued = clock.elapsed();
             let room = match advances {
                 // Not for a slot: those are for who is ready to call.
-                Some(advances) => {
-                    let permit = advances.acquire_owned().await;
-                    permit.map(|permit| Room::InAdvance(Advance { permit, slots, opened }))
-                }
+                Some(advances) => match Arc::clone(&slots).try_acquire_owned() {
+                    Ok(slot) => Ok(Room::taken(slot)),
+                    Err(_) => {
+                        let permit = advances.acquire_owned().await;
+                        permit.map(|permit| Room::InAdvance(Advance { permit, slots, opened }))
+                    }
+                },
                 None => slots.acquire_owned().await.map(Room::taken),
             };
             let room = room.map_err(|_| NotAdmitted::NoRoom)?;
@@ -347,6 +354,9 @@ impl GatewayActor {
         // Gone only with the handle, and nobody asks then.
         let Some(reports) = self.tickets.upgrade() else { return };
         let ticket = Ticket { generation, reports, called: false };
+        // Trials wait for calls from before the opening, which may hang, without having paid.
+        let in_advance = admit.in_advance && self.breaker.state() == BreakerState::Closed;
+        let admit = Admit { in_advance, ..admit };
         if let Some(token) = self.session()
             && let Some(room) = self.room_now(admit.in_advance)
             && self.rate.take(admit.calls).is_ok()
