@@ -318,13 +318,14 @@ impl GatewayActor {
             let queued = clock.elapsed();
             let room = match advances {
                 // Not for a slot: those are for who is ready to call.
-                Some(advances) => match Arc::clone(&slots).try_acquire_owned() {
-                    Ok(slot) => Ok(Room::taken(slot)),
-                    Err(_) => {
+                Some(advances) => {
+                    if let Ok(slot) = Arc::clone(&slots).try_acquire_owned() {
+                        Ok(Room::taken(slot))
+                    } else {
                         let permit = advances.acquire_owned().await;
                         permit.map(|permit| Room::InAdvance(Advance { permit, slots, opened }))
                     }
-                },
+                }
                 None => slots.acquire_owned().await.map(Room::taken),
             };
             let room = room.map_err(|_| NotAdmitted::NoRoom)?;
