@@ -3,12 +3,10 @@
 //! It decides in synchronous code; who has to wait (for the rate, for room, for a login) waits in
 //! a future of its own, each bounded by the time it was given. Who would wait longer, by how fast
 //! those before it got on, is refused at once.
-//!
-//! Who has something to do before it calls, such as a debit, may be let through in advance of room:
-//! it takes room when it calls. Otherwise nobody would call in that room meanwhile.
 
 use super::breaker::{Breaker, BreakerLimits, CallReport, Generation};
 use super::rate::Rate;
+use super::room::{Room, Rooms};
 use super::{BreakerState, METRICS, NotAdmitted};
 use crate::metrics::Present;
 use crate::ports::{AccessToken, CallError, Clock, Operator};
@@ -24,15 +22,12 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// A session is renewed this long before the operator says it ends.
 const SESSION_MARGIN: Duration = Duration::from_secs(30);
 /// A login that failed is not tried again sooner: all waiters of the moment share its answer.
 const LOGIN_PAUSE: Duration = Duration::from_millis(500);
-/// For each so many calls that may run at once, one caller is let through in advance of room: what
-/// they do first may take half of a call's time before room stands empty.
-const CALLS_PER_ADVANCE: usize = 2;
 
 /// Bounds of the gateway.
 #[derive(Clone, Copy, Debug)]
@@ -83,44 +78,6 @@ impl Pace {
         // One slow call among many is not the pace of all.
         let learnt = if known == 0 { now } else { known - known / 4 + now / 4 };
         self.0.store(learnt, Ordering::Relaxed);
-    }
-}
-
-/// Where a caller that is let through calls.
-pub(super) enum Room {
-    /// In room that it has, and is counted in.
-    #[expect(dead_code, reason = "held")]
-    Taken(OwnedSemaphorePermit, Present),
-    /// In the next room that is free.
-    InAdvance(Advance),
-    /// Nowhere: there was none in time, or the breaker has opened meanwhile.
-    None,
-}
-
-impl Room {
-    fn taken(slot: OwnedSemaphorePermit) -> Self {
-        Self::Taken(slot, Present::in_gauge(&METRICS.in_use))
-    }
-}
-
-/// Leave to be let through in advance of room.
-pub(super) struct Advance {
-    #[expect(dead_code, reason = "held")]
-    permit: OwnedSemaphorePermit,
-    slots: Arc<Semaphore>,
-    opened: watch::Receiver<()>,
-}
-
-impl Advance {
-    /// Waits for room; none once the breaker has opened, or after so long.
-    pub async fn room(&mut self, left: Duration) -> Option<Room> {
-        let slot = tokio::time::timeout(left, Arc::clone(&self.slots).acquire_owned());
-        let slot = tokio::select! {
-            biased;
-            _ = self.opened.changed() => return None,
-            slot = slot => slot,
-        };
-        slot.ok()?.ok().map(Room::taken)
     }
 }
 
@@ -185,13 +142,9 @@ pub(super) struct GatewayActor {
     clock: Arc<dyn Clock>,
     limits: GatewayLimits,
     breaker: Breaker,
-    slots: Arc<Semaphore>,
-    /// Who may be let through in advance of a slot; none where only one call may run.
-    advances: Option<Arc<Semaphore>>,
-    /// Told when the breaker opens.
-    opened: watch::Sender<()>,
+    rooms: Rooms,
     waiting: Arc<Semaphore>,
-    /// Of those who wait for a slot, and of those who wait for leave to go in advance of one.
+    /// Of those who wait for room, and of those who wait for leave to go in advance of it.
     pace: Arc<Pace>,
     pace_in_advance: Arc<Pace>,
     rate: Arc<Rate>,
@@ -213,15 +166,12 @@ impl GatewayActor {
         tickets: mpsc::WeakUnboundedSender<Report>,
     ) -> Self {
         let rate = Arc::new(Rate::new(limits.rate_per_second, Arc::clone(&clock)));
-        let advances = limits.concurrency_max / CALLS_PER_ADVANCE;
         Self {
             operator,
             clock,
             limits,
             breaker: Breaker::new(limits.breaker),
-            slots: Arc::new(Semaphore::new(limits.concurrency_max)),
-            advances: (advances > 0).then(|| Arc::new(Semaphore::new(advances))),
-            opened: watch::Sender::default(),
+            rooms: Rooms::new(limits.concurrency_max),
             waiting: Arc::new(Semaphore::new(limits.waiting_max)),
             pace: Arc::default(),
             pace_in_advance: Arc::default(),
@@ -302,9 +252,7 @@ impl GatewayActor {
             let _ = admit.reply.send(Err(NotAdmitted::NoRoom));
             return;
         };
-        let (slots, rate) = (Arc::clone(&self.slots), Arc::clone(&self.rate));
-        let advances = self.advances.clone().filter(|_| admit.in_advance);
-        let opened = self.opened.subscribe();
+        let (room, rate) = (self.rooms.wait(admit.in_advance), Arc::clone(&self.rate));
         let (pace, clock) = (Arc::clone(pace), Arc::clone(&self.clock));
         let (told, session) = oneshot::channel();
         self.want_session(told, ctx);
@@ -316,19 +264,7 @@ impl GatewayActor {
                 Err(_) => return Err(NotAdmitted::NoSession),
             };
             let queued = clock.elapsed();
-            let room = match advances {
-                // Not for a slot: those are for who is ready to call.
-                Some(advances) => {
-                    if let Ok(slot) = Arc::clone(&slots).try_acquire_owned() {
-                        Ok(Room::taken(slot))
-                    } else {
-                        let permit = advances.acquire_owned().await;
-                        permit.map(|permit| Room::InAdvance(Advance { permit, slots, opened }))
-                    }
-                }
-                None => slots.acquire_owned().await.map(Room::taken),
-            };
-            let room = room.map_err(|_| NotAdmitted::NoRoom)?;
+            let room = room.await.ok_or(NotAdmitted::NoRoom)?;
             rate.wait(calls).await;
             pace.learn(ahead, clock.elapsed().saturating_sub(queued));
             Ok(Admission { room, token, ticket, rate })
@@ -359,7 +295,7 @@ impl GatewayActor {
         let in_advance = admit.in_advance && self.breaker.state() == BreakerState::Closed;
         let admit = Admit { in_advance, ..admit };
         if let Some(token) = self.session()
-            && let Some(room) = self.room_now(admit.in_advance)
+            && let Some(room) = self.rooms.now(admit.in_advance)
             && self.rate.take(admit.calls).is_ok()
         {
             let rate = Arc::clone(&self.rate);
@@ -367,16 +303,6 @@ impl GatewayActor {
             return;
         }
         self.admit_later(admit, ticket, ctx);
-    }
-
-    fn room_now(&self, in_advance: bool) -> Option<Room> {
-        if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
-            return Some(Room::taken(slot));
-        }
-        let advances = self.advances.as_ref().filter(|_| in_advance)?;
-        let permit = Arc::clone(advances).try_acquire_owned().ok()?;
-        let (slots, opened) = (Arc::clone(&self.slots), self.opened.subscribe());
-        Some(Room::InAdvance(Advance { permit, slots, opened }))
     }
 }
 
@@ -403,7 +329,7 @@ impl StreamHandler<Report> for GatewayActor {
             METRICS.breaker_is(before, after);
             tracing::warn!(?before, ?after, "the circuit breaker changed");
             if after == BreakerState::Open {
-                self.opened.send_replace(());
+                self.rooms.breaker_opened();
             }
         }
     }

@@ -4,11 +4,12 @@
 //! once for each call, or as not made when it is dropped unused.
 
 use super::actor::{
-    Admission, Admit, AskState, GatewayActor, GatewayLimits, Renew, Report, Room, Ticket,
+    Admission, Admit, AskState, GatewayActor, GatewayLimits, Renew, Report, Ticket,
 };
 use super::breaker::{BreakerState, CallReport};
 use super::metrics::AdmissionOutcome;
 use super::rate::Rate;
+use super::room::Room;
 use super::{METRICS, NotAdmitted};
 use crate::metrics::size;
 use crate::ports::{AccessToken, CallError, Clock, Operator};

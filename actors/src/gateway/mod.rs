@@ -14,6 +14,7 @@ pub mod breaker;
 mod handle;
 mod metrics;
 mod rate;
+mod room;
 mod sim_pool;
 
 pub use actor::GatewayLimits;

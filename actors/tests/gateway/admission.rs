@@ -92,13 +92,15 @@ fn who_has_something_to_do_first_is_let_through_in_advance_of_room() {
 }
 
 #[test]
-fn who_was_let_through_in_advance_does_not_call_once_the_breaker_is_open() {
+fn who_goes_in_advance_does_not_call_once_the_breaker_is_open() {
     run(async {
         let (world, gateway) = world(GatewayLimits { concurrency_max: 2, ..limits() });
         let mut held = [admit(&gateway).await.unwrap(), admit(&gateway).await.unwrap()];
         let mut early = in_advance(&gateway).await.unwrap();
         let started = Instant::now();
         let waiting = tokio::spawn(async move { [ping(&mut early).await, ping(&mut early).await] });
+        let queued = Arc::clone(&gateway);
+        let queued = tokio::spawn(async move { in_advance(&queued).await.map(drop) });
         world.outside.script.fail_all("op_ping", Fault::Unreachable);
         let failing = &mut held[0];
         while gateway.breaker().await != Some(BreakerState::Open) {
@@ -108,6 +110,11 @@ fn who_was_let_through_in_advance_does_not_call_once_the_breaker_is_open() {
         let sent = world.outside.script.count("op_ping");
         let refused = || Err(CallError::Unreachable);
         assert_eq!(waiting.await.unwrap(), [refused(), refused()]);
+        assert_eq!(
+            queued.await.unwrap(),
+            Err(NotAdmitted::NoRoom),
+            "let through by an open breaker"
+        );
         assert!(
             started.elapsed() < Duration::from_secs(1),
             "refused after {:?}",
