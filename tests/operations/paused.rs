@@ -25,11 +25,19 @@ pub async fn a_paused_service_does_no_harm_when_it_goes_on(world: World) {
         load.reaches(total / 3).await;
         paused.process().pause();
         tokio::time::sleep(PAUSE).await;
+        something_is_taken_over(&world).await;
         paused.process().go_on();
     };
     let (told, ()) = tokio::join!(load.run(calls), pause);
     let settled = agreement::settled(&world, &told, before).await;
     figures::print(&world, "a paused service", started, &told, &settled);
-    let taken_over = settled.operations.iter().any(|o| o.epoch > 0);
-    assert!(taken_over, "nothing was taken over");
+}
+
+/// Waits until the other service has taken something over; fails after 20 s.
+async fn something_is_taken_over(world: &World) {
+    let started = Instant::now();
+    while !agreement::operations(world).await.iter().any(|operation| operation.epoch > 0) {
+        assert!(started.elapsed() < Duration::from_secs(20), "nothing is taken over");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }

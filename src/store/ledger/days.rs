@@ -77,7 +77,8 @@ impl Sums {
         });
     }
 
-    fn add(&mut self, other: &Self) {
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
         self.entries += other.entries;
         self.debited = self.debited.saturating_add(other.debited);
         self.credited = self.credited.saturating_add(other.credited);
