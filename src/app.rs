@@ -503,7 +503,7 @@ pub async fn credit(parts: &Parts, org: OrgId, credit: Command) -> Result<Money,
         for verdict in decided.verdicts {
             verdict?;
         }
-        let balance = decided.after.balance;
+        let balance = decided.batch.balance;
         match parts.store.commit(decided.batch).await? {
             CommitOutcome::Committed => return Ok(balance),
             // The service, or another command, was faster: decide again on what is there now.

@@ -140,7 +140,7 @@ async fn one_by_one(world: &World, turn: Duration) -> Result<f64, Failed> {
     while begin.elapsed() < turn {
         let command = debits.next(What::Entry);
         let decided = state::decide(debits.org, wallet, [&command], world.parts.clock.now());
-        wallet = decided.after;
+        (wallet.balance, wallet.version) = (decided.batch.balance, decided.batch.version);
         if store.commit(decided.batch).await? != CommitOutcome::Committed {
             return Err(Failed("somebody else holds the wallet".to_owned()));
         }

@@ -15,7 +15,6 @@ mod store {
 mod postgres_server;
 mod world;
 
-mod aside;
 mod batches;
 mod concurrency;
 mod counts;
@@ -59,12 +58,6 @@ macro_rules! on_both {
 }
 
 on_both! {
-    aside {
-        settlements_add_up_on_their_links_and_days,
-        a_settlement_that_is_kept_out_leaves_the_others,
-        settlements_and_debits_do_not_stand_in_each_others_way,
-        a_settlement_on_another_organizations_link_writes_nothing,
-    }
     batches {
         a_batch_writes_all_that_it_holds,
         a_batch_that_fails_writes_nothing,

@@ -72,8 +72,8 @@ async fn commit_behind(world: World, sql: &'static str, next: Batch) -> (World, 
     (world, waiting.await.unwrap().unwrap())
 }
 
-/// A settled topup of a new Link, to be committed with the wallet or beside it.
-async fn settlement(world: &World, aside: bool) -> Batch {
+/// A settled topup of a new Link, to be committed.
+async fn settlement(world: &World) -> Batch {
     let (link, _) = world.settled_link("89010").await;
     world.has(money(5)).await;
     let topup = world.operation(OperationKind::Topup, link.id);
@@ -83,51 +83,44 @@ async fn settlement(world: &World, aside: bool) -> Batch {
         activations: vec![activating(&topup, link.id)],
         ..Planned::default()
     };
-    let with_its_wallet = batch(world.org, world.row(world.org).await, vec![settled]);
-    if aside { Batch { wallet: None, ..with_its_wallet } } else { with_its_wallet }
+    batch(world.org, world.row(world.org).await, vec![settled])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_settlement_that_waited_for_its_link_is_written_on_top() {
-    for aside in [false, true] {
-        let Some(world) = World::postgres().await else { return };
-        let next = settlement(&world, aside).await;
-        let sql = "UPDATE links SET data_total_kb = data_total_kb + 7";
-        let (world, outcome) = commit_behind(world, sql, next).await;
-        assert_eq!(outcome, CommitOutcome::Committed);
-        assert_eq!(world.count("SELECT data_total_kb FROM links").await, 2_000_007);
-    }
+    let Some(world) = World::postgres().await else { return };
+    let next = settlement(&world).await;
+    let sql = "UPDATE links SET data_total_kb = data_total_kb + 7";
+    let (world, outcome) = commit_behind(world, sql, next).await;
+    assert_eq!(outcome, CommitOutcome::Committed);
+    assert_eq!(world.count("SELECT data_total_kb FROM links").await, 2_000_007);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_settlement_that_waited_for_its_operation_keeps_what_was_written_there() {
-    for aside in [false, true] {
-        let Some(world) = World::postgres().await else { return };
-        let next = settlement(&world, aside).await;
-        let sql = "UPDATE operations SET attempts = 9 WHERE state = 'pending'";
-        let (world, outcome) = commit_behind(world, sql, next).await;
-        assert_eq!(outcome, CommitOutcome::Committed);
-        let kept = "SELECT COUNT(*) FROM operations WHERE attempts = 9 AND state = 'succeeded'";
-        assert_eq!(world.count(kept).await, 1);
-    }
+    let Some(world) = World::postgres().await else { return };
+    let next = settlement(&world).await;
+    let sql = "UPDATE operations SET attempts = 9 WHERE state = 'pending'";
+    let (world, outcome) = commit_behind(world, sql, next).await;
+    assert_eq!(outcome, CommitOutcome::Committed);
+    let kept = "SELECT COUNT(*) FROM operations WHERE attempts = 9 AND state = 'succeeded'";
+    assert_eq!(world.count(kept).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_settlement_that_waited_behind_a_takeover_is_epoch_lost() {
-    for aside in [false, true] {
-        let Some(world) = World::postgres().await else { return };
-        let next = settlement(&world, aside).await;
-        let sql = "UPDATE operations SET epoch = epoch + 1 WHERE state = 'pending'";
-        let (world, outcome) = commit_behind(world, sql, next).await;
-        assert_eq!(outcome, CommitOutcome::Guarded(vec![(0, Guard::EpochLost)]));
-        assert_eq!(world.count("SELECT COUNT(*) FROM activations").await, 1);
-    }
+    let Some(world) = World::postgres().await else { return };
+    let next = settlement(&world).await;
+    let sql = "UPDATE operations SET epoch = epoch + 1 WHERE state = 'pending'";
+    let (world, outcome) = commit_behind(world, sql, next).await;
+    assert_eq!(outcome, CommitOutcome::Guarded(vec![(0, Guard::EpochLost)]));
+    assert_eq!(world.count("SELECT COUNT(*) FROM activations").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_settlement_that_waited_behind_a_fence_is_stale() {
     let Some(world) = World::postgres().await else { return };
-    let next = settlement(&world, false).await;
+    let next = settlement(&world).await;
     let (world, outcome) = commit_behind(world, "UPDATE wallets SET fence = fence + 1", next).await;
     assert_eq!(outcome, CommitOutcome::Stale);
     assert_eq!(world.count("SELECT COUNT(*) FROM activations").await, 1);
@@ -136,7 +129,7 @@ async fn a_settlement_that_waited_behind_a_fence_is_stale() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_settlement_that_waited_behind_a_wallets_harmless_change_is_written() {
     let Some(world) = World::postgres().await else { return };
-    let next = settlement(&world, false).await;
+    let next = settlement(&world).await;
     let (world, outcome) =
         commit_behind(world, "UPDATE wallets SET updated_at = updated_at", next).await;
     assert_eq!(outcome, CommitOutcome::Committed);

@@ -7,9 +7,7 @@ use bappy_actors::model::{
     Link, LinkId, LinkStatus, Money, Operation, OperationId, OperationKind, OperationState, OrgId,
     PlanId, Request, RequestKey, SimKind, Sponsor, Timestamp, Volume,
 };
-use bappy_actors::ports::{
-    Batch, Closing, CommitOutcome, Planned, SimCard, Store, WalletMove, WalletRow,
-};
+use bappy_actors::ports::{Batch, Closing, CommitOutcome, Planned, SimCard, Store, WalletRow};
 use chrono::{TimeDelta, TimeZone, Utc};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -388,6 +386,5 @@ pub fn batch(org: OrgId, before: WalletRow, mut items: Vec<Planned>) -> Batch {
         entry.sequence = version;
         entry.balance_after = balance;
     }
-    let wallet = WalletMove { before, balance, version };
-    Batch { org_id: org, at: at(2), wallet: Some(wallet), items }
+    Batch { org_id: org, at: at(2), before, balance, version, items }
 }

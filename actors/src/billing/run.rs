@@ -184,7 +184,7 @@ impl FeeRun {
         let charge =
             FeeCharge { entry_id: EntryId(self.ids.next()), fee, iccid: candidate.iccid.clone() };
         match self.wallets.submit(payer.org, Command::LinkFee(charge)).await {
-            Ok(()) => Charged::Done,
+            Ok(_) => Charged::Done,
             Err(CommandError::Guarded(Guard::FeeTaken)) => Charged::Decided,
             Err(CommandError::Refused(Refused::InsufficientFunds { .. })) => {
                 Charged::NotCovered(fee)

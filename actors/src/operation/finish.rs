@@ -9,7 +9,7 @@ use crate::model::{
     Timestamp, Volume,
 };
 use crate::ports::{Guard, InstanceState, SimCard};
-use crate::wallet::{Command, CommandError, Debit, RefundOrder, Settlement};
+use crate::wallet::{Command, CommandError, Debit, Receipt, RefundOrder, Settlement};
 use chrono::TimeDelta;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub(super) async fn submit(
     org: OrgId,
     command: Command,
     until: Duration,
-) -> Option<Result<(), CommandError>> {
+) -> Option<Result<Receipt, CommandError>> {
     let patience = super::left(until, services.clock.elapsed());
     let answered = services.wallets.submit(org, command);
     // The commit itself runs in the writer's own task: only the waiting is bounded.
@@ -66,7 +66,7 @@ pub(super) async fn commit(
 ) -> Commit {
     loop {
         match submit(services, org, end.clone(), until).await {
-            Some(Ok(())) => return Commit::Done,
+            Some(Ok(_)) => return Commit::Done,
             Some(Err(CommandError::Guarded(Guard::EpochLost))) => return Commit::TakenOver,
             Some(Err(error)) => {
                 tracing::error!(%org, %error, "the end of an operation is not committed yet");

@@ -16,5 +16,5 @@ pub use operator::{
 pub use store::{
     Batch, Claimed, Closing, CommitOutcome, ConnectivityReading, Due, Guard, LinkChange, Offers,
     OpenOutcome, Planned, StockClaim, Store, StoreError, Suspending, Suspension, SuspensionOutcome,
-    UsageReading, WalletMove, WalletRow,
+    UsageReading, WalletRow,
 };

@@ -1,6 +1,6 @@
 //! The database, as the core sees it.
 //!
-//! **Invariants** an implementation holds: [`Store::commit`] is all or nothing for its batch; the
+//! **Invariants** an implementation holds: [`Store::commit`] is all or nothing for its wallet; the
 //! swap on version and fence is part of the same transaction as everything else in the batch;
 //! a write that carries an epoch changes nothing where the epoch has moved on.
 
@@ -82,24 +82,6 @@ pub struct Planned {
     pub fees_returned: Vec<(LinkId, EntryId)>,
 }
 
-/// How a batch moves a wallet's row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WalletMove {
-    /// The row it was decided on.
-    pub before: WalletRow,
-    /// The balance after it.
-    pub balance: Money,
-    /// The version after it.
-    pub version: i64,
-}
-
-impl WalletMove {
-    /// The row after it.
-    pub fn after(&self) -> WalletRow {
-        WalletRow { balance: self.balance, version: self.version, fence: self.before.fence }
-    }
-}
-
 /// What goes down together for one wallet.
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -107,10 +89,12 @@ pub struct Batch {
     pub org_id: OrgId,
     /// When it was decided.
     pub at: Timestamp,
-    /// How it moves the wallet's row. None where it only ends operations well that are charged
-    /// already, with what they made on Links that are there: the row is left alone, and whether it
-    /// has moved does not matter.
-    pub wallet: Option<WalletMove>,
+    /// The wallet it was decided on.
+    pub before: WalletRow,
+    /// The balance after it.
+    pub balance: Money,
+    /// The version after it.
+    pub version: i64,
     /// What it writes, a command at a time.
     pub items: Vec<Planned>,
 }

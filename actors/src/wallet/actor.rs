@@ -5,7 +5,7 @@
 //! throws its memory away.
 
 use super::state::{self, Command, Decided, FeeCharge};
-use super::{CommandError, METRICS};
+use super::{CommandError, METRICS, Receipt};
 use crate::metrics::{Present, size};
 use crate::model::{OperationState, OrgId};
 use crate::ports::{Clock, CommitOutcome, Store, StoreError, WalletRow};
@@ -26,7 +26,7 @@ const RELOAD_PAUSE_MIN: Duration = Duration::from_millis(20);
 const RELOAD_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Where a command's answer goes.
-pub(super) type Reply = oneshot::Sender<Result<(), CommandError>>;
+pub(super) type Reply = oneshot::Sender<Result<Receipt, CommandError>>;
 
 /// A command, with the room it takes and where its answer goes.
 #[derive(Message)]
@@ -174,6 +174,7 @@ impl WalletActor {
 
     /// `found` speaks of the commands that were queued when the look-up began, in order.
     fn settle_doubtful(&mut self, found: &[bool]) {
+        let Some(row) = self.row else { return };
         let later = self.queue.split_off(found.len().min(self.queue.len()));
         let looked_up = std::mem::replace(&mut self.queue, later);
         let doubtful = looked_up.iter().filter(|submit| submit.doubtful).count();
@@ -181,7 +182,7 @@ impl WalletActor {
         tracing::info!(org = %self.org, doubtful, applied, "lost commits were looked up");
         for (mut submit, &found) in looked_up.into_iter().zip(found).rev() {
             if found {
-                answer(submit, Ok(()));
+                answer(submit, Ok(Receipt { balance: row.balance }));
             } else {
                 submit.doubtful = false;
                 self.queue.push_front(submit);
@@ -200,8 +201,8 @@ impl WalletActor {
             return self.pump(ctx);
         }
         let commands = flight.iter().map(|s| &*s.command);
-        let Decided { batch, after, verdicts } =
-            state::decide(self.org, row, commands, self.clock.now());
+        let Decided { batch, verdicts } = state::decide(self.org, row, commands, self.clock.now());
+        let after = WalletRow { balance: batch.balance, version: batch.version, ..row };
         let (store, org) = (Arc::clone(&self.store), self.org);
         METRICS.batch.record(size(flight.len()));
         let decided_at = self.clock.elapsed();
@@ -252,8 +253,9 @@ impl WalletActor {
         match outcome {
             CommitOutcome::Committed => {
                 self.row = Some(after);
+                let receipt = Receipt { balance: after.balance };
                 for (submit, verdict) in flight.into_iter().zip(verdicts) {
-                    answer(submit, verdict.map(drop).map_err(CommandError::Refused));
+                    answer(submit, verdict.map(|_| receipt).map_err(CommandError::Refused));
                 }
             }
             CommitOutcome::Stale => {
@@ -320,7 +322,7 @@ fn committing(flight: &[Submit]) -> Span {
     span
 }
 
-fn answer(submit: Submit, answer: Result<(), CommandError>) {
+fn answer(submit: Submit, answer: Result<Receipt, CommandError>) {
     drop(submit.permit);
     METRICS.answered(&submit.command, &answer);
     // Nobody listens any more when the caller's task was dropped at shutdown: the resolver will

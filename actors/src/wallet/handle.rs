@@ -6,7 +6,7 @@
 //! behind a raised fence before it is decided again.
 
 use super::actor::{Drain, Submit, WalletActor};
-use super::{Command, CommandError, METRICS, aside};
+use super::{Command, CommandError, METRICS, Receipt};
 use crate::Arbiters;
 use crate::metrics::{Present, size};
 use crate::model::OrgId;
@@ -22,7 +22,6 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{Semaphore, oneshot};
-use tracing::Instrument;
 
 /// How often one command is given to a fresh actor before it is given up as unavailable.
 const ACTOR_DEATHS_MAX: u32 = 3;
@@ -78,14 +77,8 @@ impl WalletHandle {
 
     /// Has a command carried out. Call it from a spawned task: it runs to its end even if this
     /// future is dropped, but then nobody learns how it ended.
-    pub async fn submit(&self, org: OrgId, command: Command) -> Result<(), CommandError> {
+    pub async fn submit(&self, org: OrgId, command: Command) -> Result<Receipt, CommandError> {
         let span = traced!("wallet", command = command.word());
-        if let Some(settlements) = command.settled_aside() {
-            let settled = aside::settle(&*self.store, &*self.clock, org, settlements);
-            let answer = settled.instrument(span).await;
-            METRICS.answered(&command, &answer);
-            return answer;
-        }
         let command = Arc::new(command);
         let is_debit = command.is_charge();
         if is_debit && self.closing.load(Ordering::Relaxed) {

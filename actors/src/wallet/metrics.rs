@@ -1,6 +1,6 @@
 //! What is counted of the wallets.
 
-use super::{Command, CommandError};
+use super::{Command, CommandError, Receipt};
 use crate::labels;
 use crate::metrics::{Family, counter_of, counters_of, gauge_of, histogram_of};
 use metrics::{Counter, Gauge, Histogram};
@@ -86,7 +86,7 @@ impl WalletMetrics {
     }
 
     /// Counts a command that is answered, and the operations that end with it.
-    pub fn answered(&self, command: &Command, answer: &Result<(), CommandError>) {
+    pub fn answered(&self, command: &Command, answer: &Result<Receipt, CommandError>) {
         let kind = match command {
             Command::Debit(_) => Kind::Debit,
             Command::Settle(_) => Kind::Settle,
@@ -95,7 +95,7 @@ impl WalletMetrics {
             Command::LinkFee(_) => Kind::LinkFee,
         };
         let outcome = match answer {
-            Ok(()) => Outcome::Done,
+            Ok(_) => Outcome::Done,
             Err(CommandError::Refused(_)) => Outcome::Refused,
             Err(CommandError::Guarded(_)) => Outcome::Guarded,
             Err(_) => Outcome::Failed,

@@ -1,7 +1,6 @@
 //! The wallet: one supervised actor per organization orders what changes its balance.
 //!
-//! [`state`] decides and is pure; `actor` gathers what waits and commits it together; `aside`
-//! commits the good ends that change neither balance nor counts, for which no wallet is needed;
+//! [`state`] decides and is pure; `actor` gathers what waits and commits it together;
 //! [`WalletHandle`] is what everybody else holds: it admits, finds or starts the actor, and
 //! starts it again after a panic.
 //!
@@ -10,7 +9,6 @@
 //! right: the database's swap on version and fence is.
 
 mod actor;
-mod aside;
 mod handle;
 mod metrics;
 pub mod state;
@@ -20,7 +18,15 @@ pub use state::{Command, Credit, Debit, FeeCharge, RefundOrder, Refused, Settlem
 
 pub(crate) use metrics::METRICS;
 
+use crate::model::Money;
 use crate::ports::Guard;
+
+/// What a command that was carried out left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The balance after the batch it was committed in.
+    pub balance: Money,
+}
 
 /// Why a command was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

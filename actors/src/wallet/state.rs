@@ -8,7 +8,7 @@ use crate::model::{
     LinkFee, Money, Operation, OperationId, OperationKind, OperationState, OrgId, Request, Sms,
     Timestamp,
 };
-use crate::ports::{Batch, Closing, Planned, WalletMove, WalletRow};
+use crate::ports::{Batch, Closing, Planned, WalletRow};
 
 /// A charge that opens an operation. One without a `debit_id` charges nothing: it is recorded, and
 /// nothing is entered.
@@ -102,13 +102,6 @@ pub enum Command {
 }
 
 impl Command {
-    /// The settlements, where it is nothing but the good end of operations that made no Link: no
-    /// balance and no count of the wallet's changes with it.
-    pub fn settled_aside(&self) -> Option<&[Settlement]> {
-        let Self::Settle(settlements) = self else { return None };
-        settlements.iter().all(|s| s.link.is_none()).then_some(settlements)
-    }
-
     /// Its kind, in a word.
     pub fn word(&self) -> &'static str {
         match self {
@@ -147,8 +140,6 @@ pub enum Refused {
 pub struct Decided {
     /// What to write; its items are the commands that were taken, in order.
     pub batch: Batch,
-    /// The wallet after it.
-    pub after: WalletRow,
     /// For each command: its item's place in the batch, or why it was refused.
     pub verdicts: Vec<Result<usize, Refused>>,
 }
@@ -170,14 +161,8 @@ pub fn decide<'a>(
             items.len() - 1
         }));
     }
-    let wallet = WalletMove { before, balance: state.balance, version: state.version };
-    let batch = Batch { org_id, at, wallet: Some(wallet), items };
-    Decided { batch, after: wallet.after(), verdicts }
-}
-
-/// The good end of operations that made no Link, as a batch that leaves the wallet alone.
-pub fn settle(org_id: OrgId, settlements: &[Settlement], at: Timestamp) -> Batch {
-    Batch { org_id, at, wallet: None, items: vec![settled(settlements)] }
+    let batch = Batch { org_id, at, before, balance: state.balance, version: state.version, items };
+    Decided { batch, verdicts }
 }
 
 #[derive(Clone, Copy)]
@@ -208,7 +193,21 @@ impl State {
                     planned.fees.extend(fee_paid(debit));
                 }
             }
-            Command::Settle(settlements) => planned = settled(settlements),
+            Command::Settle(settlements) => {
+                for settlement in settlements {
+                    planned.links.extend(settlement.link.clone());
+                    planned.activations.push(settlement.activation.clone());
+                    planned.closed.push(Closing {
+                        operation_id: settlement.operation_id,
+                        epoch: settlement.epoch,
+                        state: OperationState::Succeeded,
+                        failure: None,
+                        cleanup: Cleanup::None,
+                        lease_until: None,
+                        answer: settlement.answer.clone(),
+                    });
+                }
+            }
             Command::Refund(refunds) => {
                 for refund in refunds {
                     let operation = &refund.debit.operation;
@@ -267,24 +266,6 @@ impl State {
         entry.balance_after = balance;
         Ok(entry)
     }
-}
-
-fn settled(settlements: &[Settlement]) -> Planned {
-    let mut planned = Planned::default();
-    for settlement in settlements {
-        planned.links.extend(settlement.link.clone());
-        planned.activations.push(settlement.activation.clone());
-        planned.closed.push(Closing {
-            operation_id: settlement.operation_id,
-            epoch: settlement.epoch,
-            state: OperationState::Succeeded,
-            failure: None,
-            cleanup: Cleanup::None,
-            lease_until: None,
-            answer: settlement.answer.clone(),
-        });
-    }
-    planned
 }
 
 fn debit_entry(debit: &Debit, amount: Money) -> LedgerEntry {

@@ -5,7 +5,7 @@ use crate::support::commands::{credit, debit, refund, settle};
 use crate::support::fixtures::org;
 use crate::support::script::{Fault, Gate};
 use crate::support::world::run;
-use bappy_actors::ports::{CommitOutcome, Guard};
+use bappy_actors::ports::CommitOutcome;
 use bappy_actors::wallet::CommandError;
 
 #[test]
@@ -44,43 +44,6 @@ fn a_commit_that_lands_after_its_answer_was_lost_is_shut_out() {
         bench.submit(debit(bench.org, 1, "10")).await.unwrap();
         assert_eq!(bench.store.land_late(), [CommitOutcome::Stale]);
         assert_eq!((bench.debits(), bench.balance()), (1, "90.00".to_owned()));
-    });
-}
-
-#[test]
-fn a_settlement_whose_answer_was_lost_counts_once_whenever_it_lands() {
-    run(async {
-        for fault in [Fault::UnknownBefore, Fault::UnknownAfter, Fault::UnknownLate] {
-            let bench = Bench::new();
-            bench.submit(debit(bench.org, 1, "10")).await.unwrap();
-            bench.script.fail_next("commit", fault);
-            bench.script.fail_next("operation", Fault::Unavailable);
-            bench.script.fail_nth("commit", 1, Fault::Unavailable);
-            bench.submit(settle(bench.org, 1, "10")).await.unwrap();
-            for late in bench.store.land_late() {
-                assert_eq!(late, CommitOutcome::Guarded(vec![(0, Guard::EpochLost)]));
-            }
-            assert_eq!(bench.store.data().activations.len(), 1);
-            bench.script.mend();
-            // Whoever else has ended it is told of, as without a lost answer.
-            bench.script.fail_next("commit", Fault::UnknownAfter);
-            let refunded = bench.submit(refund(bench.org, 1, "10")).await;
-            assert_eq!(refunded, Err(CommandError::Guarded(Guard::EpochLost)));
-            assert_eq!(bench.balance(), "90.00");
-        }
-    });
-}
-
-#[test]
-fn a_settlement_in_doubt_that_another_has_ended_says_so() {
-    run(async {
-        let bench = Bench::new();
-        bench.submit(debit(bench.org, 1, "10")).await.unwrap();
-        bench.submit(refund(bench.org, 1, "10")).await.unwrap();
-        bench.script.fail_next("commit", Fault::UnknownBefore);
-        let told = bench.submit(settle(bench.org, 1, "10")).await;
-        assert_eq!(told, Err(CommandError::Guarded(Guard::EpochLost)));
-        assert_eq!(bench.balance(), "100.00");
     });
 }
 

@@ -2,7 +2,7 @@
 //! but an end is an end.
 
 use super::{Bench, settle_down};
-use crate::support::commands::{credit, debit, refund};
+use crate::support::commands::{credit, debit, refund, settle};
 use crate::support::script::{Fault, Gate};
 use crate::support::world::run;
 use bappy_actors::model::{OperationId, OperationState};
@@ -107,16 +107,16 @@ fn a_doubtful_debit_of_a_gone_caller_that_took_effect_stands_once() {
 }
 
 #[test]
-fn refunds_of_gone_callers_are_committed() {
+fn settlements_and_refunds_of_gone_callers_are_committed() {
     run(async {
         let bench = Bench::new();
         let debits = [debit(bench.org, 1, "10"), debit(bench.org, 2, "10")];
         for debit in debits.clone() {
             bench.submit(debit).await.unwrap();
         }
-        abandon(&bench, vec![refund(bench.org, 1, "10"), refund(bench.org, 2, "10")]).await;
+        abandon(&bench, vec![settle(bench.org, 1, "10"), refund(bench.org, 2, "10")]).await;
         let states = debits.map(|debit| state(&bench, &debit));
-        assert_eq!(states, [Some(OperationState::Refunded); 2]);
-        assert_eq!(bench.balance(), "101.00");
+        assert_eq!(states, [Some(OperationState::Succeeded), Some(OperationState::Refunded)]);
+        assert_eq!(bench.balance(), "91.00");
     });
 }

@@ -12,11 +12,11 @@ use crate::support::script::Script;
 use crate::support::store::MemoryStore;
 use crate::support::world::arbiters;
 use bappy_actors::model::OrgId;
-use bappy_actors::wallet::{Command, CommandError, WalletHandle, WalletLimits};
+use bappy_actors::wallet::{Command, CommandError, Receipt, WalletHandle, WalletLimits};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
-type Answer = Result<(), CommandError>;
+type Answer = Result<Receipt, CommandError>;
 
 /// One wallet with 100 in it.
 struct Bench {

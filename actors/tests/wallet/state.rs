@@ -57,7 +57,7 @@ proptest! {
         let commands: Vec<_> = asks.iter().zip(1..).map(|(ask, n)| command(ask, n)).collect();
         let before = WalletRow { balance: Money::from_micros(start), version, fence: 3 };
         let decided = decide(org(1), before, &commands, epoch());
-        prop_assert_eq!(decided.batch.wallet.unwrap().before, before);
+        prop_assert_eq!(decided.batch.before, before);
         prop_assert_eq!(decided.verdicts.len(), commands.len());
         let (mut balance, mut sequence, mut taken) = (start, version, 0);
         for (command, verdict) in commands.iter().zip(&decided.verdicts) {
@@ -84,8 +84,8 @@ proptest! {
             }
         }
         prop_assert_eq!(decided.batch.items.len(), taken);
-        prop_assert_eq!(decided.after.balance.micros(), balance);
-        prop_assert_eq!(decided.after.version, sequence);
+        prop_assert_eq!(decided.batch.balance.micros(), balance);
+        prop_assert_eq!(decided.batch.version, sequence);
     }
 
     #[test]
@@ -107,7 +107,7 @@ fn an_amount_out_of_range_is_refused_whole() {
     let decided = decide(org(1), before, [&command], epoch());
     assert_eq!(decided.verdicts, [Err(Refused::OutOfRange)]);
     assert!(decided.batch.items.is_empty());
-    assert_eq!(decided.after.version, 0);
+    assert_eq!(decided.batch.version, 0);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_fee_is_charged_with_its_link_and_month_or_refused_whole() {
     let decided = decide(org(1), before, &commands, epoch());
     let refused = Refused::InsufficientFunds { balance: money("0.2"), needed: money("0.5") };
     assert_eq!(decided.verdicts, [Ok(0), Ok(1), Err(refused)]);
-    assert_eq!(decided.after.balance, money("0.2"));
+    assert_eq!(decided.batch.balance, money("0.2"));
     let Command::LinkFee(first) = &commands[0] else { panic!() };
     let item = &decided.batch.items[0];
     let (entry, charged) = (&item.entries[0], item.fees[0]);
@@ -149,7 +149,7 @@ fn a_reactivation_pays_the_fee_that_is_due_and_its_refund_returns_it() {
     let (debit, refund) = reactivation_of(org(1), 1, "0.5");
     let decided = decide(org(1), before, [&debit, &refund], epoch());
     assert_eq!(decided.verdicts, [Ok(0), Ok(1)]);
-    assert_eq!(decided.after.balance, before.balance);
+    assert_eq!(decided.batch.balance, before.balance);
     let [paid, back] = &decided.batch.items[..] else { panic!() };
     let entry = &paid.entries[0];
     assert_eq!((entry.kind, entry.amount), (EntryKind::LinkFee, money("-0.5")));

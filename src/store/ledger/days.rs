@@ -77,8 +77,7 @@ impl Sums {
         });
     }
 
-    /// Adds others.
-    pub fn add(&mut self, other: &Self) {
+    fn add(&mut self, other: &Self) {
         self.entries += other.entries;
         self.debited = self.debited.saturating_add(other.debited);
         self.credited = self.credited.saturating_add(other.credited);

@@ -75,31 +75,22 @@ fn volumes_added(batch: &Batch) -> BTreeMap<LinkId, i64> {
 
 /// The way to the writers. They end when it is dropped and nothing waits any more.
 pub struct Ledger {
-    /// Batches that move wallets.
-    moving: Arc<Queue>,
-    /// Batches that move none; the same queue where one connection writes everything.
-    aside: Arc<Queue>,
+    queue: Arc<Queue>,
 }
 
 impl Ledger {
     /// Starts the writers of a database.
     pub fn start(db: &Database) -> Self {
-        let start = |writers| {
-            let queue = Arc::new(Queue::new(Arc::clone(db.revisions())));
-            for _ in 0..writers {
-                drop(db.runtime().spawn(writer::run(db.clone(), Arc::clone(&queue))));
-            }
-            queue
-        };
-        let moving = start(db.writers());
-        let aside = if db.writers() == 1 { Arc::clone(&moving) } else { start(db.writers()) };
-        Self { moving, aside }
+        let queue = Arc::new(Queue::new(Arc::clone(db.revisions())));
+        for _ in 0..db.writers() {
+            drop(db.runtime().spawn(writer::run(db.clone(), Arc::clone(&queue))));
+        }
+        Self { queue }
     }
 
     /// Writes a batch.
     pub async fn commit(&self, batch: Batch) -> Result<CommitOutcome, DbError> {
-        let queue = if batch.wallet.is_some() { &self.moving } else { &self.aside };
-        let answer = queue.push(batch);
+        let answer = self.queue.push(batch);
         // Without an answer the writer has panicked, or the runtime is gone.
         answer
             .await
@@ -112,7 +103,6 @@ impl Ledger {
 
 impl Drop for Ledger {
     fn drop(&mut self) {
-        self.moving.close();
-        self.aside.close();
+        self.queue.close();
     }
 }

@@ -27,12 +27,9 @@ pub fn ended_twice(batch: &Batch) -> Vec<(usize, Guard)> {
 
 /// Finds what keeps a batch from being written. None: nothing does, as far as can be seen now.
 pub async fn find(tx: &mut Tx, batch: &Batch) -> Result<Option<CommitOutcome>, DbError> {
-    if let Some(moved) = &batch.wallet {
-        let row = wallet::wallet(tx, batch.org_id).await?;
-        let before = moved.before;
-        if row.is_none_or(|w| w.version != before.version || w.fence != before.fence) {
-            return Ok(Some(CommitOutcome::Stale));
-        }
+    let row = wallet::wallet(tx, batch.org_id).await?;
+    if row.is_none_or(|w| w.version != batch.before.version || w.fence != batch.before.fence) {
+        return Ok(Some(CommitOutcome::Stale));
     }
     let mut seen = Seen::default();
     let mut guards = Vec::new();

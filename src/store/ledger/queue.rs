@@ -1,6 +1,6 @@
 //! The batches that wait for a writer.
 //!
-//! **Invariant:** what a writer takes at once moves each wallet at most once.
+//! **Invariant:** what a writer takes at once has each wallet at most once.
 
 use crate::store::metrics::METRICS;
 use crate::store::revisions::{Changed, Revisions};
@@ -39,7 +39,7 @@ pub struct Job {
     pub span: Span,
 }
 
-/// A queue that its writers share.
+/// The queue that all writers share.
 pub struct Queue {
     revisions: Arc<Revisions>,
     state: Mutex<State>,
@@ -135,7 +135,7 @@ impl Queue {
                 self.wake();
                 break;
             }
-            if job.batch.wallet.is_some() && !wallets.insert(job.batch.org_id) {
+            if !wallets.insert(job.batch.org_id) {
                 // Another instance of this wallet's actor: after the one before it, by the same
                 // writer, as another would only wait for the row.
                 index += 1;

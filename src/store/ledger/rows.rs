@@ -4,9 +4,7 @@
 //! PostgreSQL type `batch_NAME`, in its order (`migrations/postgres`).
 
 use super::super::{DbError, Text, Time, link_fees, operations, text};
-use super::days::Sums;
 use super::{day, day_totals, links_new, opening_lease, operations_new, sms_new, volumes_added};
-use bappy_actors::model::{LinkId, OrgId, Timestamp};
 use bappy_actors::ports::{Batch, Planned};
 use chrono::NaiveDate;
 use sqlx::encode::Encode;
@@ -14,7 +12,6 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgHasArrayType, PgTypeInfo};
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, Postgres, Type};
-use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// A row of one section. On PostgreSQL it is of the composite type `batch_NAME`.
@@ -84,22 +81,14 @@ fn guards(batch: &Batch) -> i64 {
     i64::try_from(closings + volumes_added(batch).len()).unwrap_or(i64::MAX)
 }
 
-/// How many rows batches that move no wallet have to find.
-pub(in crate::store) fn guards_of_all(batches: &[&Batch]) -> i64 {
-    let closings: usize =
-        batches.iter().flat_map(|batch| &batch.items).map(|item| item.closed.len()).sum();
-    i64::try_from(closings + volumes_by_link(batches).len()).unwrap_or(i64::MAX)
-}
-
 /// Wallets to be moved: from which version and fence, to which, and how many rows have to be found.
 pub(in crate::store) fn wallets(batches: &[&Batch]) -> Vec<impl Row> {
-    let moving = batches.iter().filter_map(|batch| Some((*batch, batch.wallet?)));
-    rows!(wanted, (b, wallet) in moving, {
+    rows!(wanted, b in batches, {
         org_id: Uuid = b.org_id.0,
-        version: i64 = wallet.before.version,
-        fence: i64 = wallet.before.fence,
-        balance_to: i64 = wallet.balance.micros(),
-        version_to: i64 = wallet.version,
+        version: i64 = b.before.version,
+        fence: i64 = b.before.fence,
+        balance_to: i64 = b.balance.micros(),
+        version_to: i64 = b.version,
         links_new: i64 = links_new(b),
         operations_new: i64 = operations_new(b),
         sms_new: i64 = sms_new(b),
@@ -258,27 +247,17 @@ pub(in crate::store) fn activations(batches: &[&Batch]) -> Vec<impl Row> {
     })
 }
 
-/// The volume that activations add to Links that are there already, once for each Link, in the
-/// order in which they are locked everywhere.
+/// The volume that activations add to Links that are there already.
 pub(in crate::store) fn volumes(batches: &[&Batch]) -> Vec<impl Row> {
-    rows!(adding, ((org, link), (kb, at)) in volumes_by_link(batches), {
-        org_id: Uuid = org.0,
+    let added = batches.iter().flat_map(|batch| {
+        volumes_added(batch).into_iter().map(move |(link, kb)| (*batch, link, kb))
+    });
+    rows!(adding, (b, link, kb) in added, {
+        org_id: Uuid = b.org_id.0,
         link_id: Uuid = link.0,
         kb: i64 = kb,
-        at: Time = Time::from(at),
+        at: Time = Time::from(b.at),
     })
-}
-
-fn volumes_by_link(batches: &[&Batch]) -> BTreeMap<(OrgId, LinkId), (i64, Timestamp)> {
-    let mut added = BTreeMap::new();
-    for batch in batches {
-        for (link, kb) in volumes_added(batch) {
-            let (sum, at) = added.entry((batch.org_id, link)).or_insert((0, batch.at));
-            *sum += kb;
-            *at = batch.at.max(*at);
-        }
-    }
-    added
 }
 
 /// Adds the volumes of `adding` to their Links.
@@ -330,21 +309,16 @@ pub(in crate::store) fn fees_returned(batches: &[&Batch]) -> Vec<impl Row> {
     })
 }
 
-/// What the entries add to their day's totals, once for each, in the order in which they are locked
-/// everywhere.
+/// What the entries add to their day's totals.
 pub(in crate::store) fn days(batches: &[&Batch]) -> Vec<impl Row> {
-    let mut totals: BTreeMap<_, Sums> = BTreeMap::new();
-    for batch in batches {
-        let day = day(batch);
-        for (kind, plan, sums) in day_totals(batch) {
-            totals.entry((batch.org_id, plan, kind.word(), day)).or_default().add(&sums);
-        }
-    }
-    rows!(totalling<'a>, ((org, plan, kind, day), sums) in totals, {
-        org_id: Uuid = org.0,
+    let totals = batches
+        .iter()
+        .flat_map(|batch| day_totals(batch).into_iter().map(move |total| (*batch, total)));
+    rows!(totalling<'a>, (b, (kind, plan, sums)) in totals, {
+        org_id: Uuid = b.org_id.0,
         plan_id: Uuid = plan,
-        kind: &'a str = kind,
-        day: NaiveDate = day,
+        kind: &'a str = kind.word(),
+        day: NaiveDate = day(b),
         entries: i64 = sums.entries,
         debited: i64 = sums.debited,
         credited: i64 = sums.credited,

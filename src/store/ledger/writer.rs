@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
-/// Writers of a queue on PostgreSQL. The second is there for the others while a statement of the
-/// first waits for a row that someone else has locked.
+/// Writers on PostgreSQL. The second is there for the other wallets while a statement of the first
+/// waits for a row that someone else has locked.
 pub const WRITERS: usize = 2;
 
 /// A caller waits this long for a connection before it hears that there is none.
@@ -38,8 +38,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a statement may go without an answer: past any wait for a row, and below the time that
 /// a partner waits. A host that vanishes leaves a connection open that TCP gives up on after
 /// minutes. Whoever hears `Unknown` raises the wallet's fence, so a statement that arrives at the
-/// database all the same, however late, either was in time or writes nothing. One that moves no
-/// wallet ends operations that are pending under its epoch, or writes nothing.
+/// database all the same, however late, either was in time or writes nothing.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection idle for longer is tried with a ping, so that one that has died meanwhile costs
@@ -97,7 +96,7 @@ enum Backend {
 }
 
 impl Backend {
-    /// Writes batches that move different wallets, or none; gives the wallets that have moved.
+    /// Writes the batches of different wallets; gives the wallets that have moved.
     async fn write(&mut self, batches: &[&Batch]) -> Result<HashSet<Uuid>, DbError> {
         match self {
             Self::Sqlite(pool) => sqlite::batch::write(pool, batches).await,
@@ -221,7 +220,7 @@ async fn write_all(backend: &mut Backend, queue: &Queue, taken: Vec<Job>) -> boo
         Ok(moved) => {
             fault_point!("ledger.commit");
             for job in jobs {
-                if job.batch.wallet.is_none() || moved.contains(&job.batch.org_id.0) {
+                if moved.contains(&job.batch.org_id.0) {
                     answer(job, Ok(CommitOutcome::Committed));
                 } else if usable {
                     usable = explain(backend, job, None).await;

@@ -6,11 +6,8 @@
 //! How it keeps a batch whole: `moved` is the wallets whose version and fence are as they were;
 //! every other section writes only for them; and where an operation to be ended is no longer
 //! pending under its epoch, or a Link that a plan is added to is not the organization's, the
-//! statement fails as a whole, and the writer tries each batch on its own. Batches that move no
-//! wallet go in statements of their own, in which `moved` is one row that stands for all.
-//!
-//! Rows are locked in one order: wallets, operations, Links, totals of days, and of each kind by
-//! their keys. So statements of both kinds may run at once.
+//! statement fails as a whole, and the writer tries each wallet on its own. A wallet's row is
+//! locked before its operations'.
 //!
 //! Two shapes are on purpose. The test for having moved is no join: of one wallet it is done once,
 //! of several `(… IN (SELECT … FROM moved)) IS TRUE` keeps the planner from turning it into a
@@ -33,12 +30,12 @@ pub async fn write(tx: &mut Tx, batches: &[&Batch]) -> Result<HashSet<Uuid>, DbE
     let Conn::Postgres(conn) = tx.conn() else {
         return Err(DbError::Unreadable("this is not a connection to PostgreSQL".to_owned()));
     };
-    let rows: Vec<(Option<Uuid>, i32)> =
+    let rows: Vec<(Uuid, i32)> =
         sqlx::query_as_with(AssertSqlSafe(statement.sql), statement.arguments)
             .fetch_all(conn)
             .await
             .map_err(error::commit_failed)?;
-    Ok(rows.into_iter().filter_map(|(org, _)| org).collect())
+    Ok(rows.into_iter().map(|(org, _)| org).collect())
 }
 
 /// Puts the statement together and gives the length of its text; for `benches/shell.rs`.
@@ -77,8 +74,6 @@ struct Statement {
     of_moved: &'static str,
 }
 
-/// Whatever the wallets do.
-const OF_ALL: &str = "";
 /// Only if the wallet has moved, where there is one.
 const OF_THE_ONE: &str = " WHERE EXISTS (SELECT 1 FROM moved)";
 /// Only for wallets that have moved.
@@ -124,17 +119,6 @@ impl Statement {
         Ok(format!("UNNEST(${}) AS u", self.parameters))
     }
 
-    /// Begins a statement that moves no wallet, with how many rows it has to find.
-    fn expect(&mut self, guards: i64) -> Result<(), DbError> {
-        self.arguments.add(guards).map_err(|e| DbError::Sql(sqlx::Error::Encode(e)))?;
-        self.parameters += 1;
-        self.sql.push_str(
-            "WITH moved AS MATERIALIZED (\nSELECT CAST(NULL AS UUID) AS org_id, \
-             CAST($1 AS BIGINT) AS guards)",
-        );
-        Ok(())
-    }
-
     /// Adds another part of the statement.
     fn push(&mut self, sql: &str) {
         self.sql.push_str(",\n");
@@ -142,11 +126,9 @@ impl Statement {
     }
 }
 
-/// What was found of the rows that must be there, section by section: of one wallet, or of all.
+/// What was found of the rows that must be there, section by section.
 const ENDED_COUNT: &str = " + (SELECT COUNT(*) FROM ended e WHERE e.org_id = m.org_id)";
 const ADDED_COUNT: &str = " + (SELECT COUNT(*) FROM added a WHERE a.org_id = m.org_id)";
-const ALL_ENDED_COUNT: &str = " + (SELECT COUNT(*) FROM ended)";
-const ALL_ADDED_COUNT: &str = " + (SELECT COUNT(*) FROM added)";
 
 /// The payments of fees that are taken back.
 const RETURNED: &str = "returned AS (
@@ -170,19 +152,7 @@ const TOTALLED: &str = "totalled AS (
         last_sequence = GREATEST(d.last_sequence, excluded.last_sequence))";
 
 fn statement(batches: &[&Batch]) -> Result<Statement, DbError> {
-    let moving = batches.iter().filter(|batch| batch.wallet.is_some()).count();
-    if moving != 0 && moving != batches.len() {
-        return Err(DbError::Unreadable("batches of two queues in one statement".to_owned()));
-    }
-    let of_moved = match moving {
-        0 => OF_ALL,
-        1 => OF_THE_ONE,
-        _ => OF_SEVERAL,
-    };
-    let (ended_count, added_count) = match moving {
-        0 => (ALL_ENDED_COUNT, ALL_ADDED_COUNT),
-        _ => (ENDED_COUNT, ADDED_COUNT),
-    };
+    let of_moved = if batches.len() == 1 { OF_THE_ONE } else { OF_SEVERAL };
     let mut statement = Statement {
         sql: String::new(),
         arguments: PgArguments::default(),
@@ -190,16 +160,12 @@ fn statement(batches: &[&Batch]) -> Result<Statement, DbError> {
         of_moved,
     };
     let s = &mut statement;
-    if moving == 0 {
-        s.expect(rows::guards_of_all(batches))?;
-    } else {
-        s.list(rows::wallets(batches), "")?;
-        s.push(&format!("moved AS (\n{} RETURNING w.org_id, r.guards)", rows::MOVE));
-    }
+    s.list(rows::wallets(batches), "")?;
+    s.push(&format!("moved AS (\n{} RETURNING w.org_id, r.guards)", rows::MOVE));
     let mut found = String::new();
     if s.list(rows::closings(batches)?, of_moved)? {
         s.push(&format!("ended AS (\n{} RETURNING o.org_id)", rows::END));
-        found.push_str(ended_count);
+        found.push_str(ENDED_COUNT);
     }
     s.insert(rows::operations(batches)?)?;
     s.insert(rows::sms(batches))?;
@@ -213,7 +179,7 @@ fn statement(batches: &[&Batch]) -> Result<Statement, DbError> {
     s.insert(rows::activations(batches))?;
     if s.list(rows::volumes(batches), of_moved)? {
         s.push(&format!("added AS (\n{} RETURNING l.org_id)", rows::ADD));
-        found.push_str(added_count);
+        found.push_str(ADDED_COUNT);
     }
     s.insert(rows::entries(batches))?;
     s.insert(rows::fees(batches))?;

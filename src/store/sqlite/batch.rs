@@ -86,8 +86,8 @@ async fn write_moved(
     batches: &[&Batch],
 ) -> Result<HashSet<Uuid>, DbError> {
     let moved = move_wallets(conn, rows::wallets(batches)).await?;
-    let stands = |batch: &&Batch| batch.wallet.is_none() || moved.contains(&batch.org_id.0);
-    let batches: Vec<&Batch> = batches.iter().copied().filter(stands).collect();
+    let batches: Vec<&Batch> =
+        batches.iter().copied().filter(|batch| moved.contains(&batch.org_id.0)).collect();
     let batches = batches.as_slice();
     let ends = rows::closings(batches)?;
     find_all(conn, ends, &Form::Used(rows::END), "an operation is not held any more").await?;

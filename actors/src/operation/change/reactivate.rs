@@ -37,7 +37,7 @@ pub(super) async fn reactivate(
     let commit_until = until + services.limits.commit_margin;
     match finish::submit(services, caller.org, charge, commit_until).await {
         // Recorded already: by ourselves, in a commit whose answer was lost.
-        Some(Ok(()) | Err(CommandError::Guarded(Guard::AlreadyOpen))) => {}
+        Some(Ok(_) | Err(CommandError::Guarded(Guard::AlreadyOpen))) => {}
         // Another operation runs on the Link, or has paid the fee: everything is looked at anew.
         Some(Err(CommandError::Guarded(Guard::LinkBusy | Guard::FeeTaken))) => {
             return Err(LinkBusy);

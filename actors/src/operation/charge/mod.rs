@@ -226,7 +226,7 @@ async fn open(services: &Services, items: &[Item], deadline: Deadline) -> Result
     let until = deadline.commit_until(services);
     let refused = match finish::submit(services, first.org_id, debits, until).await {
         // Recorded already: by ourselves, in a commit whose answer was lost.
-        Some(Ok(()) | Err(CommandError::Guarded(Guard::AlreadyOpen))) => return Ok(permit),
+        Some(Ok(_) | Err(CommandError::Guarded(Guard::AlreadyOpen))) => return Ok(permit),
         None | Some(Err(CommandError::Lost)) => {
             let result = Err(OperationError::Unsettled);
             return Err(Ended { operation_id: Some(first.id), result });

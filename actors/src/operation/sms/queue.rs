@@ -83,7 +83,7 @@ pub(in crate::operation) async fn queue(
     services.sms.wake();
     match queued {
         // Recorded already: by ourselves, in a commit whose answer was lost.
-        Some(Ok(()) | Err(CommandError::Guarded(Guard::AlreadyOpen))) => {
+        Some(Ok(_) | Err(CommandError::Guarded(Guard::AlreadyOpen))) => {
             let answer = Answer::SmsQueued { sms: Box::new(sms), currency: caller.currency };
             Ended { operation_id: Some(id), result: Ok(answer) }
         }

@@ -18,7 +18,7 @@ impl Data {
         let Some(wallet) = self.wallets.get(&batch.org_id) else {
             return Ok(CommitOutcome::Stale);
         };
-        if batch.wallet.is_some_and(|moved| wallet.row != moved.before) {
+        if wallet.row != batch.before {
             self.conflicts += 1;
             return Ok(CommitOutcome::Stale);
         }
@@ -118,9 +118,8 @@ impl Data {
 
     /// What a database's constraints would refuse.
     fn check(&self, batch: &Batch) -> Result<(), StoreError> {
-        let Some(moved) = batch.wallet else { return check_aside(batch) };
         let ledger = &self.wallets[&batch.org_id].ledger;
-        let (mut balance, mut version) = (moved.before.balance, moved.before.version);
+        let (mut balance, mut version) = (batch.before.balance, batch.before.version);
         let mut ids: HashSet<_> = ledger.iter().map(|entry| entry.id).collect();
         let mut of_operation: HashSet<_> =
             ledger.iter().map(|entry| (entry.operation_id, entry.refund_of.is_some())).collect();
@@ -142,7 +141,7 @@ impl Data {
                 return Err(broken("two debits or refunds of one operation"));
             }
         }
-        if (balance, version) != (moved.balance, moved.version) {
+        if (balance, version) != (batch.balance, batch.version) {
             return Err(broken("the sum of the batch"));
         }
         Ok(())
@@ -189,9 +188,9 @@ impl Data {
                 self.sum_up(link_id);
             }
         }
-        if let Some(moved) = batch.wallet {
-            self.wallets.get_mut(&batch.org_id).unwrap().row = moved.after();
-        }
+        let wallet = self.wallets.get_mut(&batch.org_id).unwrap();
+        wallet.row.balance = batch.balance;
+        wallet.row.version = batch.version;
     }
 
     pub fn close(&mut self, closing: Closing, at: bappy_actors::model::Timestamp) {
@@ -215,20 +214,6 @@ impl Data {
         wallet.row.version = sequence;
         wallet.row.balance = balance;
     }
-}
-
-/// A batch that leaves the wallet alone writes nothing that the wallet's row goes with.
-fn check_aside(batch: &Batch) -> Result<(), StoreError> {
-    let is_end = |item: &Planned| {
-        let ends = Planned {
-            closed: item.closed.clone(),
-            activations: item.activations.clone(),
-            ..Planned::default()
-        };
-        format!("{ends:?}") == format!("{item:?}")
-            && item.closed.iter().all(|closing| closing.state == OperationState::Succeeded)
-    };
-    if batch.items.iter().all(is_end) { Ok(()) } else { Err(broken("beside the wallet's row")) }
 }
 
 fn has_key(other: &Operation, opened: &Operation) -> bool {
