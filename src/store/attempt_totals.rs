@@ -1,6 +1,6 @@
 //! How many operations there are, by state and kind, without counting millions: all of them are a
-//! maintained counter, those that made something are in the daily totals, and what is left are the
-//! rare ones, which have indexes of their own.
+//! maintained counter, those that were charged, refunded or made something are in the daily totals,
+//! and what is left are the rare ones, which have indexes of their own.
 
 use super::attempts::AttemptFilter;
 use super::ledger::ALL_PLANS;
@@ -14,89 +14,83 @@ pub(super) const FAILED: &str = " AND state IN ('refunded', 'rejected')";
 pub(super) const OPEN: &str =
     " AND state = 'pending' AND (state = 'pending' OR cleanup IN ('watching', 'manual'))";
 
+/// That of those that were rejected, likewise.
+const REJECTED: &str = " AND state = 'rejected' AND state IN ('refunded', 'rejected')";
+
 /// How many operations a filter leaves.
 pub(super) async fn total(tx: &mut Tx, org: OrgId, filter: &AttemptFilter) -> Result<i64, DbError> {
-    let AttemptFilter { state, kind, idempotency_key: None } = filter else {
-        return count(tx, org, filter.condition(), filter).await;
-    };
-    match state {
-        None => {
-            let succeeded = succeeded(tx, org, *kind).await?;
-            Ok(succeeded + unsuccessful(tx, org, *kind).await?)
-        }
-        Some(OperationState::Succeeded) => succeeded(tx, org, *kind).await,
-        Some(_) => count(tx, org, filter.condition(), filter).await,
-    }
-}
-
-async fn succeeded(tx: &mut Tx, org: OrgId, kind: Option<OperationKind>) -> Result<i64, DbError> {
-    match kind {
-        None => {
-            let all = counter(tx, org, "operations_total").await?;
-            Ok(all - unsuccessful(tx, org, kind).await?)
-        }
-        Some(OperationKind::SendSms) => {
-            let all = counter(tx, org, "sms_total").await?;
-            Ok(all - unsuccessful(tx, org, kind).await?)
-        }
-        Some(OperationKind::CreateLink) => made(tx, org, "activation").await,
-        Some(OperationKind::Topup) => made(tx, org, "topup").await,
-        Some(OperationKind::RemovePlan | OperationKind::UpdateLink) => {
-            let state = Some(OperationState::Succeeded);
-            let filter = AttemptFilter { state, kind, idempotency_key: None };
-            count(tx, org, filter.condition(), &filter).await
-        }
-    }
-}
-
-/// Those that failed, and those that are pending.
-async fn unsuccessful(
-    tx: &mut Tx,
-    org: OrgId,
-    kind: Option<OperationKind>,
-) -> Result<i64, DbError> {
-    let filter = AttemptFilter { kind, ..AttemptFilter::default() };
-    let mut sum = 0;
-    for state in [FAILED, OPEN] {
-        sum += count(tx, org, filter.condition() + state, &filter).await?;
-    }
-    Ok(sum)
-}
-
-async fn count(
-    tx: &mut Tx,
-    org: OrgId,
-    condition: String,
-    filter: &AttemptFilter,
-) -> Result<i64, DbError> {
+    // In one statement, and so of one moment.
     let (total,) = one!(
         tx,
         (i64,),
-        AssertSqlSafe(format!("SELECT COUNT(*) FROM operations WHERE org_id = $1{condition}")),
+        AssertSqlSafe(format!("SELECT CAST({} AS BIGINT)", sum(filter))),
         org.0,
         filter.state.map(|state| state.word()),
         filter.kind.map(|kind| kind.word()),
-        filter.idempotency_key.as_deref()
+        filter.idempotency_key.as_deref(),
+        ALL_PLANS
     )?;
     Ok(total)
 }
 
-/// A counter of the wallet's.
-async fn counter(tx: &mut Tx, org: OrgId, column: &str) -> Result<i64, DbError> {
-    let sql = format!("SELECT {column} FROM wallets WHERE org_id = $1");
-    Ok(opt!(tx, (i64,), AssertSqlSafe(sql), org.0)?.map_or(0, |(total,)| total))
+/// What the total is put together from. Each top-up and each new Link is charged, whatever it costs, by
+/// one entry of its kind; each refunded operation has one refund, and no other has any.
+fn sum(filter: &AttemptFilter) -> String {
+    use OperationKind::{CreateLink, SendSms, Topup};
+    use OperationState::{Refunded, Succeeded};
+    let AttemptFilter { state, kind, idempotency_key: None } = filter else {
+        return counted(&filter.condition());
+    };
+    let charged_as = match kind {
+        Some(Topup) => Some("topup"),
+        Some(CreateLink) => Some("activation"),
+        _ => None,
+    };
+    let of_kind = AttemptFilter { kind: *kind, ..AttemptFilter::default() }.condition();
+    let open = counted(&format!("{of_kind}{OPEN}"));
+    match (state, kind, charged_as) {
+        (None, None, _) => counter("operations_total"),
+        (None, Some(SendSms), _) => counter("sms_total"),
+        (None, _, Some(entry)) => entries(entry),
+        (Some(Succeeded), _, Some(entry)) => made(entry),
+        (Some(Succeeded), Some(SendSms), _) => {
+            let failed = counted(&format!("{of_kind}{FAILED}"));
+            format!("{} - {failed} - {open}", counter("sms_total"))
+        }
+        (Some(Succeeded), None, _) => {
+            let (refunded, rejected) = (entries("refund"), counted(REJECTED));
+            format!("{} - {refunded} - {rejected} - {open}", counter("operations_total"))
+        }
+        (Some(Refunded), None, _) => entries("refund"),
+        (Some(Refunded), _, Some(entry)) => {
+            format!("{} - {} - {open}", entries(entry), made(entry))
+        }
+        _ => counted(&filter.condition()),
+    }
 }
 
-/// How many Links or top-ups came about: a row a day.
-async fn made(tx: &mut Tx, org: OrgId, kind: &str) -> Result<i64, DbError> {
-    let (made,) = one!(
-        tx,
-        (i64,),
-        "SELECT CAST(COALESCE(SUM(made), 0) AS BIGINT) FROM ledger_days
-         WHERE org_id = $1 AND plan_id = $2 AND kind = $3",
-        org.0,
-        ALL_PLANS,
-        kind
-    )?;
-    Ok(made)
+fn counted(condition: &str) -> String {
+    format!("(SELECT COUNT(*) FROM operations WHERE org_id = $1{condition})")
+}
+
+/// A counter of the wallet's.
+fn counter(column: &str) -> String {
+    format!("COALESCE((SELECT {column} FROM wallets WHERE org_id = $1), 0)")
+}
+
+/// How many ledger entries of a kind there are: a row a day.
+fn entries(kind: &str) -> String {
+    of_days("entries", kind)
+}
+
+/// How many Links or top-ups came about, likewise.
+fn made(kind: &str) -> String {
+    of_days("made", kind)
+}
+
+fn of_days(column: &str, kind: &str) -> String {
+    format!(
+        "(SELECT COALESCE(SUM({column}), 0) FROM ledger_days
+          WHERE org_id = $1 AND plan_id = $5 AND kind = '{kind}')"
+    )
 }

@@ -125,20 +125,14 @@ impl TryFrom<Row> for Attempt {
     }
 }
 
-/// An organization's operations, newest first. Without a filter the total is the wallet's
-/// maintained counter; with one it is put together from what is few.
+/// An organization's operations, newest first.
 pub async fn list(
     tx: &mut Tx,
     org: OrgId,
     filter: &AttemptFilter,
     window: &Window<OperationId>,
 ) -> Result<Part<Attempt, OperationId>, DbError> {
-    let total = if *filter == AttemptFilter::default() {
-        let sql = "SELECT operations_total FROM wallets WHERE org_id = $1";
-        opt!(tx, (i64,), sql, org.0)?.map_or(0, |(total,)| total)
-    } else {
-        attempt_totals::total(tx, org, filter).await?
-    };
+    let total = attempt_totals::total(tx, org, filter).await?;
     let mut condition = filter.condition();
     let state = filter.state.map(|state| state.word());
     let kind = filter.kind.map(|kind| kind.word());

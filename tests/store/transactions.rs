@@ -3,11 +3,12 @@
 use crate::world::{
     World, activating, at, batch, closing, credit, debiting, entry, money, new_link, refund,
 };
+use bappy::store::attempts::{self, AttemptFilter};
 use bappy::store::audit::audit;
 use bappy::store::page::{Place, Window};
 use bappy::store::period::Period;
 use bappy::store::transactions::{TransactionFilter, scope};
-use bappy::store::{Database, SqlStore, Time, blocks, months, turnover};
+use bappy::store::{Database, SqlStore, Text, Time, blocks, months, turnover};
 use bappy_actors::model::{
     EntryId, EntryKind, Link, LinkId, Money, Operation, OperationKind, OperationState, PlanId,
     Timestamp,
@@ -52,6 +53,27 @@ async fn totals_agree(world: &World) {
     let wrong: Vec<_> = found.violations.iter().filter(|v| of_totals(v.rule)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
     world.balances(world.org).await;
+    operations_are_counted(world).await;
+}
+
+/// How many there are in each state and of each kind is told as it is counted.
+async fn operations_are_counted(world: &World) {
+    use OperationKind::{CreateLink, RemovePlan, SendSms, Topup, UpdateLink};
+    use OperationState::{Pending, Refunded, Rejected, Succeeded};
+    let mut tx = world.db.read().await.unwrap();
+    for state in [None, Some(Pending), Some(Succeeded), Some(Refunded), Some(Rejected)] {
+        let kinds = [CreateLink, Topup, RemovePlan, UpdateLink, SendSms].map(Some);
+        for kind in [None].into_iter().chain(kinds) {
+            let filter = AttemptFilter { state, kind, idempotency_key: None };
+            let window = Window { place: Place::Page(1), size: 1 };
+            let told = attempts::list(&mut tx, world.org, &filter, &window).await.unwrap().total;
+            let sql = "SELECT COUNT(*) FROM operations WHERE org_id = $1
+                AND ($2 IS NULL OR state = $2) AND ($3 IS NULL OR kind = $3)";
+            let (state, kind) = (state.map(|state| state.word()), kind.map(|kind| kind.word()));
+            let (counted,) = one!(tx, (i64,), sql, world.org.0, state, kind).unwrap();
+            assert_eq!(told, counted, "{filter:?}");
+        }
+    }
 }
 
 /// Something drawn, the same at each run.
@@ -107,10 +129,7 @@ impl Business {
     fn debit(&mut self, world: &World, kind: OperationKind, link: LinkId, pick: usize) -> Planned {
         let mut operation = world.operation(kind, link);
         operation.plan_id = Some(self.plans[pick % self.plans.len()]);
-        let mut planned = debiting(operation.clone());
-        if kind == OperationKind::Topup {
-            planned.entries[0].kind = EntryKind::Topup;
-        }
+        let planned = debiting(operation.clone());
         self.debited.push((operation, planned.entries[0].id));
         planned
     }

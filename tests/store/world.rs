@@ -208,6 +208,7 @@ impl World {
 pub fn debiting(operation: Operation) -> Planned {
     let kind = match operation.kind {
         OperationKind::SendSms => EntryKind::Sms,
+        OperationKind::Topup => EntryKind::Topup,
         _ => EntryKind::Activation,
     };
     let entry = LedgerEntry {

@@ -300,6 +300,18 @@ pub async fn operations_are_listed_and_found_by_key(world: World) {
     for operation in [&refunded, &succeeded, &pending, &created] {
         world.attempt(operation.clone()).await;
     }
+    let charged = [
+        (&refunded, "topup"),
+        (&refunded, "refund"),
+        (&succeeded, "topup"),
+        (&pending, "topup"),
+        (&created, "activation"),
+    ];
+    for (sequence, (operation, kind)) in (1..).zip(charged) {
+        let refund_of = (kind == "refund").then(id);
+        let operation = Some(operation.id);
+        world.entry(Entry { refund_of, operation, ..entry(org, sequence, kind, sequence) }).await;
+    }
     let list = |filter: AttemptFilter, place| {
         let world = &world;
         async move {

@@ -1,0 +1,2 @@
+-- In a transaction of its own, as the one before.
+DROP INDEX operations_unsuccessful;
