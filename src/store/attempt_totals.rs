@@ -14,7 +14,7 @@ pub(super) const FAILED: &str = " AND state IN ('refunded', 'rejected')";
 pub(super) const OPEN: &str =
     " AND state = 'pending' AND (state = 'pending' OR cleanup IN ('watching', 'manual'))";
 
-/// That of those that were rejected, likewise.
+/// That of those that were rejected, likewise: SQLite looks for those very words.
 const REJECTED: &str = " AND state = 'rejected' AND state IN ('refunded', 'rejected')";
 
 /// How many operations a filter leaves.
@@ -34,36 +34,37 @@ pub(super) async fn total(tx: &mut Tx, org: OrgId, filter: &AttemptFilter) -> Re
 }
 
 /// What the total is put together from. Each top-up and each new Link is charged, whatever it costs, by
-/// one entry of its kind; each refunded operation has one refund, and no other has any.
+/// one entry of its kind, which nothing else has; each refunded operation has one refund, and no other
+/// has any. Counted are those that are open, those that were rejected, and of other kinds those that
+/// failed: what an index of few holds.
 fn sum(filter: &AttemptFilter) -> String {
     use OperationKind::{CreateLink, SendSms, Topup};
     use OperationState::{Refunded, Succeeded};
-    let AttemptFilter { state, kind, idempotency_key: None } = filter else {
-        return counted(&filter.condition());
-    };
-    let charged_as = match kind {
-        Some(Topup) => Some("topup"),
-        Some(CreateLink) => Some("activation"),
-        _ => None,
-    };
-    let of_kind = AttemptFilter { kind: *kind, ..AttemptFilter::default() }.condition();
+    let (state, kind) = (filter.state, filter.kind);
+    let of_kind = AttemptFilter { kind, ..AttemptFilter::default() }.condition();
     let open = counted(&format!("{of_kind}{OPEN}"));
-    match (state, kind, charged_as) {
-        (None, None, _) => counter("operations_total"),
-        (None, Some(SendSms), _) => counter("sms_total"),
-        (None, _, Some(entry)) => entries(entry),
-        (Some(Succeeded), _, Some(entry)) => made(entry),
-        (Some(Succeeded), Some(SendSms), _) => {
-            let failed = counted(&format!("{of_kind}{FAILED}"));
-            format!("{} - {failed} - {open}", counter("sms_total"))
-        }
-        (Some(Succeeded), None, _) => {
+    let charged_as = match kind {
+        Some(Topup) => "topup",
+        Some(CreateLink) => "activation",
+        _ => "",
+    };
+    match (state, kind) {
+        _ if filter.idempotency_key.is_some() => counted(&filter.condition()),
+        (None, None) => counter("operations_total"),
+        (None, Some(SendSms)) => counter("sms_total"),
+        (None, Some(Topup | CreateLink)) => entries(charged_as),
+        (Some(Succeeded), Some(Topup | CreateLink)) => made(charged_as),
+        (Some(Succeeded), None) => {
             let (refunded, rejected) = (entries("refund"), counted(REJECTED));
             format!("{} - {refunded} - {rejected} - {open}", counter("operations_total"))
         }
-        (Some(Refunded), None, _) => entries("refund"),
-        (Some(Refunded), _, Some(entry)) => {
-            format!("{} - {} - {open}", entries(entry), made(entry))
+        (Some(Succeeded), Some(SendSms)) => {
+            let failed = counted(&format!("{of_kind}{FAILED}"));
+            format!("{} - {failed} - {open}", counter("sms_total"))
+        }
+        (Some(Refunded), None) => entries("refund"),
+        (Some(Refunded), Some(Topup | CreateLink)) => {
+            format!("{} - {} - {open}", entries(charged_as), made(charged_as))
         }
         _ => counted(&filter.condition()),
     }

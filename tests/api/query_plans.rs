@@ -80,13 +80,21 @@ INSERT INTO ledger_entries (org_id, sequence, id, kind, amount, balance_after, l
         '8900' || LPAD(CAST(at AS TEXT), 15, '0'), pg_temp.id(thing, at), plan, 'Plan', pg_temp.id(thing, at), kind, time
     FROM series, (VALUES (0, 'bbb', 'activation'), (1, 'ccc', 'topup'), (2, 'ddd', 'sms'))
         k (k, thing, kind);
+INSERT INTO ledger_entries (org_id, sequence, id, kind, amount, balance_after, plan_id, refund_of,
+        operation_id, description, created_at)
+    SELECT org_id, 1003 + 3 * {links} + ROW_NUMBER() OVER (PARTITION BY org_id ORDER BY id), id,
+        'refund', 1, 1, plan_id, id, id, 'refund', created_at
+    FROM operations WHERE state = 'refunded';
 INSERT INTO sims (iccid, kind, sponsor_id, state, created_at)
     SELECT '8900' || LPAD(CAST(at AS TEXT), 15, '0'), 'esim', sponsor, 'used', time FROM series;
 INSERT INTO ledger_days (org_id, plan_id, kind, day, entries, debited, credited, made,
         first_sequence, last_sequence)
     SELECT org_id, p, kind, CAST(created_at AT TIME ZONE 'UTC' AS DATE), COUNT(*), COUNT(*), 0,
-        COUNT(*), MIN(sequence), MAX(sequence)
-    FROM ledger_entries,
+        COUNT(*) FILTER (WHERE kind IN ('activation', 'topup') AND NOT EXISTS (
+            SELECT FROM operations o WHERE o.org_id = e.org_id AND o.id = e.operation_id
+                AND o.state = 'refunded')),
+        MIN(sequence), MAX(sequence)
+    FROM ledger_entries e,
         LATERAL (VALUES (plan_id), (CAST('00000000-0000-0000-0000-000000000000' AS UUID))) v (p)
     WHERE sequence > 1000 GROUP BY 1, 2, 3, 4;
 INSERT INTO ledger_days (org_id, plan_id, kind, day, entries, debited, credited, made)
@@ -96,7 +104,7 @@ INSERT INTO ledger_months (org_id, month, plan_id, entries, debited, credited, m
     SELECT pg_temp.id('eee', n), CAST(DATE '2024-01-01' + m * INTERVAL '1 month' AS DATE),
         pg_temp.id('fff', 1), 1, 1, 0, 1
     FROM GENERATE_SERIES(1, 200) n, GENERATE_SERIES(0, 23) m;
-UPDATE wallets w SET version = 1002 + 3 * {links}, links_total = {links},
+UPDATE wallets w SET version = 1003 + 3 * {links} + 3 * {links} / 100, links_total = {links},
         operations_total = 3 * {links}, sms_total = {links}
     FROM orgs o WHERE o.org = w.org_id;
 ";
@@ -112,7 +120,7 @@ const EXPLAINED: [&str; 6] = [
 ];
 
 /// The reads of the API, with every filter, far into lists and at their ends. `LINK` is a Link.
-const READS: [&str; 42] = [
+const READS: [&str; 47] = [
     "/links",
     "/links?page=250",
     "/links?page=500",
@@ -144,6 +152,11 @@ const READS: [&str; 42] = [
     "/operations?state=pending",
     "/operations?state=succeeded",
     "/operations?state=refunded",
+    "/operations?state=refunded&page=3",
+    "/operations?state=refunded&kind=topup",
+    "/operations?state=refunded&kind=send_sms",
+    "/operations?state=succeeded&kind=send_sms",
+    "/operations?state=rejected",
     "/operations?kind=topup",
     "/operations?idempotency_key=ccc51",
     "/sms",
@@ -158,12 +171,13 @@ const READS: [&str; 42] = [
 ];
 
 /// Lists that are walked by cursor from the middle.
-const WALKED: [&str; 6] = [
+const WALKED: [&str; 7] = [
     "/links?page=250",
     "/links?status=active&page=30",
     "/transactions?page=750",
     "/transactions?type=topup&page=250",
     "/operations?page=750",
+    "/operations?state=refunded&page=3",
     "/sms?page=250",
 ];
 

@@ -23,9 +23,10 @@ pub async fn a_paused_service_does_no_harm_when_it_goes_on(world: World) {
     let load = Load::new(&world, vec![paused.at, other.at], Client::Patient, sizes::in_flight());
     let pause = async {
         load.reaches(total / 3).await;
+        let before = taken_over(&world).await;
         paused.process().pause();
         tokio::time::sleep(PAUSE).await;
-        something_is_taken_over(&world).await;
+        more_is_taken_over(&world, before).await;
         paused.process().go_on();
     };
     let (told, ()) = tokio::join!(load.run(calls), pause);
@@ -33,10 +34,14 @@ pub async fn a_paused_service_does_no_harm_when_it_goes_on(world: World) {
     figures::print(&world, "a paused service", started, &told, &settled);
 }
 
+async fn taken_over(world: &World) -> usize {
+    agreement::operations(world).await.iter().filter(|operation| operation.epoch > 0).count()
+}
+
 /// Waits until the other service has taken something over; fails after 20 s.
-async fn something_is_taken_over(world: &World) {
+async fn more_is_taken_over(world: &World, before: usize) {
     let started = Instant::now();
-    while !agreement::operations(world).await.iter().any(|operation| operation.epoch > 0) {
+    while taken_over(world).await == before {
         assert!(started.elapsed() < Duration::from_secs(20), "nothing is taken over");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 /// The organizations of which a count is not what counting gives.
 async fn miscounted(world: &World) -> BTreeSet<(&'static str, OrgId)> {
     let found = audit(&world.db, None).await.unwrap();
-    let counts = |rule| rule == "link_counts" || rule == "sms_counts";
+    let counts = |rule| ["link_counts", "sms_counts", "operation_counts"].contains(&rule);
     found.violations.iter().filter(|v| counts(v.rule)).map(|v| (v.rule, v.org_id)).collect()
 }
 
@@ -250,6 +250,16 @@ pub async fn a_count_that_is_wrong_is_found(world: World) {
         ),
         ("sms_counts", "UPDATE sms_counts SET queued = 0", "UPDATE sms_counts SET queued = 1"),
         ("sms_counts", "UPDATE sms_counts SET failed = 2", "UPDATE sms_counts SET failed = 0"),
+        (
+            "operation_counts",
+            "UPDATE wallets SET operations_total = 1 WHERE operations_total = 2",
+            "UPDATE wallets SET operations_total = 2 WHERE operations_total = 1",
+        ),
+        (
+            "operation_counts",
+            "UPDATE wallets SET sms_total = 0 WHERE sms_total = 1",
+            "UPDATE wallets SET sms_total = 1 WHERE operations_total = 2",
+        ),
     ] {
         assert_eq!(change(wrong).await, 1);
         assert_eq!(miscounted(&world).await, BTreeSet::from([(rule, world.org)]), "{wrong}");

@@ -126,6 +126,7 @@ on_both! {
         a_late_status_is_undone_only_while_the_link_has_the_other,
         a_key_in_use_refuses_a_free_operation,
         every_operation_recorded_is_counted_and_no_other,
+        operations_of_every_kind_and_end_are_counted,
         closing_updates_the_link_once,
         a_name_is_kept_set_or_cleared,
         cancelling_takes_the_volume_off_the_link_once,

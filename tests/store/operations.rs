@@ -1,13 +1,15 @@
 //! Operations: opened and closed without money, taken over, put back.
 
-use crate::world::{World, at, closing, debiting, key, money, refund};
+use crate::sms::{queued, report};
+use crate::transactions::operations_are_counted;
+use crate::world::{World, activating, at, closing, debiting, key, money, refund};
 use bappy_actors::model::{
-    Answer, Cleanup, EntryId, Failure, LinkId, LinkStatus, NameChange, Operation, OperationKind,
-    OperationState, Request,
+    Answer, Cleanup, EntryId, EntryKind, Failure, LinkId, LinkStatus, NameChange, Operation,
+    OperationKind, OperationState, Request,
 };
 use bappy_actors::ports::{
-    Closing, CommitOutcome, Due, LinkChange, OpenOutcome, Planned, Store, Suspending, Suspension,
-    SuspensionOutcome, WalletRow,
+    Closing, CommitOutcome, Due, LinkChange, OpenOutcome, Planned, SmsState, Store, Suspending,
+    Suspension, SuspensionOutcome, WalletRow,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -86,6 +88,52 @@ pub async fn every_operation_recorded_is_counted_and_no_other(world: World) {
     assert_eq!(world.store.commit(batch).await.unwrap(), CommitOutcome::Stale);
     assert_eq!(world.count("SELECT operations_total FROM wallets").await, 3);
     world.balances(world.org).await;
+}
+
+pub async fn operations_of_every_kind_and_end_are_counted(world: World) {
+    use OperationKind::{RemovePlan, Topup, UpdateLink};
+    use OperationState::{Rejected, Succeeded};
+    let (link, _) = world.settled_link("89010").await;
+    world.has(money(50)).await;
+    // One of each goes on, comes about, and is given back.
+    let topups = [0; 3].map(|_| world.operation(Topup, link.id));
+    world.written(topups.iter().map(|o| debiting(o.clone())).collect()).await;
+    let settled = Planned {
+        closed: vec![closing(&topups[1], Succeeded)],
+        activations: vec![activating(&topups[1], link.id)],
+        ..Planned::default()
+    };
+    world.written(vec![settled, refund(&topups[2], EntryId(topups[2].id.0))]).await;
+    let mut messages = Vec::new();
+    for _ in 0..3 {
+        messages.push(queued(&world, link.id).await.0);
+    }
+    let sent = report(SmsState::Accepted);
+    assert!(world.sms_handed_over(world.org, messages[1].id, 1, sent, None, at(3)).await.unwrap());
+    let given_up = Planned {
+        sms_failed: vec![messages[2].id],
+        ..refund(&messages[2], EntryId(messages[2].id.0))
+    };
+    world.written(vec![given_up]).await;
+    // A reactivation that paid a fee; and what is free.
+    let reactivated = world.operation(UpdateLink, LinkId(crate::world::id()));
+    let mut paid = debiting(reactivated.clone());
+    paid.entries[0].kind = EntryKind::LinkFee;
+    world.written(vec![paid]).await;
+    world.written(vec![refund(&reactivated, EntryId(reactivated.id.0))]).await;
+    for (kind, state) in [(UpdateLink, Rejected), (UpdateLink, Succeeded), (RemovePlan, Rejected)] {
+        let operation = free(&world, kind, LinkId(crate::world::id()));
+        world.open_operation(operation.clone(), at(22)).await.unwrap();
+        let end = closing(&operation, state);
+        let link = operation.link_id;
+        assert!(
+            world.close_operation(world.org, link, end, LinkChange::None, at(3)).await.unwrap()
+        );
+    }
+    operations_are_counted(&world).await;
+    let rejected = "SELECT COUNT(*) FROM operations WHERE state = 'rejected'";
+    let refunded = "SELECT COUNT(*) FROM operations WHERE state = 'refunded'";
+    assert_eq!((world.count(rejected).await, world.count(refunded).await), (2, 3));
 }
 
 pub async fn closing_updates_the_link_once(world: World) {

@@ -57,7 +57,7 @@ async fn totals_agree(world: &World) {
 }
 
 /// How many there are in each state and of each kind is told as it is counted.
-async fn operations_are_counted(world: &World) {
+pub async fn operations_are_counted(world: &World) {
     use OperationKind::{CreateLink, RemovePlan, SendSms, Topup, UpdateLink};
     use OperationState::{Pending, Refunded, Rejected, Succeeded};
     let mut tx = world.db.read().await.unwrap();

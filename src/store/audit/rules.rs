@@ -319,6 +319,24 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "operation_counts",
+        text: "SELECT t.org_id, t.org_id AS subject, CAST(SUM(t.there) AS BIGINT) AS a,
+                CAST(SUM(t.kept) AS BIGINT) AS b, CAST(NULL AS BIGINT) AS c, t.what AS word
+            FROM (SELECT o.org_id, 'operations' AS what, COUNT(*) AS there, 0 AS kept
+                FROM operations o WHERE 1 = 1{org:o} GROUP BY o.org_id
+                UNION ALL SELECT w.org_id, 'operations', 0, w.operations_total
+                FROM wallets w WHERE 1 = 1{org:w}
+                UNION ALL SELECT s.org_id, 'SMS', COUNT(*), 0
+                FROM sms s WHERE 1 = 1{org:s} GROUP BY s.org_id
+                UNION ALL SELECT w.org_id, 'SMS', 0, w.sms_total
+                FROM wallets w WHERE 1 = 1{org:w}) t
+            GROUP BY t.org_id, t.what HAVING SUM(t.there) <> SUM(t.kept)",
+        detail: |row| {
+            let (there, kept) = (number(row.a), number(row.b));
+            format!("there are {there} {}, and {kept} are counted", word(row))
+        },
+    },
+    Rule {
         name: "link_counts",
         text: "SELECT t.org_id, t.org_id AS subject, CAST(SUM(t.there) AS BIGINT) AS a,
                 CAST(SUM(t.kept) AS BIGINT) AS b, CAST(NULL AS BIGINT) AS c,
