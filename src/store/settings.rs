@@ -9,35 +9,53 @@
 use super::{Database, DbError};
 use bappy_actors::ports::StoreError;
 use moka::future::Cache;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 /// What a command changes shows within a second: in this, and the time that the reads take.
 const KNOWN_FOR: Duration = Duration::from_millis(500);
 
-/// The count, read through a cache.
+/// The count, remembered.
 pub struct Settings {
     database: Database,
-    known: Cache<(), i64>,
+    known: Arc<RwLock<Known>>,
+    /// Reads it once for all who ask at the same time.
+    reads: Cache<(), i64>,
 }
+
+/// The count, and when it was asked for; none before the first time.
+type Known = Option<(i64, Instant)>;
 
 impl Settings {
     /// Of this database.
     pub fn new(database: Database) -> Self {
-        let known = Cache::builder().max_capacity(1).time_to_live(KNOWN_FOR).build();
-        Self { database, known }
+        let reads = Cache::builder().max_capacity(1).time_to_live(KNOWN_FOR).build();
+        Self { database, known: Arc::default(), reads }
     }
 
     /// How often they had changed by then.
     pub async fn revision(&self) -> Result<i64, StoreError> {
-        // Read once for all who ask at the same time; a failure is told to each of them.
+        // Every request asks: a look-up in a cache would cost twenty times as much.
+        let known = *self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((revision, asked)) = known
+            && asked.elapsed() < KNOWN_FOR
+        {
+            return Ok(revision);
+        }
+        // A failure is told to each of those who ask at the same time.
         // In a task of its own: who asked first may be on a thread that is busy.
         let read = async {
-            let database = self.database.clone();
-            let read = self.database.runtime().spawn(async move { count(&database).await });
+            let (database, known) = (self.database.clone(), Arc::clone(&self.known));
+            let read = self.database.runtime().spawn(async move {
+                let asked = Instant::now();
+                let revision = count(&database).await?;
+                *known.write().unwrap_or_else(PoisonError::into_inner) = Some((revision, asked));
+                Ok::<_, DbError>(revision)
+            });
             read.await.map_err(|ended| StoreError::Unavailable(ended.to_string()))?
         };
-        let known = self.known.try_get_with((), read).await;
-        known.map_err(|error| StoreError::Unavailable(error.to_string()))
+        let read = self.reads.try_get_with((), read).await;
+        read.map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 }
 
