@@ -103,6 +103,7 @@ fn envelope(bencher: Bencher) {
         new_id: Arc::new(|| "01a20d3e-8d35-726e-b597-92a8cd173709".to_owned()),
         now: Arc::new(move || clock.now()),
         limits: RequestLimits::default(),
+        fast_path: None,
     });
     let app = App::new().wrap(edge).route("/", web::get().to(topped_up));
     let service = system.block_on(test::init_service(app));

@@ -12,7 +12,7 @@ use crate::http::api::Api;
 use crate::http::edge::{Edge, EdgeSettings};
 use crate::http::fallback::not_found;
 use crate::http::limits::{RequestLimits, ServerLimits, apply_server_limits};
-use crate::http::links::LinkAnswers;
+use crate::http::links::{FastPath, LinkAnswers};
 use crate::http::openapi;
 use crate::http::rate_limit::RateLimits;
 use crate::http::service::StatusPage;
@@ -359,6 +359,7 @@ fn serve(
             new_id: Arc::new(move || ids.next().to_string()),
             now: Arc::new(move || clock.now()),
             limits: RequestLimits::default(),
+            fast_path: Some(FastPath::new(Arc::clone(&api))),
         });
         let server = HttpServer::new(move || {
             // Once on each worker's thread.

@@ -1,15 +1,15 @@
 //! The outermost middleware: everything that is true of every request.
 //!
 //! Installed once, by the composition root, around the whole application. In this order: drop
-//! what comes behind a connection's last answer; open the [`RequestContext`]; refuse by the
-//! head; run the rest, catching a panic; turn what failed into the error envelope and log it;
+//! what comes behind a connection's last answer; refuse by the head; answer what the [`FastPath`]
+//! has at hand; open the [`RequestContext`]; run the rest, catching a panic; turn what failed into the error envelope and log it;
 //! add `X-Request-Id` and the limits; log the request.
 //!
 //! **Invariant:** whatever is inside fails with, the partner gets the envelope, and the log
 //! gets the internal context exactly once.
 
 use std::future::{Ready, ready};
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ use tracing::Instrument;
 use super::closing::{ConnectionMark, HoldingBody, no_answer};
 use super::failure::{self, Failure, LostRequest};
 use super::limits::{RequestLimits, check_head};
+use super::links::FastPath;
 use super::metrics::METRICS;
 use super::request_id::{NewId, Now, RequestContext, X_REQUEST_ID};
 
@@ -38,6 +39,17 @@ pub struct EdgeSettings {
     pub now: Now,
     /// What one request may take.
     pub limits: RequestLimits,
+    /// What answers before anything is routed.
+    pub fast_path: Option<FastPath>,
+}
+
+impl EdgeSettings {
+    /// An answer that need not be routed. What panics there is routed, and told as any panic is.
+    fn at_hand(&self, request: &ServiceRequest) -> Option<(RequestContext, HttpResponse)> {
+        let fast_path = self.fast_path.as_ref()?;
+        let answered = AssertUnwindSafe(|| fast_path.answer(request, self));
+        catch_unwind(answered).ok()?
+    }
 }
 
 /// The middleware; see the module.
@@ -94,11 +106,18 @@ where
             // on: what is hidden behind it would be answered.
             connection.close();
         }
+        let refused = check_head(&request, &self.settings.limits).err();
+        if refused.is_none()
+            && !connection.is_closed()
+            && let Some((context, response)) = self.settings.at_hand(&request)
+        {
+            let _entered = context.span().clone().entered();
+            return Box::pin(ready(finish(Ok(request.into_response(response)), &context)));
+        }
         let context = RequestContext::open(&request, &self.settings.new_id, &self.settings.now);
         request.extensions_mut().insert(context.clone());
         request.extensions_mut().insert(self.settings.limits);
         let span = context.span().clone();
-        let refused = check_head(&request, &self.settings.limits).err();
         let service = Rc::clone(&self.service);
         let run = async move {
             let unfinished = Unfinished;

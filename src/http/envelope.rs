@@ -23,7 +23,7 @@ use super::request_id::RequestContext;
 pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Most answers fit; saves the first reallocations.
-const BODY_CAPACITY_BYTES: usize = 512;
+const BODY_CAPACITY_BYTES: usize = 2_048;
 
 /// A successful answer around `data`.
 #[derive(Debug)]
@@ -102,9 +102,16 @@ impl<T: Serialize> Responder for Success<T> {
     type Body = BoxBody;
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
-        let Some(context) = RequestContext::of(request) else {
-            return HttpResponse::from_error(ApiError::internal("the edge is not installed"));
-        };
+        match RequestContext::of(request) {
+            Some(context) => self.respond(&context),
+            None => HttpResponse::from_error(ApiError::internal("the edge is not installed")),
+        }
+    }
+}
+
+impl<T: Serialize> Success<T> {
+    /// The answer to a request.
+    pub(super) fn respond(self, context: &RequestContext) -> HttpResponse {
         let meta =
             SuccessMeta { timestamp: context.timestamp(), response_time_ms: context.elapsed_ms() };
         let mut body = Vec::with_capacity(BODY_CAPACITY_BYTES);

@@ -56,10 +56,7 @@ struct Inner {
 impl RequestContext {
     /// Takes the caller's id or makes one, and opens the span.
     pub(super) fn open(request: &ServiceRequest, new_id: &NewId, now: &Now) -> Self {
-        let id: Arc<str> = match accepted_id(request.headers()) {
-            Some(id) => Arc::from(id),
-            None => Arc::from(new_id()),
-        };
+        let id = id_of(request, new_id);
         // At error level: a log filter that hides informational lines must not take the id
         // from the warnings that remain.
         let span = tracing::error_span!(
@@ -74,6 +71,32 @@ impl RequestContext {
         );
         let header = |name: &str| request.headers().get(name)?.to_str().ok();
         traces::continue_from(&span, header);
+        Self::new(request, id, now, span)
+    }
+
+    /// The same for a request of which all is known that its span tells, but for a trace.
+    pub(super) fn open_known(
+        request: &ServiceRequest,
+        new_id: &NewId,
+        now: &Now,
+        (template, counted): (&'static str, Option<&'static Route>),
+        organization: impl fmt::Display,
+    ) -> Self {
+        let id = id_of(request, new_id);
+        let span = tracing::error_span!(
+            "request",
+            request_id = %id,
+            method = %request.method(),
+            route = template,
+            organization = %organization,
+        );
+        let context = Self::new(request, id, now, span);
+        context.0.route.set(Some(template));
+        context.0.counted.set(counted);
+        context
+    }
+
+    fn new(request: &ServiceRequest, id: Arc<str>, now: &Now, span: Span) -> Self {
         Self(Rc::new(Inner {
             id,
             started: Instant::now(),
@@ -161,6 +184,14 @@ impl RequestContext {
     /// The context of a request inside the edge.
     pub(super) fn of(request: &HttpRequest) -> Option<Self> {
         request.extensions().get::<Self>().cloned()
+    }
+}
+
+/// The caller's id, or a fresh one.
+fn id_of(request: &ServiceRequest, new_id: &NewId) -> Arc<str> {
+    match accepted_id(request.headers()) {
+        Some(id) => Arc::from(id),
+        None => Arc::from(new_id()),
     }
 }
 

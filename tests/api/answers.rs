@@ -1,8 +1,10 @@
 //! What is answered of a Link from memory is never older than a change.
 
-use crate::app::{AMPLE, DatabaseKind, TestApp, eventually, id};
+use crate::app::{AMPLE, Caller, DatabaseKind, TestApp, eventually, id};
 use crate::on_both;
+use bappy::config::Limit;
 use serde_json::{Value, json};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 fn activations(link: &Value) -> usize {
@@ -38,7 +40,75 @@ async fn each_change_shows_at_once(app: &mut TestApp) {
     }
 }
 
-on_both! { AMPLE: each_change_shows_at_once }
+/// Reads a Link until it is answered as a caller is answered who is refused for this.
+async fn until_refused(caller: &Caller, path: &str, status: u16, code: &str) {
+    let refused = async || {
+        let answer = caller.get(path).await;
+        answer.status != 200 && {
+            answer.fails(status, code);
+            true
+        }
+    };
+    eventually(code, refused).await;
+}
+
+async fn what_is_remembered_is_told_to_nobody_else(app: &mut TestApp) {
+    with_a_cache(app).await;
+    let link = app.acme.link(&app.plan("France 1 GB, 7 days").await).await;
+    let path = format!("/links/{}", id(&link));
+    let mut forger = app.acme.clone();
+    forger.token.push('x');
+    for _ in 0..20 {
+        let shown = app.acme.show(&link).await;
+        app.globex.get(&path).await.fails(404, "NOT_FOUND");
+        for stranger in [&forger, &app.nobody] {
+            stranger.get(&path).await.fails(401, "UNAUTHORIZED");
+        }
+        app.initech.get(&path).await.fails(403, "ORG_SUSPENDED");
+        let upper = app.acme.get(&path.to_uppercase().replace("/LINKS/", "/links/")).await;
+        assert_eq!(upper.ok(), shown);
+        let head = app.acme.http.head(format!("{}{path}", app.acme.base));
+        let head = head.bearer_auth(&app.acme.token).send().await.unwrap();
+        assert!(head.status() == 200 && head.headers().contains_key("x-request-id"));
+        assert!(head.bytes().await.unwrap().is_empty());
+        for (sent, told) in [("of-the-caller", true), ("not fit", false)] {
+            let get = app.acme.http.get(format!("{}{path}", app.acme.base));
+            let get = get.bearer_auth(&app.acme.token).header("x-request-id", sent);
+            let answer = get.send().await.unwrap();
+            assert_eq!(answer.headers()["x-request-id"] == sent, told);
+        }
+    }
+    app.sql("UPDATE organizations SET status = 'suspended' WHERE slug = 'acme'".to_owned()).await;
+    until_refused(&app.acme, &path, 403, "ORG_SUSPENDED").await;
+    app.sql("UPDATE organizations SET status = 'active' WHERE slug = 'acme'".to_owned()).await;
+    eventually("it is let in again", async || app.acme.get(&path).await.status == 200).await;
+}
+
+async fn what_is_remembered_takes_from_the_budget(app: &mut TestApp) {
+    let link = app.acme.link(&app.plan("France 1 GB, 7 days").await).await;
+    let path = format!("/links/{}", id(&link));
+    app.restart(|config| {
+        config.cache.usage_ttl = Duration::from_mins(1);
+        config.rate_limit.enabled = true;
+        let (per_second, burst) = (NonZeroU32::MIN, NonZeroU32::new(20).unwrap());
+        config.rate_limit.requests = Limit { per_second, burst };
+    })
+    .await;
+    until_refused(&app.acme, &path, 429, "RATE_LIMITED").await;
+    let refused = app.acme.get(&path).await;
+    if refused.status == 429 {
+        assert!(refused.header("ratelimit").unwrap().starts_with(r#""default";r=0;"#));
+        assert_eq!(refused.header("retry-after"), Some("1"));
+    }
+    app.restart(|config| config.rate_limit.enabled = false).await;
+}
+
+on_both! {
+    AMPLE:
+    each_change_shows_at_once,
+    what_is_remembered_is_told_to_nobody_else,
+    what_is_remembered_takes_from_the_budget,
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_is_given_again_for_a_second_at_most() {

@@ -38,6 +38,7 @@ impl TestServer {
             new_id: Arc::new(move || format!("made-{}", made.fetch_add(1, Ordering::Relaxed))),
             now: Arc::new(|| DateTime::from_timestamp_millis(NOW_MS).unwrap()),
             limits,
+            fast_path: None,
         };
         let server_limits = ServerLimits {
             // Not less: the server's clock for these ticks twice a second.

@@ -10,6 +10,7 @@ mod process;
 mod breaking;
 mod collector;
 mod dashboards;
+mod fast_path;
 mod files;
 mod live;
 mod objectives;

@@ -89,6 +89,7 @@ pub async fn serve(listen: SocketAddr) -> Result<(), Failed> {
         new_id: Arc::new(move || parts.ids.next().to_string()),
         now: Arc::new(move || parts.clock.now()),
         limits: RequestLimits::default(),
+        fast_path: None,
     });
     let http = http_client()?;
     HttpServer::new(move || {

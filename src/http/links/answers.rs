@@ -57,7 +57,8 @@ impl LinkAnswers {
         found
     }
 
-    async fn standing(&self, api: &Api, org: OrgId, link: LinkId) -> Option<Ready> {
+    /// The same, not counted.
+    pub(super) async fn standing(&self, api: &Api, org: OrgId, link: LinkId) -> Option<Ready> {
         let answer = self.0.get(&(org, link)).await?;
         let usage = api.links.usage_known(org, link).await?;
         let stands = api.database.revision(link) == Some(answer.revision)

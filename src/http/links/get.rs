@@ -10,6 +10,9 @@ use crate::http::identifier::Identifier;
 use crate::http::tenant::Tenant;
 use actix_web::web;
 
+/// The route.
+pub(super) const PATH: &str = "/links/{identifier}";
+
 /// Read a Link
 ///
 /// With its activations, what they cover, and its use as the provider last told it.

@@ -3,6 +3,7 @@
 mod answers;
 mod change_plans;
 mod create;
+mod fast_path;
 mod get;
 mod history;
 mod list;
@@ -18,6 +19,7 @@ pub use {change_plans::ChangePlans, create::NewLink, update::LinkChanges};
 
 pub use answers::LinkAnswers;
 pub(super) use create::told_success;
+pub use fast_path::FastPath;
 
 use super::api::Api;
 use super::error::ApiError;
@@ -49,7 +51,7 @@ pub struct Documented;
 pub fn configure(config: &mut web::ServiceConfig) {
     config
         .service(resource("/links").get(list::list).post(create::create))
-        .service(resource("/links/{identifier}").get(get::get).put(update::update))
+        .service(resource(get::PATH).get(get::get).put(update::update))
         .service(resource("/links/{identifier}/plans").put(change_plans::change_plans))
         .service(resource("/links/{identifier}/topup-plans").get(topup_plans::topup_plans))
         .service(resource("/links/{identifier}/history").get(history::history))

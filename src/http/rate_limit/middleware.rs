@@ -70,5 +70,5 @@ fn check(limits: &RateLimits, request: &ServiceRequest) -> Result<(), ApiError> 
     let organization = organization.ok_or_else(|| ApiError::internal("not authenticated"))?;
     let context = extensions.get::<RequestContext>();
     let context = context.ok_or_else(|| ApiError::internal("the edge is not installed"))?;
-    limits.requests.take(organization.id, context)
+    limits.take(organization.id, context)
 }

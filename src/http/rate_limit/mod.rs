@@ -19,7 +19,10 @@ mod policy;
 pub use guards::{LiveReads, SmsSends};
 pub use middleware::LimitRequests;
 
+use super::error::ApiError;
+use super::request_id::RequestContext;
 use crate::config::RateLimitConfig;
+use bappy_actors::model::OrgId;
 use bappy_actors::ports::Clock;
 use policy::Policy;
 use std::sync::Arc;
@@ -42,6 +45,11 @@ impl RateLimits {
                 sms: policy("sms", config.sms),
             })
         })
+    }
+
+    /// Takes a request of any kind from an organization's budget, or refuses it.
+    pub(super) fn take(&self, org: OrgId, context: &RequestContext) -> Result<(), ApiError> {
+        self.requests.take(org, context)
     }
 
     /// Throws away what is as good as new: whose budget is whole again.
