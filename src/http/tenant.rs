@@ -10,7 +10,7 @@ use super::error::ApiError;
 use super::error_kind::{Challenge, ErrorKind};
 use super::metrics::METRICS;
 use super::request_id::RequestContext;
-use crate::identity::{Identity, TokenError, VerifiedToken};
+use crate::identity::{Identity, TokenError, Validity, VerifiedToken};
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::header::{self, HeaderMap};
@@ -21,6 +21,8 @@ use bappy_actors::ports::StoreError;
 use futures_util::future::LocalBoxFuture;
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
+use secrecy::{ExposeSecret, SecretString};
+use std::cell::RefCell;
 use std::future::{Ready, ready};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -82,10 +84,26 @@ impl Tenants {
 
     /// The organization of a request, where its token was verified and the organization looked up
     /// lately. Counts nothing.
-    pub(super) async fn remembered(&self, headers: &HeaderMap) -> Option<Arc<Organization>> {
-        let verified = self.identity.remembered(bearer(headers).ok()?).await?;
+    pub(super) async fn remembered(
+        &self,
+        headers: &HeaderMap,
+        last: &LastLetIn,
+    ) -> Option<Arc<Organization>> {
+        let token = bearer(headers).ok()?;
         let revision = self.organizations.revision().await.ok()?;
-        self.known.get(&(revision, named(&verified)?)).await?
+        if let Some(organization) = last.same(token, revision, &self.identity) {
+            return Some(organization);
+        }
+        let (verified, validity) = self.identity.remembered(token).await?;
+        let organization = self.known.get(&(revision, named(&verified)?)).await??;
+        let token = SecretString::from(token);
+        last.0.replace(Some(LetIn {
+            token,
+            validity,
+            revision,
+            organization: organization.clone(),
+        }));
+        Some(organization)
     }
 
     /// Counts one that was [`remembered`](Self::remembered) and let in.
@@ -94,7 +112,15 @@ impl Tenants {
         METRICS.organizations.asked(true);
     }
 
-    async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Organization>, ApiError> {
+    async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        last: &LastLetIn,
+    ) -> Result<Arc<Organization>, ApiError> {
+        if let Some(organization) = self.remembered(headers, last).await {
+            self.count_remembered();
+            return Ok(organization);
+        }
         let token = bearer(headers)?;
         let verified = self.identity.verify(token).await.map_err(refused)?;
         let named = named(&verified).ok_or_else(no_organization)?;
@@ -116,6 +142,35 @@ impl Tenants {
             Ok(None) => Err(no_organization()),
             Err(error) => Err(StoreError::clone(&error).into()),
         }
+    }
+}
+
+/// Who was let in last on a connection: nearly always who asks next, with the same token. Of one
+/// connection, on one thread; the token is forgotten with it.
+#[derive(Clone, Default)]
+pub(super) struct LastLetIn(Rc<RefCell<Option<LetIn>>>);
+
+struct LetIn {
+    token: SecretString,
+    validity: Validity,
+    /// That the organization was looked up at.
+    revision: i64,
+    organization: Arc<Organization>,
+}
+
+impl LastLetIn {
+    /// Of a request's connection; nobody where the server remembers none (tests without a
+    /// connection).
+    pub(super) fn of(request: &ServiceRequest) -> Self {
+        request.conn_data::<Self>().cloned().unwrap_or_default()
+    }
+
+    /// The organization, if the token is the same and all still stands.
+    fn same(&self, token: &str, revision: i64, identity: &Identity) -> Option<Arc<Organization>> {
+        let last = self.0.borrow();
+        let last = last.as_ref().filter(|last| last.revision == revision)?;
+        let is_same = last.token.expose_secret() == token && identity.still_serves(last.validity);
+        is_same.then(|| Arc::clone(&last.organization))
     }
 }
 
@@ -244,7 +299,8 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let (service, tenants) = (Rc::clone(&self.service), Arc::clone(&self.tenants));
         Box::pin(async move {
-            let organization = tenants.authenticate(request.headers()).await?;
+            let last = LastLetIn::of(&request);
+            let organization = tenants.authenticate(request.headers(), &last).await?;
             if let Some(context) = request.extensions().get::<RequestContext>() {
                 context.record_organization(organization.id);
             }

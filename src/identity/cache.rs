@@ -19,12 +19,25 @@ const REMEMBERED_MAX_S: u32 = 60;
 /// A client uses a token or two at a time; 10,000 entries are about 5 MB.
 const ENTRIES_MAX: u64 = 10_000;
 
+/// How long a token that was verified serves without being looked at again.
+#[derive(Clone, Copy, Debug)]
+pub struct Validity {
+    generation: u64,
+    serves_until: DateTime<Utc>,
+}
+
+impl Validity {
+    /// Whether it serves at this time, with keys of this generation.
+    pub(super) fn holds(self, now: DateTime<Utc>, generation: u64) -> bool {
+        now < self.serves_until && self.generation == generation
+    }
+}
+
 /// A token that was verified.
 #[derive(Clone)]
 struct Entry {
     token: Arc<VerifiedToken>,
-    generation: u64,
-    serves_until: DateTime<Utc>,
+    validity: Validity,
     /// The same span for moka, which evicts by its own clock.
     lifetime: Duration,
 }
@@ -66,9 +79,9 @@ impl TokenCache {
         digest: &[u8; 32],
         now: DateTime<Utc>,
         generation: u64,
-    ) -> Option<Arc<VerifiedToken>> {
-        let entry = self.0.get(digest).await?;
-        (now < entry.serves_until && entry.generation == generation).then_some(entry.token)
+    ) -> Option<(Arc<VerifiedToken>, Validity)> {
+        let Entry { token, validity, .. } = self.0.get(digest).await?;
+        validity.holds(now, generation).then_some((token, validity))
     }
 
     /// A token within its leeway (`exp` passed) is not remembered.
@@ -81,9 +94,9 @@ impl TokenCache {
     ) {
         let remembered = TimeDelta::seconds(REMEMBERED_MAX_S.into());
         let lifetime = token.expires_at.signed_duration_since(now).min(remembered);
-        let serves_until = now + lifetime;
+        let validity = Validity { generation, serves_until: now + lifetime };
         if let Ok(lifetime) = lifetime.to_std() {
-            self.0.insert(digest, Entry { token, generation, serves_until, lifetime }).await;
+            self.0.insert(digest, Entry { token, validity, lifetime }).await;
         }
     }
 }

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
+pub use cache::Validity;
 pub use claims::{LEEWAY_S, VerifiedToken};
 pub use config::{IdentityConfig, IdentityConfigError};
 pub use error::{Refusal, TokenError};
@@ -79,12 +80,18 @@ impl Identity {
         verified
     }
 
-    /// What a token says that was verified lately. Asks nobody and counts nothing.
-    pub async fn remembered(&self, token: &str) -> Option<Arc<VerifiedToken>> {
+    /// What a token says that was verified lately, and how long that stands. Asks nobody and counts
+    /// nothing.
+    pub async fn remembered(&self, token: &str) -> Option<(Arc<VerifiedToken>, Validity)> {
         if token.len() > TOKEN_BYTES_MAX {
             return None;
         }
         self.of_digest(&digest(token)).await
+    }
+
+    /// Whether a token still serves that was [`remembered`](Self::remembered).
+    pub fn still_serves(&self, validity: Validity) -> bool {
+        validity.holds((self.clock)(), self.keys.generation())
     }
 
     /// Counts a token that was [`remembered`](Self::remembered), and with which somebody was let in.
@@ -93,7 +100,7 @@ impl Identity {
         METRICS.checked(&Ok::<_, TokenError>(()));
     }
 
-    async fn of_digest(&self, digest: &[u8; 32]) -> Option<Arc<VerifiedToken>> {
+    async fn of_digest(&self, digest: &[u8; 32]) -> Option<(Arc<VerifiedToken>, Validity)> {
         self.cache.get(digest, (self.clock)(), self.keys.generation()).await
     }
 
@@ -109,7 +116,7 @@ impl Identity {
         let digest = digest(token);
         let known = self.of_digest(&digest).await;
         METRICS.remembered.asked(known.is_some());
-        if let Some(known) = known {
+        if let Some((known, _)) = known {
             return Ok(known);
         }
         let header = TokenHeader::parse(token)?;

@@ -13,6 +13,7 @@ use crate::http::edge::EdgeSettings;
 use crate::http::envelope::Success;
 use crate::http::metrics::{METRICS, Route, route};
 use crate::http::request_id::RequestContext;
+use crate::http::tenant::LastLetIn;
 use crate::telemetry::traces;
 use actix_web::HttpResponse;
 use actix_web::dev::ServiceRequest;
@@ -48,7 +49,8 @@ impl FastPath {
     ) -> Option<(RequestContext, HttpResponse)> {
         let link = self.link(request)?;
         let at_hand = async {
-            let organization = self.api.tenants.remembered(request.headers()).await?;
+            let last = LastLetIn::of(request);
+            let organization = self.api.tenants.remembered(request.headers(), &last).await?;
             let is_active = organization.status == OrgStatus::Active;
             let org = is_active.then_some(organization.id)?;
             Some((org, self.api.link_answers.standing(&self.api, org, link).await?))
