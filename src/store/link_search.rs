@@ -1,11 +1,12 @@
 //! Links with a text somewhere in their name, ICCID, MSISDN or id. Called by the list of Links.
 //!
-//! On PostgreSQL an index of trigrams (`links_text`) says which Links may have it, of all organizations.
-//! It goes through the list of each trigram asked for, and those that nearly all Links have are as long
-//! as the table: the first digits of all ICCIDs, the word that all names begin with. So it is asked for
-//! what tells Links apart, and the few that it gives are tested for all of the text, and for whose they
-//! are: an organization that has half of all Links would be another list of that length. Where there is
-//! no such index, or row-level security hides it, and on SQLite, all of the organization's Links are read.
+//! An index of trigrams (`links_text`) says which Links may have it, of all organizations. It goes through
+//! the list of each trigram asked for, and those that nearly all Links have are as long as the table: the
+//! first digits of all ICCIDs, the word that all names begin with. So it is asked for what tells Links apart,
+//! and the few that it gives are tested for all of the text, and for whose they are: an organization that has
+//! half of all Links would be another list of that length. On PostgreSQL it is an index of `links`, on SQLite
+//! a table of FTS5 that triggers keep. Where there is none, or row-level security hides it, and for less than
+//! a trigram, all of the organization's Links are read.
 //!
 //! **Invariant:** what is found is what has the text, whatever the index is asked for.
 
@@ -35,7 +36,12 @@ const ID_TEXT_SQLITE: &str =
     || SUBSTR(HEX(l.id), 13, 4) || '-' || SUBSTR(HEX(l.id), 17, 4) || '-'
     || SUBSTR(HEX(l.id), 21))";
 
-/// All that is searched of a Link, in the words of the index `links_text`: what does not have the text
+/// The shortest text that an index of trigrams can be asked for.
+const TRIGRAM: usize = 3;
+/// The most that FTS5 is asked for of a text, which is an ICCID: each character more is another list.
+const PHRASE_MAX: usize = 20;
+
+/// All that is searched of a Link, in the words of PostgreSQL's index `links_text`: what does not have the text
 /// somewhere in this has it in no column.
 const INDEXED: &str = "LOWER(COALESCE(l.name, '') || ' ' || l.iccid || ' '
     || COALESCE(l.msisdn, '') || ' ' || CAST(l.id AS TEXT)) LIKE LOWER(";
@@ -89,12 +95,15 @@ pub(super) async fn few(
 ) -> Result<Option<Vec<LinkId>>, DbError> {
     let search = filter.search.as_deref().unwrap_or_default();
     let is_postgres = matches!(tx.conn(), Conn::Postgres(_));
+    let ask = |part| if is_postgres { trigrams(part) } else { phrases(part) };
     let mut asked_for = vec![None];
-    if is_postgres && has_trigram(search) && is_indexed(tx).await? {
-        asked_for = vec![Some(search)];
+    if let Some(whole) = ask(search)
+        && (!is_postgres || is_indexed(tx).await?)
+    {
+        asked_for = vec![Some(whole)];
         if telling(search) != search {
             // Where the digits tell too little, the rest may tell more.
-            asked_for.insert(0, Some(telling(search)));
+            asked_for.insert(0, ask(telling(search)));
         }
     }
     for part in asked_for {
@@ -109,38 +118,61 @@ pub(super) async fn few(
     Ok(None)
 }
 
-/// Whether the index need not be read from end to end for it.
-fn has_trigram(search: &str) -> bool {
-    search.split(|c: char| !c.is_alphanumeric()).any(|word| word.chars().count() >= 3)
+/// What PostgreSQL's index is asked for: a pattern, if it need not be read from end to end for it.
+fn trigrams(part: &str) -> Option<String> {
+    let mut words = part.split(|c: char| !c.is_alphanumeric());
+    words.any(|word| word.chars().count() >= TRIGRAM).then(|| containing(part))
 }
 
-/// Whether the index is there, and serves whoever asks.
+/// What FTS5 is asked for: phrases of which a Link has all, and the quotes around each of them. It folds the
+/// case of more letters than the test does, and so misses none.
+fn phrases(part: &str) -> Option<String> {
+    // It has ids without their hyphens.
+    let texts = if may_be_in_an_id(part) { part.split('-').collect() } else { vec![part] };
+    let phrases: Vec<_> = texts
+        .into_iter()
+        .filter(|text| text.chars().count() >= TRIGRAM)
+        .map(|text| {
+            let end = text.char_indices().rev().nth(PHRASE_MAX - 1).map_or(0, |(at, _)| at);
+            format!("\"{}\"", text[end..].replace('"', "\"\""))
+        })
+        .collect();
+    (!phrases.is_empty()).then(|| phrases.join(" AND "))
+}
+
+/// Whether PostgreSQL's index is there, and serves whoever asks.
 async fn is_indexed(tx: &mut Tx) -> Result<bool, DbError> {
     let sql = "SELECT to_regclass('links_text') IS NOT NULL AND NOT row_security_active('links')";
     Ok(one!(tx, (bool,), sql)?.0)
 }
 
-/// Links that have a part of the text by the index, or else the organization's that have all of it, and
+/// Links that the index gives for what it is asked for, or else the organization's that have all of it, and
 /// whether they are what is looked for: one more than [`FEW`] at most.
 async fn found(
     tx: &mut Tx,
     org: OrgId,
     filter: &LinkFilter,
-    (search, part): (&str, Option<&str>),
+    (search, asked_for): (&str, Option<String>),
     is_postgres: bool,
 ) -> Result<Vec<(Uuid, bool)>, DbError> {
     let wanted =
         format!("l.org_id = $1{} AND {}", filter.condition(), tested(is_postgres, search, "$4"));
-    // Materialized, PostgreSQL plans for all that there are, and stops where it has enough.
-    let sql = if part.is_some() {
-        format!(
+    let sql = match (&asked_for, is_postgres) {
+        // Materialized, PostgreSQL plans for all that there are, and stops where it has enough.
+        (Some(_), true) => format!(
             "WITH found AS MATERIALIZED (
                  SELECT l.id, COALESCE({wanted}, FALSE) AS is_wanted FROM links l
                  WHERE {INDEXED}$5))
              SELECT id, is_wanted FROM found LIMIT $6"
-        )
-    } else {
-        format!("SELECT l.id, TRUE FROM links l WHERE {wanted} LIMIT $6")
+        ),
+        // SQLite reads tables that are joined so in the order in which they are named.
+        (Some(_), false) => format!(
+            "SELECT l.id, COALESCE({wanted}, FALSE) FROM links_text t
+             CROSS JOIN link_numbers n ON n.number = t.rowid
+             CROSS JOIN links l ON l.org_id = n.org_id AND l.id = n.link_id
+             WHERE t.links_text MATCH $5 LIMIT $6"
+        ),
+        (None, _) => format!("SELECT l.id, TRUE FROM links l WHERE {wanted} LIMIT $6"),
     };
     Ok(all!(
         tx,
@@ -150,7 +182,7 @@ async fn found(
         filter.status.map(|status| status.word()),
         filter.kind.map(|kind| kind.word()),
         containing(search),
-        part.map(containing),
+        asked_for,
         i64::try_from(FEW + 1).unwrap_or(i64::MAX)
     )?)
 }
@@ -178,8 +210,25 @@ mod tests {
 
     #[test]
     fn the_index_is_not_asked_for_less_than_a_trigram() {
-        assert!(["abc", "a abc", "%été"].iter().all(|search| has_trigram(search)));
-        assert!(!["", "ab", "a-b_c%", "é é"].iter().any(|search| has_trigram(search)));
+        assert!(["abc", "a abc", "%été"].iter().all(|part| trigrams(part).is_some()));
+        assert!(["", "ab", "a-b_c%", "é é"].iter().all(|part| trigrams(part).is_none()));
+        assert!(["abc", "é é", "%_-"].iter().all(|part| phrases(part).is_some()));
+        assert!(["", "ab", "é%", "ab-12-", "---"].iter().all(|part| phrases(part).is_none()));
+    }
+
+    #[test]
+    fn fts5_is_asked_for_phrases() {
+        let long = "ü".repeat(30);
+        for (part, asked_for) in [
+            ("traveller", r#""traveller""#),
+            (r#"a "b" -c"#, r#""a ""b"" -c""#),
+            (r"100%_\ OR *", r#""100%_\ OR *""#),
+            ("0190-7ab-12", r#""0190" AND "7ab""#),
+            ("0190-xyz", r#""0190-xyz""#),
+            (&long, &format!("\"{}\"", "ü".repeat(PHRASE_MAX))),
+        ] {
+            assert_eq!(phrases(part).as_deref(), Some(asked_for), "{part}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod audit;
 mod catalogue;
 mod lists;
 mod organizations;
+mod searches;
 
 /// Makes a test on SQLite and a test on PostgreSQL of each fact of a module.
 macro_rules! on_both {
@@ -71,6 +72,11 @@ on_both! {
         operations_are_listed_and_found_by_key,
         a_deep_page_is_the_same_from_a_kept_rank,
         a_balance_says_when_it_changed,
+    }
+    searches {
+        every_text_is_found_as_by_reading_all_links,
+        a_link_is_found_by_what_it_is_now,
+        links_of_before_the_index_are_found,
     }
     audit {
         a_sound_ledger_is_clean_and_counts_what_is_open,
