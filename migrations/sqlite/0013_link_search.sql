@@ -14,18 +14,18 @@ CREATE VIRTUAL TABLE links_text USING fts5 (
     name, iccid, msisdn, id, tokenize = 'trigram', content = '', columnsize = 0
 );
 
--- As many are put in at once, in bigger parts than the default's, which it has again behind that.
-INSERT INTO links_text (links_text, rank) VALUES ('hashsize', 67108864);
+-- New Links come one or some a commit, and each commit is a part of its own until it is merged. More of them
+-- are merged at a time than by default, and so less often: a Link costs less, and no commit stands still for
+-- long. A search looks in more parts.
+INSERT INTO links_text (links_text, rank) VALUES ('automerge', 16), ('crisismerge', 32);
+
+-- Those that are there, in one part: in several, the next new Links would pay for merging them.
 INSERT INTO link_numbers (org_id, link_id) SELECT org_id, id FROM links ORDER BY org_id, id;
 INSERT INTO links_text (rowid, name, iccid, msisdn, id)
 SELECT n.number, l.name, l.iccid, l.msisdn, HEX(l.id)
 FROM link_numbers n CROSS JOIN links l ON l.org_id = n.org_id AND l.id = n.link_id
 ORDER BY n.number;
-INSERT INTO links_text (links_text, rank) VALUES ('hashsize', 1048576);
-
--- New Links come one or some a commit, each of which is a part of its own. Merged less often than the
--- default says, a Link costs a quarter, and no commit stands still for long; a search looks in more parts.
-INSERT INTO links_text (links_text, rank) VALUES ('automerge', 16), ('crisismerge', 32);
+INSERT INTO links_text (links_text) VALUES ('optimize');
 
 -- Kept by the database itself, so that it is right whoever changes a Link by hand.
 CREATE TRIGGER links_text_insert AFTER INSERT ON links BEGIN
