@@ -25,7 +25,7 @@ use actix_web::dev::{Extensions, Payload, ServiceRequest};
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 
-use super::tenant::LastLetIn;
+use super::tenant::LastAuthenticated;
 
 /// Whether a connection has had its last answer. Of one connection, on one thread.
 #[derive(Clone, Default)]
@@ -34,7 +34,7 @@ pub(super) struct ConnectionMark(Rc<Cell<bool>>);
 /// Gives a new connection its mark, and room for who is let in; the server's `on_connect`.
 pub fn mark_connection(_io: &dyn Any, data: &mut Extensions) {
     data.insert(ConnectionMark::default());
-    data.insert(LastLetIn::default());
+    data.insert(LastAuthenticated::default());
 }
 
 impl ConnectionMark {

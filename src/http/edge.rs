@@ -2,8 +2,8 @@
 //!
 //! Installed once, by the composition root, around the whole application. In this order: drop
 //! what comes behind a connection's last answer; refuse by the head; answer what the [`FastPath`]
-//! has at hand; open the [`RequestContext`]; run the rest, catching a panic; turn what failed into the error envelope and log it;
-//! add `X-Request-Id` and the limits; log the request.
+//! has at hand; open the [`RequestContext`]; run the rest, catching a panic; turn what failed into the
+//! error envelope and log it; add `X-Request-Id` and the limits; log the request.
 //!
 //! **Invariant:** whatever is inside fails with, the partner gets the envelope, and the log
 //! gets the internal context exactly once.
@@ -12,6 +12,7 @@ use std::future::{Ready, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
@@ -45,9 +46,13 @@ pub struct EdgeSettings {
 
 impl EdgeSettings {
     /// An answer that need not be routed. What panics there is routed, and told as any panic is.
-    fn at_hand(&self, request: &ServiceRequest) -> Option<(RequestContext, HttpResponse)> {
+    fn at_hand(
+        &self,
+        request: &ServiceRequest,
+        started: Instant,
+    ) -> Option<(RequestContext, HttpResponse)> {
         let fast_path = self.fast_path.as_ref()?;
-        let answered = AssertUnwindSafe(|| fast_path.answer(request, self));
+        let answered = AssertUnwindSafe(|| fast_path.answer(request, self, started));
         catch_unwind(answered).ok()?
     }
 }
@@ -106,15 +111,17 @@ where
             // on: what is hidden behind it would be answered.
             connection.close();
         }
+        let started = Instant::now();
         let refused = check_head(&request, &self.settings.limits).err();
         if refused.is_none()
             && !connection.is_closed()
-            && let Some((context, response)) = self.settings.at_hand(&request)
+            && let Some((context, response)) = self.settings.at_hand(&request, started)
         {
             let _entered = context.span().clone().entered();
             return Box::pin(ready(finish(Ok(request.into_response(response)), &context)));
         }
-        let context = RequestContext::open(&request, &self.settings.new_id, &self.settings.now);
+        let context =
+            RequestContext::open(&request, started, &self.settings.new_id, &self.settings.now);
         request.extensions_mut().insert(context.clone());
         request.extensions_mut().insert(self.settings.limits);
         let span = context.span().clone();

@@ -55,7 +55,12 @@ struct Inner {
 
 impl RequestContext {
     /// Takes the caller's id or makes one, and opens the span.
-    pub(super) fn open(request: &ServiceRequest, new_id: &NewId, now: &Now) -> Self {
+    pub(super) fn open(
+        request: &ServiceRequest,
+        started: Instant,
+        new_id: &NewId,
+        now: &Now,
+    ) -> Self {
         let id = id_of(request, new_id);
         // At error level: a log filter that hides informational lines must not take the id
         // from the warnings that remain.
@@ -71,12 +76,13 @@ impl RequestContext {
         );
         let header = |name: &str| request.headers().get(name)?.to_str().ok();
         traces::continue_from(&span, header);
-        Self::new(request, id, now, span)
+        Self::new(request, started, id, now, span)
     }
 
     /// The same for a request of which all is known that its span tells, but for a trace.
     pub(super) fn open_known(
         request: &ServiceRequest,
+        started: Instant,
         new_id: &NewId,
         now: &Now,
         (template, counted): (&'static str, Option<&'static Route>),
@@ -90,16 +96,22 @@ impl RequestContext {
             route = template,
             organization = %organization,
         );
-        let context = Self::new(request, id, now, span);
+        let context = Self::new(request, started, id, now, span);
         context.0.route.set(Some(template));
         context.0.counted.set(counted);
         context
     }
 
-    fn new(request: &ServiceRequest, id: Arc<str>, now: &Now, span: Span) -> Self {
+    fn new(
+        request: &ServiceRequest,
+        started: Instant,
+        id: Arc<str>,
+        now: &Now,
+        span: Span,
+    ) -> Self {
         Self(Rc::new(Inner {
             id,
-            started: Instant::now(),
+            started,
             now: Arc::clone(now),
             span,
             route: Cell::new(None),

@@ -26,16 +26,20 @@ use std::cell::RefCell;
 use std::future::{Ready, ready};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest that an organization is remembered, whatever the database says.
 const ORGANIZATION_TTL: Duration = Duration::from_secs(10);
+/// How long a connection goes without asking the caches, which have limits of their own.
+const AUTHENTICATED_TTL: Duration = Duration::from_secs(1);
 /// Organizations remembered at a time.
 const ORGANIZATIONS_MAX: u64 = 100_000;
 
 /// Where organizations are looked up.
 #[async_trait]
 pub trait Organizations: Send + Sync + 'static {
+    /// The revision, where it need not be asked for.
+    fn known_revision(&self) -> Option<i64>;
     /// Another one once any of them has changed, within a second.
     async fn revision(&self) -> Result<i64, StoreError>;
     /// By the value of the organization claim: an id or a slug.
@@ -87,21 +91,21 @@ impl Tenants {
     pub(super) async fn remembered(
         &self,
         headers: &HeaderMap,
-        last: &LastLetIn,
+        last: &LastAuthenticated,
     ) -> Option<Arc<Organization>> {
         let token = bearer(headers).ok()?;
-        let revision = self.organizations.revision().await.ok()?;
+        let revision = self.organizations.known_revision()?;
         if let Some(organization) = last.same(token, revision, &self.identity) {
             return Some(organization);
         }
         let (verified, validity) = self.identity.remembered(token).await?;
         let organization = self.known.get(&(revision, named(&verified)?)).await??;
-        let token = SecretString::from(token);
-        last.0.replace(Some(LetIn {
-            token,
+        last.0.replace(Some(Authenticated {
+            token: SecretString::from(token),
             validity,
             revision,
-            organization: organization.clone(),
+            organization: Arc::clone(&organization),
+            at: Instant::now(),
         }));
         Some(organization)
     }
@@ -112,15 +116,7 @@ impl Tenants {
         METRICS.organizations.asked(true);
     }
 
-    async fn authenticate(
-        &self,
-        headers: &HeaderMap,
-        last: &LastLetIn,
-    ) -> Result<Arc<Organization>, ApiError> {
-        if let Some(organization) = self.remembered(headers, last).await {
-            self.count_remembered();
-            return Ok(organization);
-        }
+    async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Organization>, ApiError> {
         let token = bearer(headers)?;
         let verified = self.identity.verify(token).await.map_err(refused)?;
         let named = named(&verified).ok_or_else(no_organization)?;
@@ -146,19 +142,20 @@ impl Tenants {
 }
 
 /// Who was let in last on a connection: nearly always who asks next, with the same token. Of one
-/// connection, on one thread; the token is forgotten with it.
+/// connection, on one thread. The token is held until another comes, or the connection ends.
 #[derive(Clone, Default)]
-pub(super) struct LastLetIn(Rc<RefCell<Option<LetIn>>>);
+pub(super) struct LastAuthenticated(Rc<RefCell<Option<Authenticated>>>);
 
-struct LetIn {
+struct Authenticated {
     token: SecretString,
     validity: Validity,
     /// That the organization was looked up at.
     revision: i64,
     organization: Arc<Organization>,
+    at: Instant,
 }
 
-impl LastLetIn {
+impl LastAuthenticated {
     /// Of a request's connection; nobody where the server remembers none (tests without a
     /// connection).
     pub(super) fn of(request: &ServiceRequest) -> Self {
@@ -168,8 +165,11 @@ impl LastLetIn {
     /// The organization, if the token is the same and all still stands.
     fn same(&self, token: &str, revision: i64, identity: &Identity) -> Option<Arc<Organization>> {
         let last = self.0.borrow();
-        let last = last.as_ref().filter(|last| last.revision == revision)?;
-        let is_same = last.token.expose_secret() == token && identity.still_serves(last.validity);
+        let last = last.as_ref()?;
+        let is_same = last.revision == revision
+            && last.at.elapsed() < AUTHENTICATED_TTL
+            && last.token.expose_secret() == token
+            && identity.is_valid(last.validity);
         is_same.then(|| Arc::clone(&last.organization))
     }
 }
@@ -299,8 +299,7 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let (service, tenants) = (Rc::clone(&self.service), Arc::clone(&self.tenants));
         Box::pin(async move {
-            let last = LastLetIn::of(&request);
-            let organization = tenants.authenticate(request.headers(), &last).await?;
+            let organization = tenants.authenticate(request.headers()).await?;
             if let Some(context) = request.extensions().get::<RequestContext>() {
                 context.record_organization(organization.id);
             }

@@ -1,7 +1,8 @@
 //! Remembers verified tokens for up to 60 s, so that a busy client's token is verified once a
 //! minute and not once a request.
 //!
-//! **Invariants:** the key is the token's SHA-256, never the token; an entry serves neither past
+//! **Invariants:** the key is the token's SHA-256, never the token (what serves a connection alone may
+//! hold its own); an entry serves neither past
 //! the token's `exp` nor for keys of another generation than the current one.
 
 use std::sync::Arc;

@@ -90,7 +90,7 @@ impl Identity {
     }
 
     /// Whether a token still serves that was [`remembered`](Self::remembered).
-    pub fn still_serves(&self, validity: Validity) -> bool {
+    pub fn is_valid(&self, validity: Validity) -> bool {
         validity.holds((self.clock)(), self.keys.generation())
     }
 

@@ -5,8 +5,8 @@
 //! first digits of all ICCIDs, the word that all names begin with. So it is asked for what tells Links apart,
 //! and the few that it gives are tested for all of the text, and for whose they are: an organization that has
 //! half of all Links would be another list of that length. On PostgreSQL it is an index of `links`, on SQLite
-//! a table of FTS5 that triggers keep. Where there is none, or row-level security hides it, and for less than
-//! a trigram, all of the organization's Links are read.
+//! a table of FTS5 that triggers keep. Where PostgreSQL has none, or row-level security hides it, and for less
+//! than a trigram, all of the organization's Links are read.
 //!
 //! **Invariant:** what is found is what has the text, whatever the index is asked for.
 

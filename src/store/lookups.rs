@@ -39,6 +39,10 @@ impl StoredOrganizations {
 
 #[async_trait]
 impl Organizations for StoredOrganizations {
+    fn known_revision(&self) -> Option<i64> {
+        self.settings.known_revision()
+    }
+
     async fn revision(&self) -> Result<i64, StoreError> {
         self.settings.revision().await
     }

@@ -4,12 +4,13 @@
 //! The database counts each change, whoever makes it. What was looked up is remembered under the
 //! count that was known before, and is not found any more once the count is another.
 //!
-//! **Invariant.** A count was read at most [`KNOWN_FOR`] ago.
+//! **Invariant.** A count that was known was asked for at most [`KNOWN_FOR`] ago.
 
 use super::{Database, DbError};
 use bappy_actors::ports::StoreError;
-use moka::future::Cache;
-use std::sync::{Arc, PoisonError, RwLock};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// What a command changes shows within a second: in this, and the time that the reads take.
@@ -19,8 +20,8 @@ const KNOWN_FOR: Duration = Duration::from_millis(500);
 pub struct Settings {
     database: Database,
     known: Arc<RwLock<Known>>,
-    /// Reads it once for all who ask at the same time.
-    reads: Cache<(), i64>,
+    /// The last read, which may still be under way.
+    read: Mutex<Option<Shared<BoxFuture<'static, Result<i64, StoreError>>>>>,
 }
 
 /// The count, and when it was asked for; none before the first time.
@@ -29,33 +30,48 @@ type Known = Option<(i64, Instant)>;
 impl Settings {
     /// Of this database.
     pub fn new(database: Database) -> Self {
-        let reads = Cache::builder().max_capacity(1).time_to_live(KNOWN_FOR).build();
-        Self { database, known: Arc::default(), reads }
+        Self { database, known: Arc::default(), read: Mutex::default() }
     }
 
-    /// How often they had changed by then.
-    pub async fn revision(&self) -> Result<i64, StoreError> {
-        // Every request asks: a look-up in a cache would cost twenty times as much.
+    /// How often they had changed, where that need not be asked.
+    pub fn known_revision(&self) -> Option<i64> {
         let known = *self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((revision, asked)) = known
-            && asked.elapsed() < KNOWN_FOR
-        {
+        known.and_then(|(revision, asked)| (asked.elapsed() < KNOWN_FOR).then_some(revision))
+    }
+
+    /// How often they had changed by then. Read once for all who ask at the same time; a failure is
+    /// told to each of them.
+    pub async fn revision(&self) -> Result<i64, StoreError> {
+        if let Some(revision) = self.known_revision() {
             return Ok(revision);
         }
-        // A failure is told to each of those who ask at the same time.
-        // In a task of its own: who asked first may be on a thread that is busy.
-        let read = async {
-            let (database, known) = (self.database.clone(), Arc::clone(&self.known));
-            let read = self.database.runtime().spawn(async move {
-                let asked = Instant::now();
-                let revision = count(&database).await?;
-                *known.write().unwrap_or_else(PoisonError::into_inner) = Some((revision, asked));
-                Ok::<_, DbError>(revision)
-            });
-            read.await.map_err(|ended| StoreError::Unavailable(ended.to_string()))?
+        let read = {
+            let mut last = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(revision) = self.known_revision() {
+                return Ok(revision);
+            }
+            match last.as_ref().filter(|read| read.peek().is_none()) {
+                Some(under_way) => under_way.clone(),
+                None => last.insert(self.read()).clone(),
+            }
         };
-        let read = self.reads.try_get_with((), read).await;
-        read.map_err(|error| StoreError::Unavailable(error.to_string()))
+        read.await
+    }
+
+    /// In a task of its own: who asked first may be on a thread that is busy, or go away.
+    fn read(&self) -> Shared<BoxFuture<'static, Result<i64, StoreError>>> {
+        let (database, known) = (self.database.clone(), Arc::clone(&self.known));
+        let asked = Instant::now();
+        let read = self.database.runtime().spawn(async move {
+            let revision = count(&database).await?;
+            *known.write().unwrap_or_else(PoisonError::into_inner) = Some((revision, asked));
+            Ok::<_, DbError>(revision)
+        });
+        let read = read.map(|ended| match ended {
+            Ok(read) => read.map_err(StoreError::from),
+            Err(ended) => Err(StoreError::Unavailable(ended.to_string())),
+        });
+        read.boxed().shared()
     }
 }
 

@@ -31,40 +31,30 @@ impl TryFrom<Row> for SimCard {
     }
 }
 
-/// The pool's free cards of a sponsor and kind. SQLite's planner takes any index that fits, and would
-/// go through all cards that were ever used: `$index` names the one of those that are free.
-macro_rules! free_cards {
-    ($index:literal) => {
-        concat!(
-            "FROM sims",
-            $index,
-            " WHERE sponsor_id = $1 AND kind = $2 AND state = 'free' AND org_id IS NULL"
-        )
-    };
-}
+const CLAIM_POSTGRES: &str = "UPDATE sims SET state = 'claimed', operation_id = $3, claimed_at = $4
+    WHERE iccid = (
+        SELECT iccid FROM sims
+        WHERE sponsor_id = $1 AND kind = $2 AND state = 'free' AND org_id IS NULL
+        ORDER BY iccid LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING iccid, kind, sponsor_id, smdp_address, matching_id";
 
-macro_rules! claim_first {
-    ($index:literal, $lock:literal) => {
-        concat!(
-            "UPDATE sims SET state = 'claimed', operation_id = $3, claimed_at = $4
-             WHERE iccid = (SELECT iccid ",
-            free_cards!($index),
-            " ORDER BY iccid LIMIT 1",
-            $lock,
-            ") RETURNING iccid, kind, sponsor_id, smdp_address, matching_id"
-        )
-    };
-}
+/// SQLite's planner takes any index that fits, and would go through all cards that were ever used: it is
+/// told the index of those that are free.
+const CLAIM_SQLITE: &str = "UPDATE sims SET state = 'claimed', operation_id = $3, claimed_at = $4
+    WHERE iccid = (
+        SELECT iccid FROM sims INDEXED BY sims_free
+        WHERE sponsor_id = $1 AND kind = $2 AND state = 'free' AND org_id IS NULL
+        ORDER BY iccid LIMIT 1)
+    RETURNING iccid, kind, sponsor_id, smdp_address, matching_id";
 
-macro_rules! count_free {
-    ($index:literal) => {
-        concat!(
-            "SELECT COUNT(*) FROM (SELECT 1 AS one ",
-            free_cards!($index),
-            " LIMIT $3) AS counted"
-        )
-    };
-}
+const COUNT_POSTGRES: &str = "SELECT COUNT(*) FROM (
+    SELECT 1 AS one FROM sims
+    WHERE sponsor_id = $1 AND kind = $2 AND state = 'free' AND org_id IS NULL LIMIT $3) AS counted";
+
+/// See [`CLAIM_SQLITE`].
+const COUNT_SQLITE: &str = "SELECT COUNT(*) FROM (
+    SELECT 1 AS one FROM sims INDEXED BY sims_free
+    WHERE sponsor_id = $1 AND kind = $2 AND state = 'free' AND org_id IS NULL LIMIT $3) AS counted";
 
 /// Gives the first free card of the pool to an operation.
 pub async fn claim(
@@ -75,8 +65,8 @@ pub async fn claim(
     at: Timestamp,
 ) -> Result<Option<SimCard>, DbError> {
     let sql = match tx.conn() {
-        Conn::Sqlite(_) => claim_first!(" INDEXED BY sims_free", ""),
-        Conn::Postgres(_) => claim_first!("", " FOR UPDATE SKIP LOCKED"),
+        Conn::Sqlite(_) => CLAIM_SQLITE,
+        Conn::Postgres(_) => CLAIM_POSTGRES,
     };
     let row = opt!(tx, Row, sql, sponsor_id, kind.word(), operation.0, Time::from(at))?;
     row.map(TryInto::try_into).transpose()
@@ -233,8 +223,8 @@ pub async fn free(
     limit: i64,
 ) -> Result<i64, DbError> {
     let sql = match tx.conn() {
-        Conn::Sqlite(_) => count_free!(" INDEXED BY sims_free"),
-        Conn::Postgres(_) => count_free!(""),
+        Conn::Sqlite(_) => COUNT_SQLITE,
+        Conn::Postgres(_) => COUNT_POSTGRES,
     };
     let (count,) = one!(tx, (i64,), sql, sponsor_id, kind.word(), limit)?;
     Ok(count)

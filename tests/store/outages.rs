@@ -301,6 +301,28 @@ async fn pay(world: &World) -> Result<CommitOutcome, StoreError> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_full_disk_the_next_batch_is_written() {
+    let world = World::sqlite().await;
+    world.has(money(1)).await;
+    // The file may not grow any more, says this one connection.
+    let full = world.db.write(|tx| {
+        Box::pin(async move {
+            exec!(tx, "PRAGMA max_page_count = 1").map_err(bappy::store::DbError::from)
+        })
+    });
+    full.await.unwrap();
+    let mut paid = 1;
+    while let Ok(outcome) = pay(&world).await {
+        assert!(matches!(outcome, CommitOutcome::Committed), "{outcome:?}");
+        paid += 1;
+    }
+    let outcome = pay(&world).await;
+    assert!(matches!(outcome, Ok(CommitOutcome::Committed)), "{outcome:?}");
+    assert_eq!(world.row(world.org).await.balance, money(paid + 1));
+    world.balances(world.org).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_lost_in_a_statement_is_unknown_and_the_next_batch_is_written() {
     let Some(world) = World::postgres().await else { return };
     let (mut admin, name) = admin(&world).await;

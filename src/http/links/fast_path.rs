@@ -1,7 +1,8 @@
 //! The fast path of `GET /links/{id}`, which partners poll: where all that an answer rests on is
 //! remembered, it is given before the request is routed, for a third of the work.
 //!
-//! Called by the [`Edge`](crate::http::edge::Edge) for every request that its head does not refuse.
+//! Called by the [`Edge`](crate::http::edge::Edge) for every request that its head does not refuse and
+//! that is not its connection's last.
 //!
 //! **Invariant.** It answers what the routed request would be answered now, and counts, limits and
 //! logs it alike. Whatever is not at hand, or would be refused, is left to be routed, with nothing
@@ -13,7 +14,7 @@ use crate::http::edge::EdgeSettings;
 use crate::http::envelope::Success;
 use crate::http::metrics::{METRICS, Route, route};
 use crate::http::request_id::RequestContext;
-use crate::http::tenant::LastLetIn;
+use crate::http::tenant::LastAuthenticated;
 use crate::telemetry::traces;
 use actix_web::HttpResponse;
 use actix_web::dev::ServiceRequest;
@@ -22,6 +23,7 @@ use actix_web::http::header::CONTENT_LENGTH;
 use bappy_actors::model::{LinkId, OrgStatus};
 use futures_util::FutureExt;
 use std::sync::Arc;
+use std::time::Instant;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
@@ -46,10 +48,11 @@ impl FastPath {
         &self,
         request: &ServiceRequest,
         settings: &EdgeSettings,
+        started: Instant,
     ) -> Option<(RequestContext, HttpResponse)> {
         let link = self.link(request)?;
         let at_hand = async {
-            let last = LastLetIn::of(request);
+            let last = LastAuthenticated::of(request);
             let organization = self.api.tenants.remembered(request.headers(), &last).await?;
             let is_active = organization.status == OrgStatus::Active;
             let org = is_active.then_some(organization.id)?;
@@ -58,7 +61,8 @@ impl FastPath {
         // What has to be waited for is not at hand.
         let (org, ready) = at_hand.now_or_never()??;
         let (new_id, now) = (&settings.new_id, &settings.now);
-        let context = RequestContext::open_known(request, new_id, now, (PATH, self.counted), org);
+        let context =
+            RequestContext::open_known(request, started, new_id, now, (PATH, self.counted), org);
         if let Some(limits) = &self.api.rate_limits {
             limits.take(org, &context).ok()?;
         }

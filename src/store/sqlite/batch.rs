@@ -3,9 +3,9 @@
 //! Rows go in by the power of two, so that there are a few texts of each statement: each is a round
 //! trip to the thread that the connection has, which costs more than the row does.
 //!
-//! All of them are `OR FAIL`: SQLite else keeps what a page was before each statement that might stop
-//! half way, to undo that statement alone, which was an eighth of its work. Here all of the
-//! transaction is undone.
+//! They are `OR FAIL`: before a statement that might stop half way SQLite else keeps each page as it
+//! was, to undo that statement alone, which was an eighth of its work. Here all of the transaction is
+//! undone. (Where a table has foreign keys or is merged into, it keeps them all the same.)
 //!
 //! **Invariant:** a wallet whose swap fails is left alone before anything of it is written; any
 //! error rolls all wallets back, and the writer tries each on its own.
@@ -42,7 +42,10 @@ impl Form<'_> {
                 format!("INSERT OR FAIL INTO {table} ({columns}) VALUES {values} {otherwise}")
             }
             Self::Used(statement) => {
-                let statement = statement.replacen("UPDATE ", "UPDATE OR FAIL ", 1);
+                let statement = match statement.strip_prefix("UPDATE ") {
+                    Some(update) => &format!("UPDATE OR FAIL {update}"),
+                    None => *statement,
+                };
                 format!("WITH {name} ({columns}) AS (VALUES {values}) {statement}")
             }
         }

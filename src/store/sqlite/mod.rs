@@ -4,8 +4,8 @@ pub mod batch;
 
 use super::DbError;
 use super::db::Engine;
-use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -59,8 +59,15 @@ pub async fn open(url: &str, connections_max: u32) -> Result<Engine, DbError> {
     let cannot = |e: sqlx::Error| {
         DbError::Address(format!("the database {} cannot be opened: {e}", path.display()))
     };
-    // The writer first: it makes the file and turns the write-ahead log on.
-    let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(cannot)?;
+    // The writer first: it makes the file and turns the write-ahead log on. Where the disk is full SQLite
+    // ends a transaction by itself, and sqlx takes it for open and would refuse the next for good: that
+    // connection is not used again.
+    let writer = pool()
+        .max_connections(1)
+        .after_release(|writer, _| Box::pin(async { Ok(!writer.is_in_transaction()) }))
+        .connect_with(options.clone())
+        .await
+        .map_err(cannot)?;
     let readers = pool()
         .max_connections(connections_max.max(1))
         .connect_with(options.pragma("query_only", "ON"))
