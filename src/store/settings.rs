@@ -21,8 +21,11 @@ pub struct Settings {
     database: Database,
     known: Arc<RwLock<Known>>,
     /// The last read, which may still be under way.
-    read: Mutex<Option<Shared<BoxFuture<'static, Result<i64, StoreError>>>>>,
+    read: Mutex<Option<Read>>,
 }
+
+/// A read that all who ask meanwhile wait for.
+type Read = Shared<BoxFuture<'static, Result<i64, StoreError>>>;
 
 /// The count, and when it was asked for; none before the first time.
 type Known = Option<(i64, Instant)>;
@@ -59,7 +62,7 @@ impl Settings {
     }
 
     /// In a task of its own: who asked first may be on a thread that is busy, or go away.
-    fn read(&self) -> Shared<BoxFuture<'static, Result<i64, StoreError>>> {
+    fn read(&self) -> Read {
         let (database, known) = (self.database.clone(), Arc::clone(&self.known));
         let asked = Instant::now();
         let read = self.database.runtime().spawn(async move {

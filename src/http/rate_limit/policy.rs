@@ -97,6 +97,7 @@ mod tests {
     use bappy_actors::model::Timestamp;
     use std::num::NonZeroU32;
     use std::sync::Mutex;
+    use std::time::Instant;
     use uuid::Uuid;
 
     #[derive(Default)]
@@ -135,7 +136,8 @@ mod tests {
     fn take(policies: &[&Policy], org: OrgId) -> (bool, String, String) {
         let request = TestRequest::default().to_srv_request();
         let now: crate::http::request_id::Now = Arc::new(|| Timestamp::UNIX_EPOCH);
-        let context = RequestContext::open(&request, &(Arc::new(String::new) as _), &now);
+        let context =
+            RequestContext::open(&request, Instant::now(), &(Arc::new(String::new) as _), &now);
         let taken = policies.iter().all(|policy| policy.take(org, &context).is_ok());
         let mut headers = HeaderMap::new();
         context.write_lists(&mut headers);
