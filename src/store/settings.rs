@@ -19,9 +19,13 @@ const KNOWN_FOR: Duration = Duration::from_millis(500);
 /// The count, remembered.
 pub struct Settings {
     database: Database,
-    known: Arc<RwLock<Known>>,
-    /// The last read, which may still be under way.
-    read: Mutex<Option<Read>>,
+    remembered: Arc<Remembered>,
+}
+
+#[derive(Default)]
+struct Remembered {
+    known: RwLock<Known>,
+    under_way: Mutex<Option<Read>>,
 }
 
 /// A read that all who ask meanwhile wait for.
@@ -33,12 +37,12 @@ type Known = Option<(i64, Instant)>;
 impl Settings {
     /// Of this database.
     pub fn new(database: Database) -> Self {
-        Self { database, known: Arc::default(), read: Mutex::default() }
+        Self { database, remembered: Arc::default() }
     }
 
     /// How often they had changed, where that need not be asked.
     pub fn known_revision(&self) -> Option<i64> {
-        let known = *self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = *self.remembered.known.read().unwrap_or_else(PoisonError::into_inner);
         known.and_then(|(revision, asked)| (asked.elapsed() < KNOWN_FOR).then_some(revision))
     }
 
@@ -49,13 +53,14 @@ impl Settings {
             return Ok(revision);
         }
         let read = {
-            let mut last = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+            let under_way = &self.remembered.under_way;
+            let mut under_way = under_way.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(revision) = self.known_revision() {
                 return Ok(revision);
             }
-            match last.as_ref().filter(|read| read.peek().is_none()) {
-                Some(under_way) => under_way.clone(),
-                None => last.insert(self.read()).clone(),
+            match under_way.as_ref().filter(|read| read.peek().is_none()) {
+                Some(read) => read.clone(),
+                None => under_way.insert(self.read()).clone(),
             }
         };
         read.await
@@ -63,12 +68,17 @@ impl Settings {
 
     /// In a task of its own: who asked first may be on a thread that is busy, or go away.
     fn read(&self) -> Read {
-        let (database, known) = (self.database.clone(), Arc::clone(&self.known));
+        let (database, remembered) = (self.database.clone(), Arc::clone(&self.remembered));
         let asked = Instant::now();
         let read = self.database.runtime().spawn(async move {
-            let revision = count(&database).await?;
-            *known.write().unwrap_or_else(PoisonError::into_inner) = Some((revision, asked));
-            Ok::<_, DbError>(revision)
+            let read = count(&database).await;
+            if let Ok(revision) = read {
+                let mut known = remembered.known.write().unwrap_or_else(PoisonError::into_inner);
+                *known = Some((revision, asked));
+            }
+            // Nobody may be left who waits for it: who asks later reads anew.
+            *remembered.under_way.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            read
         });
         let read = read.map(|ended| match ended {
             Ok(read) => read.map_err(StoreError::from),

@@ -73,6 +73,7 @@ on_both! {
     settings {
         every_change_of_what_requests_look_up_is_counted,
         what_is_taken_back_and_what_is_paid_are_not_counted,
+        a_read_that_nobody_waited_for_is_not_told_later,
     }
     guards {
         a_key_in_use_is_key_taken,

@@ -3,6 +3,7 @@
 use crate::world::{World, id, money};
 use bappy::store::Settings;
 use bappy_actors::ports::Store;
+use futures_util::FutureExt;
 
 async fn revision(world: &World) -> i64 {
     // A new one has nothing remembered.
@@ -62,4 +63,21 @@ pub async fn what_is_taken_back_and_what_is_paid_are_not_counted(world: World) {
     assert!(taken_back.await.is_err());
     assert_eq!(revision(&world).await, before);
     assert_eq!(world.store.wallet(world.org).await.unwrap().unwrap().balance, money(5));
+}
+
+/// Whoever asked first may hang up before the count is there.
+pub async fn a_read_that_nobody_waited_for_is_not_told_later(world: World) {
+    let settings = Settings::new(world.db.clone());
+    assert_eq!(settings.revision().now_or_never().transpose().unwrap(), None);
+    until(|| settings.known_revision().is_some()).await;
+    let before = settings.known_revision().unwrap();
+    run(&world, "UPDATE organizations SET name = 'Other' WHERE id = $1 AND $2 = $2").await;
+    until(|| settings.known_revision().is_none()).await;
+    assert!(settings.revision().await.unwrap() > before);
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        tokio::task::yield_now().await;
+    }
 }
