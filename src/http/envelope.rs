@@ -79,6 +79,24 @@ impl<T: Serialize> Success<T> {
             self
         }
     }
+
+    /// The answer to a request.
+    pub(super) fn respond(self, context: &RequestContext) -> HttpResponse {
+        let meta =
+            SuccessMeta { timestamp: context.timestamp(), response_time_ms: context.elapsed_ms() };
+        let mut body = Vec::with_capacity(BODY_CAPACITY_BYTES);
+        let envelope = SuccessBody { success: true, data: &self.data, meta };
+        if let Err(error) = serde_json::to_writer(&mut body, &envelope) {
+            return HttpResponse::from_error(ApiError::internal(error));
+        }
+        let mut response = HttpResponse::with_body(self.status, BoxBody::new(body));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in self.headers {
+            headers.insert(name, value);
+        }
+        response
+    }
 }
 
 #[derive(Serialize)]
@@ -106,26 +124,6 @@ impl<T: Serialize> Responder for Success<T> {
             Some(context) => self.respond(&context),
             None => HttpResponse::from_error(ApiError::internal("the edge is not installed")),
         }
-    }
-}
-
-impl<T: Serialize> Success<T> {
-    /// The answer to a request.
-    pub(super) fn respond(self, context: &RequestContext) -> HttpResponse {
-        let meta =
-            SuccessMeta { timestamp: context.timestamp(), response_time_ms: context.elapsed_ms() };
-        let mut body = Vec::with_capacity(BODY_CAPACITY_BYTES);
-        let envelope = SuccessBody { success: true, data: &self.data, meta };
-        if let Err(error) = serde_json::to_writer(&mut body, &envelope) {
-            return HttpResponse::from_error(ApiError::internal(error));
-        }
-        let mut response = HttpResponse::with_body(self.status, BoxBody::new(body));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        for (name, value) in self.headers {
-            headers.insert(name, value);
-        }
-        response
     }
 }
 

@@ -62,18 +62,7 @@ impl RequestContext {
         now: &Now,
     ) -> Self {
         let id = id_of(request, new_id);
-        // At error level: a log filter that hides informational lines must not take the id
-        // from the warnings that remain.
-        let span = tracing::error_span!(
-            "request",
-            request_id = %id,
-            method = %request.method(),
-            route = Empty,
-            organization = Empty,
-            operation_id = Empty,
-            trace_id = Empty,
-            otel.kind = traces::server(),
-        );
+        let span = span(request, &id, None, None::<&str>);
         let header = |name: &str| request.headers().get(name)?.to_str().ok();
         traces::continue_from(&span, header);
         Self::new(request, started, id, now, span)
@@ -89,13 +78,7 @@ impl RequestContext {
         organization: impl fmt::Display,
     ) -> Self {
         let id = id_of(request, new_id);
-        let span = tracing::error_span!(
-            "request",
-            request_id = %id,
-            method = %request.method(),
-            route = template,
-            organization = %organization,
-        );
+        let span = span(request, &id, Some(template), Some(organization));
         let context = Self::new(request, started, id, now, span);
         context.0.route.set(Some(template));
         context.0.counted.set(counted);
@@ -197,6 +180,27 @@ impl RequestContext {
     pub(super) fn of(request: &HttpRequest) -> Option<Self> {
         request.extensions().get::<Self>().cloned()
     }
+}
+
+/// The request's span, with what is known of it so far.
+fn span(
+    request: &ServiceRequest,
+    id: &str,
+    route: Option<&'static str>,
+    organization: Option<impl fmt::Display>,
+) -> Span {
+    // At error level: a log filter that hides informational lines must not take the id
+    // from the warnings that remain.
+    tracing::error_span!(
+        "request",
+        request_id = %id,
+        method = %request.method(),
+        route,
+        organization = organization.map(display),
+        operation_id = Empty,
+        trace_id = Empty,
+        otel.kind = traces::server(),
+    )
 }
 
 /// The caller's id, or a fresh one.

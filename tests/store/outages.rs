@@ -315,6 +315,7 @@ async fn behind_a_full_disk_the_next_batch_is_written() {
     while let Ok(outcome) = pay(&world).await {
         assert!(matches!(outcome, CommitOutcome::Committed), "{outcome:?}");
         paid += 1;
+        assert!(paid < 10_000, "it is never full");
     }
     let outcome = pay(&world).await;
     assert!(matches!(outcome, Ok(CommitOutcome::Committed)), "{outcome:?}");
