@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 pub async fn serve(listen: SocketAddr) -> Result<(), Failed> {
     let config = Config::load(&Profile::Service, None, std::env::vars())
         .map_err(|error| Failed(error.to_string()))?;
-    bappy::telemetry::log(&config.log).map_err(|error| Failed(error.to_string()))?;
+    let _log = bappy::telemetry::log(&config.log).map_err(|error| Failed(error.to_string()))?;
     let workers = config.workers;
     let _service = app::start(config).await?;
     let answer: Arc<OnceLock<Bytes>> = Arc::default();

@@ -44,7 +44,7 @@ impl Sandbox {
         if let Some(listen) = self.listen {
             config.listen = listen;
         }
-        telemetry::log_and_traces(&config.log, &config.otlp)?;
+        let _log = telemetry::log_and_traces(&config.log, &config.otlp)?;
         telemetry::metrics(config.metrics.listen)?;
         open_files::raise_limit();
         let state_file = self.prepare()?;

@@ -15,7 +15,7 @@ pub struct Serve {
 impl Serve {
     pub(super) async fn run(self) -> Outcome {
         let config = self.config.load()?;
-        telemetry::log_and_traces(&config.log, &config.otlp)?;
+        let _log = telemetry::log_and_traces(&config.log, &config.otlp)?;
         telemetry::metrics(config.metrics.listen)?;
         open_files::raise_limit();
         let running = app::start(config).await?;

@@ -17,8 +17,8 @@ use std::time::Instant;
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::http::ConnectionType;
 use actix_web::http::header::HeaderValue;
-use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{HttpMessage, HttpResponse};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -183,12 +183,12 @@ fn finish(
             if let Ok(id) = HeaderValue::from_str(context.id()) {
                 response.headers_mut().insert(X_REQUEST_ID, id);
             }
-            log_done(context, response.status());
+            context.done(response.status());
             Ok(response)
         }
         Err(mut failure) => {
             context.write_lists(failure.headers_mut());
-            log_done(context, failure.status());
+            context.done(failure.status());
             Err(LostRequest(failure).into())
         }
     }
@@ -202,10 +202,4 @@ impl Drop for Unfinished {
         METRICS.dropped.increment(1);
         tracing::info!("request dropped: the client hung up");
     }
-}
-
-/// One line a request.
-fn log_done(context: &RequestContext, status: StatusCode) {
-    context.count(status);
-    tracing::info!(status = status.as_u16(), duration_ms = context.elapsed_ms(), "request done");
 }

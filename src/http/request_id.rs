@@ -19,13 +19,14 @@ use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use bappy_actors::model::OrgId;
 use chrono::{DateTime, SecondsFormat, Utc};
 use tracing::Span;
 use tracing::field::{Empty, display};
 
 use super::error::ApiError;
 use super::metrics::{METRICS, Route};
-use crate::telemetry::traces;
+use crate::telemetry::{GATHERED, carries_spans, traces};
 
 /// Carries the request's id, both ways.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -47,6 +48,8 @@ struct Inner {
     started: Instant,
     now: Now,
     span: Span,
+    /// Of a request without a span, what it would tell beside the rest.
+    organization: Option<OrgId>,
     route: Cell<Option<&'static str>>,
     method: Method,
     counted: Cell<Option<&'static Route>>,
@@ -65,21 +68,26 @@ impl RequestContext {
         let span = span(request, &id, None, None::<&str>);
         let header = |name: &str| request.headers().get(name)?.to_str().ok();
         traces::continue_from(&span, header);
-        Self::new(request, started, id, now, span)
+        Self::new(request, started, id, now, span, None)
     }
 
-    /// The same for a request of which all is known that its span tells, but for a trace.
+    /// The same for a request of which all is known that its span tells, but for a trace, and which
+    /// logs nothing but its line.
     pub(super) fn open_known(
         request: &ServiceRequest,
         started: Instant,
         new_id: &NewId,
         now: &Now,
         (template, counted): (&'static str, Option<&'static Route>),
-        organization: impl fmt::Display,
+        organization: OrgId,
     ) -> Self {
         let id = id_of(request, new_id);
-        let span = span(request, &id, Some(template), Some(organization));
-        let context = Self::new(request, started, id, now, span);
+        let span = if carries_spans() {
+            Span::none()
+        } else {
+            span(request, &id, Some(template), Some(organization))
+        };
+        let context = Self::new(request, started, id, now, span, Some(organization));
         context.0.route.set(Some(template));
         context.0.counted.set(counted);
         context
@@ -91,12 +99,14 @@ impl RequestContext {
         id: Arc<str>,
         now: &Now,
         span: Span,
+        organization: Option<OrgId>,
     ) -> Self {
         Self(Rc::new(Inner {
             id,
             started,
             now: Arc::clone(now),
             span,
+            organization,
             route: Cell::new(None),
             method: request.method().clone(),
             counted: Cell::new(None),
@@ -139,11 +149,27 @@ impl RequestContext {
         self.0.span.record("operation_id", display(operation_id));
     }
 
-    /// Counts its answer.
-    pub(super) fn count(&self, status: StatusCode) {
+    /// Counts its answer and logs it: one line a request. In its span, where it has one.
+    pub(super) fn done(&self, status: StatusCode) {
         let (route, took) = (self.0.counted.get(), self.0.started.elapsed());
         METRICS.answered(route, &self.0.method, status, took);
         traces::answered(&self.0.span, status.as_u16());
+        let (status, duration_ms) = (status.as_u16(), self.elapsed_ms());
+        match self.0.organization.filter(|_| self.0.span.is_none()) {
+            None => tracing::info!(status, duration_ms, "request done"),
+            Some(organization) => tracing::info!(
+                name: GATHERED,
+                status,
+                duration_ms,
+                // As in its span.
+                "span.name" = "request",
+                "span.request_id" = &*self.0.id,
+                "span.method" = self.0.method.as_str(),
+                "span.route" = self.0.route.get(),
+                "span.organization" = %organization,
+                "request done"
+            ),
+        }
     }
 
     /// Called by the resource whose path matched, with what is counted of it.

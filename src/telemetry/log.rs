@@ -1,17 +1,27 @@
 //! Logs: JSON lines in the service, text for people in the sandbox. Always on stderr. Beside them,
 //! where they are configured, traces.
 //!
+//! A line is written at once, but for those [`GATHERED`]: these wait for others and are written together,
+//! for a write each was a twelfth of what a read from memory cost. They may stand behind younger lines,
+//! and the last of them are lost with a process that is killed: nothing may rest on them.
+//!
 //! **Invariant.** Nothing here adds to a line what its writer left out: tokens, secrets, message
 //! texts and whole ICCIDs are never written in the first place.
 
 use super::json_lines::{JsonFields, JsonLine};
 use super::traces::{self, TracesError};
 use crate::config::{LogConfig, LogFormat, OtlpConfig};
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
 use tracing::{Dispatch, Subscriber};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::time::ChronoUtc;
+use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -21,6 +31,25 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// Spans for traces are not the log's.
 const ALWAYS: &str =
     "actix_http=off,actix_server=warn,sqlx=warn,hyper=warn,reqwest=warn,bappy_traces=off";
+
+/// The name of events whose lines are gathered.
+pub const GATHERED: &str = "gathered";
+
+/// How long lines wait for others.
+const GATHERED_FOR: Duration = Duration::from_millis(10);
+/// So much is written without waiting for more.
+const WRITTEN_BYTES: usize = 64 * 1024;
+/// Lines that may wait to be written; then who logs waits.
+const WAITING_LINES_MAX: usize = 10_000;
+
+/// See [`carries_spans`].
+static CARRIES_SPANS: AtomicBool = AtomicBool::new(false);
+
+/// Whether nothing comes of a span but its fields in JSON lines, so that an event may carry them
+/// (`json_lines`) and the span need not be made.
+pub fn carries_spans() -> bool {
+    CARRIES_SPANS.load(Relaxed)
+}
 
 /// Why the log cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -42,33 +71,96 @@ pub enum SetupError {
 }
 
 /// Sets log and traces up for the rest of the process. Later calls change nothing.
-pub fn log_and_traces(log: &LogConfig, otlp: &OtlpConfig) -> Result<(), SetupError> {
-    // A second log in one process (tests) is the first one's.
-    let _ = dispatch(log, otlp)?.try_init();
-    Ok(())
+pub fn log_and_traces(log: &LogConfig, otlp: &OtlpConfig) -> Result<LogGuard, SetupError> {
+    let (writer, guard) = writer();
+    set_up(dispatch(log, otlp, writer)?, log, traces::is_on());
+    Ok(guard)
 }
 
 /// Sets the log up for the rest of the process. Later calls change nothing.
-pub fn log(config: &LogConfig) -> Result<(), LogError> {
-    let _ = only_lines(config)?.try_init();
-    Ok(())
+pub fn log(config: &LogConfig) -> Result<LogGuard, LogError> {
+    let (writer, guard) = writer();
+    set_up(only_lines(config, writer)?, config, false);
+    Ok(guard)
 }
 
-fn dispatch(log: &LogConfig, otlp: &OtlpConfig) -> Result<Dispatch, SetupError> {
-    let Some(traces) = traces::layer(otlp)? else { return Ok(only_lines(log)?) };
-    let lines = lines(log).with_filter(filter(log)?);
+/// A second log in one process (tests) is the first one's.
+fn set_up(dispatch: Dispatch, log: &LogConfig, traced: bool) {
+    if dispatch.try_init().is_ok() {
+        let is_plain = log.format == LogFormat::Json && targets(log).is_some() && !traced;
+        CARRIES_SPANS.store(is_plain, Relaxed);
+    }
+}
+
+/// While it is held lines are gathered; when it is dropped those that wait are written.
+#[must_use]
+pub struct LogGuard(#[expect(dead_code, reason = "held to be dropped")] WorkerGuard);
+
+/// Where a running service writes its lines.
+fn writer() -> (impl Writer, LogGuard) {
+    let builder = NonBlockingBuilder::default()
+        .lossy(false)
+        .buffered_lines_limit(WAITING_LINES_MAX)
+        .thread_name("log");
+    let (gathered, guard) = builder.finish(Gathered::default());
+    let gathered = gathered.with_filter(|event| event.name() == GATHERED);
+    (gathered.or_else(io::stderr), LogGuard(guard))
+}
+
+/// Writes what it was given whenever it is flushed, which is once no more lines wait. Then lets
+/// lines gather.
+#[derive(Default)]
+struct Gathered(Vec<u8>);
+
+impl Write for Gathered {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(line);
+        if self.0.len() >= WRITTEN_BYTES {
+            self.write_out()?;
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.write_out()?;
+        thread::sleep(GATHERED_FOR);
+        Ok(())
+    }
+}
+
+impl Gathered {
+    /// Whole lines, between which no one else's come. What cannot be written is gone.
+    fn write_out(&mut self) -> io::Result<()> {
+        let written = io::stderr().write_all(&self.0);
+        self.0.clear();
+        written
+    }
+}
+
+/// What lines are written with.
+trait Writer: for<'writer> MakeWriter<'writer> + Send + Sync + 'static {}
+
+impl<W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static> Writer for W {}
+
+fn dispatch(
+    log: &LogConfig,
+    otlp: &OtlpConfig,
+    writer: impl Writer,
+) -> Result<Dispatch, SetupError> {
+    let Some(traces) = traces::layer(otlp)? else { return Ok(only_lines(log, writer)?) };
+    let lines = lines(log, writer).with_filter(filter(log)?);
     Ok(tracing_subscriber::registry().with(traces).with(lines).into())
 }
 
 /// With a filter for all that there is: what it refuses is refused for good, once a place in the
 /// code. A filter of the lines alone, beside an absent layer of traces, would be asked each time and
 /// let spans be made that nobody sees.
-fn only_lines(config: &LogConfig) -> Result<Dispatch, LogError> {
+fn only_lines(config: &LogConfig, writer: impl Writer) -> Result<Dispatch, LogError> {
     let filter = filter(config)?;
     let registry = tracing_subscriber::registry();
     Ok(match targets(config) {
-        Some(targets) => registry.with(targets).with(lines(config)).into(),
-        None => registry.with(filter).with(lines(config)).into(),
+        Some(targets) => registry.with(targets).with(lines(config, writer)).into(),
+        None => registry.with(filter).with(lines(config, writer)).into(),
     })
 }
 
@@ -91,15 +183,15 @@ fn directives(config: &LogConfig) -> String {
     parts.chain([ALWAYS]).collect::<Vec<_>>().join(",")
 }
 
-fn lines<S>(config: &LogConfig) -> Box<dyn Layer<S> + Send + Sync>
+fn lines<S>(config: &LogConfig, writer: impl Writer) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     match config.format {
         LogFormat::Json => lines.fmt_fields(JsonFields).event_format(JsonLine).boxed(),
         LogFormat::Pretty => lines
-            .with_ansi(std::io::stderr().is_terminal())
+            .with_ansi(io::stderr().is_terminal())
             .with_timer(ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned()))
             .compact()
             .boxed(),
@@ -109,7 +201,9 @@ where
 /// Warnings only, for commands that print.
 pub fn log_to_stderr() {
     let config = LogConfig { format: LogFormat::Pretty, level: "warn".to_owned() };
-    let _ = log(&config);
+    if let Ok(lines) = only_lines(&config, io::stderr) {
+        let _ = lines.try_init();
+    }
 }
 
 #[cfg(test)]
@@ -123,7 +217,7 @@ mod tests {
         for level in ["info", "trace", "bappy=trace"] {
             let log = LogConfig { format: LogFormat::Json, level: level.to_owned() };
             let otlp = OtlpConfig { endpoint: None, sample_percent: 100 };
-            dispatcher::with_default(&dispatch(&log, &otlp).unwrap(), || {
+            dispatcher::with_default(&dispatch(&log, &otlp, io::stderr).unwrap(), || {
                 assert!(!tracing::error_span!("request").is_disabled(), "{level}");
                 assert!(traced!("wallet", command = "debit").is_disabled(), "{level}");
             });
@@ -135,7 +229,7 @@ mod tests {
         let otlp = OtlpConfig { endpoint: None, sample_percent: 100 };
         let with = |level: &str, test: fn()| {
             let log = LogConfig { format: LogFormat::Json, level: level.to_owned() };
-            dispatcher::with_default(&dispatch(&log, &otlp).unwrap(), test);
+            dispatcher::with_default(&dispatch(&log, &otlp, io::stderr).unwrap(), test);
         };
         with("warn,bappy=debug", || {
             assert!(enabled!(target: "bappy::http", Level::DEBUG));
@@ -151,6 +245,6 @@ mod tests {
             assert!(!enabled!(Level::DEBUG));
         });
         let log = LogConfig { format: LogFormat::Json, level: "bappy=loud".to_owned() };
-        assert!(dispatch(&log, &otlp).is_err());
+        assert!(dispatch(&log, &otlp, io::stderr).is_err());
     }
 }

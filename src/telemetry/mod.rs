@@ -12,7 +12,9 @@ mod sampler;
 #[cfg_attr(not(feature = "otlp"), path = "no_traces.rs")]
 pub mod traces;
 
-pub use log::{LogError, SetupError, log, log_and_traces, log_to_stderr};
+pub use log::{
+    GATHERED, LogError, LogGuard, SetupError, carries_spans, log, log_and_traces, log_to_stderr,
+};
 pub use metrics::{MetricsError, metrics};
 pub use runtime::{Threads, watch_delay};
 pub use sampler::Sampler;

@@ -98,6 +98,12 @@ impl Sandbox {
         self.process.lock().unwrap().take().unwrap().kill9();
     }
 
+    /// Asks it to stop, and waits until it has.
+    pub async fn stop(&self) {
+        let process = self.process.lock().unwrap().take().unwrap();
+        assert!(process.terminate().await.success());
+    }
+
     pub async fn scrape(&self) -> Scrape {
         Scrape::of(&self.client, &format!("http://{}/metrics", self.metrics)).await
     }

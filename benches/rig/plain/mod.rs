@@ -62,7 +62,7 @@ async fn forward(
 pub async fn serve(listen: SocketAddr) -> Result<(), Failed> {
     let config = Config::load(&Profile::Service, None, std::env::vars())
         .map_err(|error| Failed(error.to_string()))?;
-    bappy::telemetry::log(&config.log).map_err(|error| Failed(error.to_string()))?;
+    let _log = bappy::telemetry::log(&config.log).map_err(|error| Failed(error.to_string()))?;
     let required = config.required().map_err(|error| Failed(error.to_string()))?;
     let operator = app::operator(&required)?;
     let session =
