@@ -8,6 +8,9 @@ use crate::usage::{cpu_us, postgres_cpu_us};
 use crate::world::{Engine, Service, Tuning, World};
 use clap::Args;
 
+/// Connections to one hot wallet where nothing else is said.
+const HOT_CONNECTIONS: u32 = 64;
+
 /// What all rounds have in common.
 #[derive(Args, Clone, Copy)]
 struct Rounds {
@@ -24,7 +27,7 @@ pub struct Topup {
     #[command(flatten)]
     rounds: Rounds,
     /// Connections of the load
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = HOT_CONNECTIONS)]
     connections: u32,
     /// Milliseconds that each call to the operator takes
     #[arg(long, default_value_t = 0)]
@@ -238,19 +241,26 @@ impl Wallets {
         warm_up(&world, &service, &hot).await?;
         warm_up(&world, &service, &many).await?;
         let wallets = self.count;
+        let few = Run { connections: HOT_CONNECTIONS, ..hot.clone() };
         println!("Top-ups over REST, {} connections: {wallets} wallets, and one", self.connections);
-        let mut ratios = Vec::new();
+        let (mut ratios, mut to_few) = (Vec::new(), Vec::new());
         let mut rows = Vec::new();
         for round in 1..=rounds {
             let (one, cost) = measured(&world, &service, postmaster, &hot).await?;
             rows.push(row(&format!("{round} one wallet"), &one, Some(cost)));
             let (all, cost) = measured(&world, &service, postmaster, &many).await?;
             rows.push(row(&format!("{round} {wallets} wallets"), &all, Some(cost)));
+            let (of_few, cost) = measured(&world, &service, postmaster, &few).await?;
+            let name = format!("{round} one wallet, {HOT_CONNECTIONS} connections");
+            rows.push(row(&name, &of_few, Some(cost)));
             ratios.push(all.rate() / one.rate());
+            to_few.push(all.rate() / of_few.rate());
         }
         print(&HEADER, &rows);
         println!();
         goal("many ÷ one", median(ratios), "≥", 0.8);
+        let name = format!("many ÷ one over {HOT_CONNECTIONS} connections");
+        goal(&name, median(to_few), "≥", 0.8);
         Ok(())
     }
 }
@@ -260,7 +270,7 @@ pub struct Sqlite {
     #[command(flatten)]
     rounds: Rounds,
     /// Connections of the load
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = HOT_CONNECTIONS)]
     connections: u32,
 }
 
