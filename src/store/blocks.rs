@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 /// Entries of a block. Of a part of a day two blocks are read entry by entry, and all others of the
 /// day looked at: with some tens of thousands of entries a day the two cost the same.
-const SIZE: i64 = 500;
+const SIZE: i64 = 250;
 /// Blocks made at a time: some tens of milliseconds.
 const BLOCKS_AT_A_TIME: i64 = 100;
 

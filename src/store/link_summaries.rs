@@ -56,18 +56,25 @@ pub async fn list(
     // What a search finds is put in order afterwards. In the order of the list PostgreSQL would read
     // on and on for the next Link that fits, where it guesses that many do.
     let apart = if is_postgres && filter.search.is_some() { " OFFSET 0" } else { "" };
-    // What is stepped over is stepped over in the index alone; only the rows of the page are read.
     let columns = link_columns!();
+    let found = |of: &str| {
+        format!(
+            "SELECT {of} FROM (SELECT {of} FROM links l WHERE l.org_id = $1{condition}{apart}) l
+             ORDER BY {order} LIMIT $6 OFFSET $7"
+        )
+    };
+    let page = if walk.offset == 0 && filter.search.is_none() {
+        format!("({}) l", found("l.*"))
+    } else {
+        // What is stepped over is stepped over in the index alone; only the rows of the page are read.
+        let ids = found("l.org_id, l.id");
+        format!("({ids}) page JOIN links l ON l.org_id = page.org_id AND l.id = page.id")
+    };
     let rows = all!(
         tx,
         Row,
         AssertSqlSafe(format!(
-            "SELECT {columns}
-             FROM (SELECT l.org_id, l.id
-                   FROM (SELECT org_id, id FROM links l WHERE l.org_id = $1{condition}{apart}) l
-                   ORDER BY {order} LIMIT $6 OFFSET $7) page
-             JOIN links l ON l.org_id = page.org_id AND l.id = page.id
-             JOIN sponsors s ON s.id = l.sponsor_id ORDER BY {order}"
+            "SELECT {columns} FROM {page} JOIN sponsors s ON s.id = l.sponsor_id ORDER BY {order}"
         )),
         org.0,
         filter.status.map(|status| status.word()),
