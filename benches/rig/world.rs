@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// More than any run can spend.
@@ -79,9 +80,14 @@ impl Default for Tuning {
 pub async fn database(engine: Engine, folder: &TempDir) -> Result<String, Failed> {
     match engine {
         Engine::Sqlite => Ok(format!("sqlite://{}/bappy.db", folder.path().display())),
-        Engine::Postgres => postgres_server::fresh_database()
-            .await
-            .ok_or_else(|| Failed("PostgreSQL is not installed (Debian: postgresql)".to_owned())),
+        Engine::Postgres => {
+            static LOG: OnceCell<()> = OnceCell::const_new();
+            let url = postgres_server::fresh_database().await;
+            let missing = || Failed("PostgreSQL is not installed (Debian: postgresql)".to_owned());
+            let url = url.ok_or_else(missing)?;
+            LOG.get_or_try_init(|| settle_log(&url)).await?;
+            Ok(url)
+        }
     }
 }
 
@@ -102,9 +108,6 @@ impl World {
         let folder = tempfile::tempdir()?;
         let client = reqwest::Client::builder().timeout(CALL_TIMEOUT).build()?;
         let database_url = database(engine, &folder).await?;
-        if engine == Engine::Postgres {
-            settle_log(&database_url).await?;
-        }
         let slugs: Vec<String> = (0..organizations).map(|n| format!("org-{n:04}")).collect();
         let (operator_at, identity_at) = (free_port(), free_port());
         let operator_url = format!("http://{operator_at}");

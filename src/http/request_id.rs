@@ -34,6 +34,9 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Long enough for any trace id in use, short enough for every log line.
 const REQUEST_ID_CHARACTERS_MAX: usize = 128;
 
+/// What filters of the log know the line of each request by.
+const DONE: &str = "bappy::http::edge";
+
 /// Makes a request id (a UUID v7 in the service, from the Ids port).
 pub type NewId = Arc<dyn Fn() -> String + Send + Sync>;
 /// Tells the time (from the Clock port).
@@ -82,12 +85,12 @@ impl RequestContext {
         organization: OrgId,
     ) -> Self {
         let id = id_of(request, new_id);
-        let span = if carries_spans() {
-            Span::none()
+        let (span, organization) = if carries_spans() {
+            (Span::none(), Some(organization))
         } else {
-            span(request, &id, Some(template), Some(organization))
+            (span(request, &id, Some(template), Some(organization)), None)
         };
-        let context = Self::new(request, started, id, now, span, Some(organization));
+        let context = Self::new(request, started, id, now, span, organization);
         context.0.route.set(Some(template));
         context.0.counted.set(counted);
         context
@@ -155,10 +158,11 @@ impl RequestContext {
         METRICS.answered(route, &self.0.method, status, took);
         traces::answered(&self.0.span, status.as_u16());
         let (status, duration_ms) = (status.as_u16(), self.elapsed_ms());
-        match self.0.organization.filter(|_| self.0.span.is_none()) {
-            None => tracing::info!(status, duration_ms, "request done"),
+        match self.0.organization {
+            None => tracing::info!(target: DONE, status, duration_ms, "request done"),
             Some(organization) => tracing::info!(
                 name: GATHERED,
+                target: DONE,
                 status,
                 duration_ms,
                 // As in its span.

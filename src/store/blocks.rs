@@ -88,7 +88,7 @@ pub(super) async fn split(
     // A block that goes on past the day's last entry is not worth having.
     let rows = all!(
         tx,
-        (i64, i64, String, i64, i64, i64, Time, Time),
+        BlockRow,
         "SELECT first_sequence, last_sequence, kind, entries, debited, credited, first_at, last_at
          FROM ledger_blocks
          WHERE org_id = $1 AND last_sequence >= $2 AND last_sequence <= $3
@@ -97,6 +97,14 @@ pub(super) async fn split(
         begin,
         end
     )?;
+    Ok(Split::of(chain(rows, begin)?, from, until))
+}
+
+/// A row of `ledger_blocks`, without its organization.
+type BlockRow = (i64, i64, String, i64, i64, i64, Time, Time);
+
+/// The blocks from `begin` that follow each other.
+fn chain(rows: Vec<BlockRow>, begin: i64) -> Result<Vec<Block>, DbError> {
     let mut blocks: Vec<Block> = Vec::new();
     for (first, last, kind, entries, debited, credited, first_at, last_at) in rows {
         let kind = EntryKind::from_word(&kind)?;
@@ -108,12 +116,13 @@ pub(super) async fn split(
                 block.times = (block.times.0.min(times.0), block.times.1.max(times.1));
             }
             // Versions of the service that make blocks of other sizes may have been at work.
+            Some(block) if first <= block.last => {}
             Some(block) if first != block.last + 1 => break,
             None if first > begin => break,
             _ => blocks.push(Block { first, last, sums: vec![sums], times }),
         }
     }
-    Ok(Split::of(blocks, from, until))
+    Ok(blocks)
 }
 
 /// How a block lies to a period.
@@ -306,6 +315,24 @@ mod tests {
         assert_eq!(split(&times, 12, 18), (vec![], [(11, 20), EMPTY], 50));
         assert_eq!(split(&times, 60, 70), (vec![], [EMPTY; 2], 50));
         assert_eq!(split(&[], 0, 9), (vec![], [EMPTY; 2], 0));
+    }
+
+    #[test]
+    fn blocks_of_two_sizes_are_gone_through_by_the_smaller() {
+        let row = |(first, last): (i64, i64)| {
+            let at = Time::from(second(0));
+            (first, last, "topup".to_owned(), last - first + 1, 0, 0, at, at)
+        };
+        let chained = |stretches: &[(i64, i64)]| {
+            let rows = stretches.iter().copied().map(row).collect();
+            let blocks = chain(rows, 1).unwrap();
+            blocks.iter().map(|block| (block.first, block.last)).collect::<Vec<_>>()
+        };
+        // As the statement puts them in order.
+        let mixed = [(1, 10), (11, 15), (11, 20), (16, 20), (21, 25)];
+        assert_eq!(chained(&mixed), [(1, 10), (11, 15), (16, 20), (21, 25)]);
+        assert_eq!(chained(&[(1, 10), (21, 30)]), [(1, 10)]);
+        assert_eq!(chained(&[(11, 20)]), []);
     }
 
     #[test]

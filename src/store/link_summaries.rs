@@ -64,6 +64,7 @@ pub async fn list(
         )
     };
     let page = if walk.offset == 0 && filter.search.is_none() {
+        // The index that finds a row reads it too; what a search finds is put in order first, by its ids.
         format!("({}) l", found("l.*"))
     } else {
         // What is stepped over is stepped over in the index alone; only the rows of the page are read.

@@ -4,12 +4,13 @@
 //! every field that is added and for every line inside of the span: a third of what a cached read
 //! cost. Here they are kept the way they are written: `,"name":value` behind each other.
 //!
-//! An event outside of any span may carry what a span would have told, in fields whose names begin with
+//! An event named [`GATHERED`] carries what a span would have told, in fields whose names begin with
 //! `span.`: the line is the same, for a fraction of a span in which nothing else is logged.
 //!
 //! **Invariants.** A line is one JSON object without a line break, whatever the values hold. A field
 //! of a span that is recorded again has its last value, once.
 
+use super::log::GATHERED;
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Map, Value};
 use std::fmt::{self, Debug, Write};
@@ -76,15 +77,19 @@ where
         #[expect(clippy::disallowed_methods, reason = "when a line was written is never simulated")]
         let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
         write!(writer, r#"{{"timestamp":"{now}","level":"{}""#, metadata.level())?;
-        let mut own = Fields::of_event(&mut writer);
+        let carries_span = metadata.name() == GATHERED;
+        let mut own = if carries_span {
+            Fields::only(Of::Event, &mut writer)
+        } else {
+            Fields::all(&mut writer)
+        };
         event.record(&mut own);
-        let carries_span = own.left_out;
         own.written?;
         writer.write_str(r#","target":"#)?;
         string(&mut writer, metadata.target())?;
         if carries_span {
             writer.write_str(r#","span":{"#)?;
-            let mut carried = Fields::of_carried_span(&mut writer);
+            let mut carried = Fields::only(Of::CarriedSpan, &mut writer);
             event.record(&mut carried);
             carried.written?;
             return writer.write_str("}}\n");
@@ -112,7 +117,6 @@ struct Fields<'a> {
     only: Option<Of>,
     /// Before the next name.
     begin: &'static str,
-    left_out: bool,
     written: fmt::Result,
 }
 
@@ -124,15 +128,12 @@ enum Of {
 
 impl<'a> Fields<'a> {
     fn all(to: &'a mut dyn Write) -> Self {
-        Self { to, only: None, begin: ",\"", left_out: false, written: Ok(()) }
+        Self { to, only: None, begin: ",\"", written: Ok(()) }
     }
 
-    fn of_event(to: &'a mut dyn Write) -> Self {
-        Self { only: Some(Of::Event), ..Self::all(to) }
-    }
-
-    fn of_carried_span(to: &'a mut dyn Write) -> Self {
-        Self { only: Some(Of::CarriedSpan), begin: "\"", ..Self::all(to) }
+    fn only(of: Of, to: &'a mut dyn Write) -> Self {
+        let begin = if of == Of::Event { ",\"" } else { "\"" };
+        Self { only: Some(of), begin, ..Self::all(to) }
     }
 
     fn field(&mut self, field: &Field, value: impl FnOnce(&mut dyn Write) -> fmt::Result) {
@@ -140,7 +141,6 @@ impl<'a> Fields<'a> {
         if let Some(only) = self.only {
             let carried = name.strip_prefix(OF_SPAN);
             if carried.is_some() != (only == Of::CarriedSpan) {
-                self.left_out = true;
                 return;
             }
             name = carried.unwrap_or(name);
@@ -357,11 +357,12 @@ mod tests {
                 tracing::info!(status = 2, "done");
             });
             tracing::info!(
+                name: GATHERED,
+                status = 2,
                 "span.name" = "request",
                 "span.id" = %id,
                 "span.status" = 1,
                 "span.none" = none,
-                status = 2,
                 "done"
             );
         });

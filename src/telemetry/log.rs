@@ -32,21 +32,22 @@ use tracing_subscriber::util::SubscriberInitExt;
 const ALWAYS: &str =
     "actix_http=off,actix_server=warn,sqlx=warn,hyper=warn,reqwest=warn,bappy_traces=off";
 
-/// The name of events whose lines are gathered.
+/// The name of events whose lines are gathered. They stand outside of any span, and carry what theirs would
+/// have told (`json_lines`).
 pub const GATHERED: &str = "gathered";
 
 /// How long lines wait for others.
 const GATHERED_FOR: Duration = Duration::from_millis(10);
 /// So much is written without waiting for more.
 const WRITTEN_BYTES: usize = 64 * 1024;
-/// Lines that may wait to be written; then who logs waits.
-const WAITING_LINES_MAX: usize = 10_000;
+/// Lines that may wait to be written; then who logs waits. Room for all of them is taken at once.
+const WAITING_LINES_MAX: usize = 2_000;
 
 /// See [`carries_spans`].
 static CARRIES_SPANS: AtomicBool = AtomicBool::new(false);
 
-/// Whether nothing comes of a span but its fields in JSON lines, so that an event may carry them
-/// (`json_lines`) and the span need not be made.
+/// Whether the log takes of a span nothing but its fields in JSON lines, so that where there are no traces an
+/// event may carry them, named [`GATHERED`], and the span need not be made.
 pub fn carries_spans() -> bool {
     CARRIES_SPANS.load(Relaxed)
 }
@@ -73,28 +74,34 @@ pub enum SetupError {
 /// Sets log and traces up for the rest of the process. Later calls change nothing.
 pub fn log_and_traces(log: &LogConfig, otlp: &OtlpConfig) -> Result<LogGuard, SetupError> {
     let (writer, guard) = writer();
-    set_up(dispatch(log, otlp, writer)?, log, traces::is_on());
+    set_up(dispatch(log, otlp, writer)?, log);
     Ok(guard)
 }
 
 /// Sets the log up for the rest of the process. Later calls change nothing.
 pub fn log(config: &LogConfig) -> Result<LogGuard, LogError> {
     let (writer, guard) = writer();
-    set_up(only_lines(config, writer)?, config, false);
+    set_up(only_lines(config, writer)?, config);
     Ok(guard)
 }
 
 /// A second log in one process (tests) is the first one's.
-fn set_up(dispatch: Dispatch, log: &LogConfig, traced: bool) {
+fn set_up(dispatch: Dispatch, log: &LogConfig) {
     if dispatch.try_init().is_ok() {
-        let is_plain = log.format == LogFormat::Json && targets(log).is_some() && !traced;
-        CARRIES_SPANS.store(is_plain, Relaxed);
+        CARRIES_SPANS.store(log.format == LogFormat::Json && targets(log).is_some(), Relaxed);
     }
 }
 
 /// While it is held lines are gathered; when it is dropped those that wait are written.
 #[must_use]
 pub struct LogGuard(#[expect(dead_code, reason = "held to be dropped")] WorkerGuard);
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        // Who still logs has it written at once.
+        CARRIES_SPANS.store(false, Relaxed);
+    }
+}
 
 /// Where a running service writes its lines.
 fn writer() -> (impl Writer, LogGuard) {
@@ -116,13 +123,13 @@ impl Write for Gathered {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.extend_from_slice(line);
         if self.0.len() >= WRITTEN_BYTES {
-            self.write_out()?;
+            self.write_out();
         }
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.write_out()?;
+        self.write_out();
         thread::sleep(GATHERED_FOR);
         Ok(())
     }
@@ -130,10 +137,9 @@ impl Write for Gathered {
 
 impl Gathered {
     /// Whole lines, between which no one else's come. What cannot be written is gone.
-    fn write_out(&mut self) -> io::Result<()> {
-        let written = io::stderr().write_all(&self.0);
+    fn write_out(&mut self) {
+        let _ = io::stderr().write_all(&self.0);
         self.0.clear();
-        written
     }
 }
 

@@ -1,5 +1,5 @@
 //! The fast path of `GET /links/{id}`, which partners poll: where all that an answer rests on is
-//! remembered, it is given before the request is routed, for two thirds of the CPU.
+//! remembered, it is given before the request is routed, for half of the CPU.
 //!
 //! Called by the [`Edge`](crate::http::edge::Edge) for every request that its head does not refuse and
 //! that is not its connection's last.
