@@ -70,11 +70,16 @@ impl Pace {
         ahead == 0 || each.saturating_mul(ahead.saturating_add(1)) <= patience * 3 / 4
     }
 
-    /// One who had waited behind `ahead` others has got on.
-    fn learn(&self, ahead: usize, waited: Duration) {
+    /// One who had waited behind `ahead` others has got on, after some time for room and then for the
+    /// rate. Room is given back by as many as may call at once, often together: who waited behind
+    /// fewer waited for one call, and not for that of each before it.
+    fn learn(&self, ahead: usize, concurrency_max: usize, for_room: Duration, for_rate: Duration) {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let places = u64::try_from(ahead).unwrap_or(u64::MAX).saturating_add(1);
-        let (known, now) = (self.0.load(Ordering::Relaxed), micros(waited) / places);
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX).max(1);
+        let places = number(ahead.saturating_add(1));
+        let now = micros(for_room) / places.max(number(concurrency_max));
+        let now = now.saturating_add(micros(for_rate) / places);
+        let known = self.0.load(Ordering::Relaxed);
         // One slow call among many is not the pace of all.
         let learnt = if known == 0 { now } else { known - known / 4 + now / 4 };
         self.0.store(learnt, Ordering::Relaxed);
@@ -254,6 +259,7 @@ impl GatewayActor {
         };
         let (room, rate) = (self.rooms.wait(admit.in_advance), Arc::clone(&self.rate));
         let (pace, clock) = (Arc::clone(pace), Arc::clone(&self.clock));
+        let concurrency_max = self.limits.concurrency_max;
         let (told, session) = oneshot::channel();
         self.want_session(told, ctx);
         let Admit { calls, patience, reply, .. } = admit;
@@ -265,8 +271,11 @@ impl GatewayActor {
             };
             let queued = clock.elapsed();
             let room = room.await.ok_or(NotAdmitted::NoRoom)?;
+            let roomed = clock.elapsed();
             rate.wait(calls).await;
-            pace.learn(ahead, clock.elapsed().saturating_sub(queued));
+            let (for_room, for_rate) =
+                (roomed.saturating_sub(queued), clock.elapsed().saturating_sub(roomed));
+            pace.learn(ahead, concurrency_max, for_room, for_rate);
             Ok(Admission { room, token, ticket, rate })
         };
         let bounded = async move {
@@ -363,5 +372,36 @@ impl Handler<AskState> for GatewayActor {
 
     fn handle(&mut self, ask: AskState, _: &mut Context<Self>) {
         let _ = ask.0.send(self.breaker.state());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(2);
+
+    #[test]
+    fn who_waits_for_one_of_many_calls_does_not_wait_for_each() {
+        let pace = Pace::default();
+        let call = Duration::from_millis(50);
+        for ahead in [0, 0, 0, 0, 1, 2, 31] {
+            pace.learn(ahead, 64, call, Duration::ZERO);
+        }
+        // 64 in each 50 ms: 191 have got on after 150.
+        assert!(pace.suits(191, PATIENCE));
+        // 1,900 have after a second and a half, and some are to spare.
+        assert!(!pace.suits(2_000, PATIENCE));
+    }
+
+    #[test]
+    fn who_waits_for_the_rate_waits_for_each_before_it() {
+        let pace = Pace::default();
+        let each = Duration::from_millis(200);
+        for ahead in 0..8 {
+            pace.learn(ahead, 64, Duration::ZERO, each * (u32::try_from(ahead).unwrap() + 1));
+        }
+        assert!(pace.suits(6, PATIENCE));
+        assert!(!pace.suits(7, PATIENCE));
     }
 }

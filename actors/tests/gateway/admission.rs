@@ -205,6 +205,33 @@ fn who_would_wait_too_long_is_refused_at_once() {
     });
 }
 
+/// Room for many comes back at once: what one waited is not what each before it takes.
+#[test]
+fn a_burst_behind_some_who_waited_alone_is_not_refused() {
+    run(async {
+        let (world, gateway) = world(GatewayLimits { concurrency_max: 64, ..limits() });
+        call(&gateway).await.unwrap().unwrap();
+        world.outside.operator.state().latency = Duration::from_millis(50);
+        let burst = async |callers: usize| {
+            let calls: Vec<_> = (0..callers)
+                .map(|_| {
+                    let gateway = Arc::clone(&gateway);
+                    tokio::spawn(async move { call(&gateway).await })
+                })
+                .collect();
+            for call in calls {
+                call.await.unwrap().unwrap().unwrap();
+            }
+        };
+        // Of each the last waits, behind nobody.
+        for _ in 0..8 {
+            burst(65).await;
+        }
+        // All of them have got on after 200 ms.
+        burst(256).await;
+    });
+}
+
 #[test]
 fn a_queue_that_was_slow_once_is_tried_again() {
     run(async {
