@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 use tracing::{Dispatch, Subscriber};
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
@@ -38,10 +38,11 @@ pub const GATHERED: &str = "gathered";
 
 /// How long lines wait for others.
 const GATHERED_FOR: Duration = Duration::from_millis(10);
-/// So much is written without waiting for more.
-const WRITTEN_BYTES: usize = 64 * 1024;
-/// Lines that may wait to be written; then who logs waits. Room for all of them is taken at once.
-const WAITING_LINES_MAX: usize = 2_000;
+/// No more is written at a time, but for a line that is longer: a pipe takes so much as a whole (`PIPE_BUF`), so
+/// that nothing of another process comes into a line.
+const WRITTEN_BYTES_MAX: usize = 4_096;
+/// Lines that may wait to be written; then who logs waits.
+const WAITING_LINES_MAX: usize = 10_000;
 
 /// See [`carries_spans`].
 static CARRIES_SPANS: AtomicBool = AtomicBool::new(false);
@@ -73,58 +74,70 @@ pub enum SetupError {
 
 /// Sets log and traces up for the rest of the process. Later calls change nothing.
 pub fn log_and_traces(log: &LogConfig, otlp: &OtlpConfig) -> Result<LogGuard, SetupError> {
-    let (writer, guard) = writer();
-    set_up(dispatch(log, otlp, writer)?, log);
-    Ok(guard)
+    let (writer, worker) = writer();
+    Ok(set_up(dispatch(log, otlp, writer)?, log, worker))
 }
 
 /// Sets the log up for the rest of the process. Later calls change nothing.
 pub fn log(config: &LogConfig) -> Result<LogGuard, LogError> {
-    let (writer, guard) = writer();
-    set_up(only_lines(config, writer)?, config);
-    Ok(guard)
+    let (writer, worker) = writer();
+    Ok(set_up(only_lines(config, writer)?, config, worker))
 }
 
 /// A second log in one process (tests) is the first one's.
-fn set_up(dispatch: Dispatch, log: &LogConfig) {
-    if dispatch.try_init().is_ok() {
+fn set_up(dispatch: Dispatch, log: &LogConfig, worker: WorkerGuard) -> LogGuard {
+    let is_first = dispatch.try_init().is_ok();
+    if is_first {
         CARRIES_SPANS.store(log.format == LogFormat::Json && targets(log).is_some(), Relaxed);
     }
+    LogGuard { is_first, _worker: worker }
 }
 
 /// While it is held lines are gathered; when it is dropped those that wait are written.
 #[must_use]
-pub struct LogGuard(#[expect(dead_code, reason = "held to be dropped")] WorkerGuard);
+pub struct LogGuard {
+    is_first: bool,
+    _worker: WorkerGuard,
+}
 
 impl Drop for LogGuard {
     fn drop(&mut self) {
-        // Who still logs has it written at once.
-        CARRIES_SPANS.store(false, Relaxed);
+        if self.is_first {
+            // Who still logs has it written at once.
+            CARRIES_SPANS.store(false, Relaxed);
+        }
     }
 }
 
 /// Where a running service writes its lines.
-fn writer() -> (impl Writer, LogGuard) {
-    let builder = NonBlockingBuilder::default()
+fn writer() -> (impl Writer, WorkerGuard) {
+    let (gathered, worker) = gathered(io::stderr());
+    let gathered = gathered.with_filter(|event| event.name() == GATHERED);
+    (gathered.or_else(io::stderr), worker)
+}
+
+/// Gathers lines for `to`.
+fn gathered(to: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default()
         .lossy(false)
         .buffered_lines_limit(WAITING_LINES_MAX)
-        .thread_name("log");
-    let (gathered, guard) = builder.finish(Gathered::default());
-    let gathered = gathered.with_filter(|event| event.name() == GATHERED);
-    (gathered.or_else(io::stderr), LogGuard(guard))
+        .thread_name("log")
+        .finish(Gathered { to, lines: Vec::with_capacity(WRITTEN_BYTES_MAX) })
 }
 
 /// Writes what it was given whenever it is flushed, which is once no more lines wait. Then lets
 /// lines gather.
-#[derive(Default)]
-struct Gathered(Vec<u8>);
+struct Gathered<W> {
+    to: W,
+    lines: Vec<u8>,
+}
 
-impl Write for Gathered {
+impl<W: Write> Write for Gathered<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(line);
-        if self.0.len() >= WRITTEN_BYTES {
+        if self.lines.len() + line.len() > WRITTEN_BYTES_MAX {
             self.write_out();
         }
+        self.lines.extend_from_slice(line);
         Ok(line.len())
     }
 
@@ -135,11 +148,13 @@ impl Write for Gathered {
     }
 }
 
-impl Gathered {
+impl<W: Write> Gathered<W> {
     /// Whole lines, between which no one else's come. What cannot be written is gone.
     fn write_out(&mut self) {
-        let _ = io::stderr().write_all(&self.0);
-        self.0.clear();
+        if !self.lines.is_empty() {
+            let _ = self.to.write_all(&self.lines);
+            self.lines.clear();
+        }
     }
 }
 
@@ -216,7 +231,40 @@ pub fn log_to_stderr() {
 mod tests {
     use super::*;
     use bappy_actors::traced;
+    use std::sync::{Arc, Mutex};
     use tracing::{Level, dispatcher, enabled};
+
+    /// What is written at a time.
+    #[derive(Clone, Default)]
+    struct Writes(Arc<Mutex<Vec<Vec<u8>>>>);
+
+    impl Write for Writes {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().push(bytes.to_owned());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn gathered_lines_are_written_together_whole_and_to_the_last() {
+        let writes = Writes::default();
+        let (mut gathered, worker) = gathered(writes.clone());
+        let lines: Vec<String> = (0..200).map(|n| format!("{n} {}\n", "x".repeat(n * 7))).collect();
+        for line in lines.iter().chain([&format!("{}\n", "y".repeat(2 * WRITTEN_BYTES_MAX))]) {
+            gathered.write_all(line.as_bytes()).unwrap();
+        }
+        drop(worker);
+        let writes = writes.0.lock().unwrap();
+        let (last, others) = writes.split_last().unwrap();
+        assert!(last.len() > WRITTEN_BYTES_MAX && last.ends_with(b"y\n"));
+        assert_eq!(others.concat(), lines.concat().into_bytes());
+        let whole = |write: &Vec<u8>| write.len() <= WRITTEN_BYTES_MAX && write.ends_with(b"\n");
+        assert!(others.iter().all(whole) && others.len() < lines.len());
+    }
 
     #[test]
     fn without_a_collector_spans_for_traces_are_not_made_whatever_is_logged() {
