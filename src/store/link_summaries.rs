@@ -57,19 +57,17 @@ pub async fn list(
     // on and on for the next Link that fits, where it guesses that many do.
     let apart = if is_postgres && filter.search.is_some() { " OFFSET 0" } else { "" };
     let columns = link_columns!();
-    let found = |of: &str| {
-        format!(
-            "SELECT {of} FROM (SELECT {of} FROM links l WHERE l.org_id = $1{condition}{apart}) l
-             ORDER BY {order} LIMIT $6 OFFSET $7"
-        )
-    };
+    let part = format!("ORDER BY {order} LIMIT $6 OFFSET $7");
     let page = if walk.offset == 0 && filter.search.is_none() {
         // The index that finds a row reads it too; what a search finds is put in order first, by its ids.
-        format!("({}) l", found("l.*"))
+        format!("(SELECT * FROM links l WHERE l.org_id = $1{condition} {part}) l")
     } else {
         // What is stepped over is stepped over in the index alone; only the rows of the page are read.
-        let ids = found("l.org_id, l.id");
-        format!("({ids}) page JOIN links l ON l.org_id = page.org_id AND l.id = page.id")
+        format!(
+            "(SELECT l.org_id, l.id
+              FROM (SELECT org_id, id FROM links l WHERE l.org_id = $1{condition}{apart}) l {part}) page
+             JOIN links l ON l.org_id = page.org_id AND l.id = page.id"
+        )
     };
     let rows = all!(
         tx,

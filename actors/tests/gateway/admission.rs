@@ -14,6 +14,19 @@ async fn in_advance(gateway: &Arc<GatewayHandle>) -> Result<Permit, NotAdmitted>
     gateway.admit_in_advance(NonZeroU32::MIN, PATIENCE).await
 }
 
+/// So many callers at once, all of whom get on.
+async fn burst(gateway: &Arc<GatewayHandle>, callers: usize) {
+    let calls: Vec<_> = (0..callers)
+        .map(|_| {
+            let gateway = Arc::clone(gateway);
+            tokio::spawn(async move { call(&gateway).await })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap().unwrap().unwrap();
+    }
+}
+
 /// Calls are reported beside them: lets the reports arrive.
 async fn reported() {
     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -52,15 +65,7 @@ fn no_more_calls_run_at_once_than_there_is_room() {
     run(async {
         let (world, gateway) = world(GatewayLimits { concurrency_max: 4, ..limits() });
         world.outside.operator.state().latency = Duration::from_millis(100);
-        let calls: Vec<_> = (0..32)
-            .map(|_| {
-                let gateway = Arc::clone(&gateway);
-                tokio::spawn(async move { call(&gateway).await })
-            })
-            .collect();
-        for call in calls {
-            call.await.unwrap().unwrap().unwrap();
-        }
+        burst(&gateway, 32).await;
         assert_eq!(world.outside.operator.state().in_flight_max, 4);
     });
 }
@@ -212,23 +217,12 @@ fn a_burst_behind_some_who_waited_alone_is_not_refused() {
         let (world, gateway) = world(GatewayLimits { concurrency_max: 64, ..limits() });
         call(&gateway).await.unwrap().unwrap();
         world.outside.operator.state().latency = Duration::from_millis(50);
-        let burst = async |callers: usize| {
-            let calls: Vec<_> = (0..callers)
-                .map(|_| {
-                    let gateway = Arc::clone(&gateway);
-                    tokio::spawn(async move { call(&gateway).await })
-                })
-                .collect();
-            for call in calls {
-                call.await.unwrap().unwrap().unwrap();
-            }
-        };
         // Of each the last waits, behind nobody.
         for _ in 0..8 {
-            burst(65).await;
+            burst(&gateway, 65).await;
         }
         // All of them have got on after 200 ms.
-        burst(256).await;
+        burst(&gateway, 256).await;
     });
 }
 
