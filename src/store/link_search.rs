@@ -1,12 +1,13 @@
 //! Links with a text somewhere in their name, ICCID, MSISDN or id. Called by the list of Links.
 //!
-//! An index of trigrams (`links_text`) says which Links may have it, of all organizations. It goes through
-//! the list of each trigram asked for, and those that nearly all Links have are as long as the table: the
-//! first digits of all ICCIDs, the word that all names begin with. So it is asked for what tells Links apart,
-//! and the few that it gives are tested for all of the text, and for whose they are: an organization that has
-//! half of all Links would be another list of that length. On PostgreSQL it is an index of `links`, on SQLite
-//! a table of FTS5 that triggers keep. Where PostgreSQL has none, or row-level security hides it, and for less
-//! than a trigram, all of the organization's Links are read.
+//! An index says which Links may have it, of all organizations: of trigrams (`links_text`), and on PostgreSQL
+//! of each six digits in a row as well (`links_digits`). One of trigrams goes through the list of each that is
+//! asked for, and those that nearly all Links have are as long as the table: the first digits of all ICCIDs, the
+//! word that all names begin with. So it is asked for what tells Links apart, and the few that it gives are
+//! tested for all of the text, and for whose they are: an organization that has half of all Links would be
+//! another list of that length. On SQLite it is a table of FTS5 that triggers keep. Where PostgreSQL has no
+//! trigrams, or row-level security hides its indexes, and for less than a trigram, all of the organization's
+//! Links are read.
 //!
 //! **Invariant:** what is found is what has the text, whatever the index is asked for.
 
@@ -23,7 +24,11 @@ const FEW: usize = 1_000;
 /// few Links among a million, and four lists of trigrams.
 const TELLING_DIGITS: usize = 6;
 /// Fewer digits in a row than this are in too many Links to ask for them alone.
-const TELLING_DIGITS_MIN: usize = 5;
+const TELLING_ALONE_MIN: usize = 5;
+/// Fewer than this are so even with what stands beside them.
+const TELLING_MIN: usize = 3;
+/// Of so many six digits in a row a Link is asked for at most: each is a list to go through.
+const ALL_DIGITS_MAX: usize = 24;
 
 /// The length of an id as text, and that of the longest stretch of it without a hyphen.
 const ID_LENGTH: usize = 36;
@@ -40,6 +45,10 @@ const ID_TEXT_SQLITE: &str =
 const TRIGRAM: usize = 3;
 /// The most that FTS5 is asked for of a text, which is an ICCID: each character more is another list.
 const PHRASE_MAX: usize = 20;
+
+/// Every six digits in a row of a Link, in the words of PostgreSQL's index `links_digits`.
+const SIX_DIGITS: &str = "six_digits(COALESCE(l.name, '') || ' ' || l.iccid || ' '
+    || COALESCE(l.msisdn, '') || ' ' || CAST(l.id AS TEXT))";
 
 /// All that is searched of a Link, in the words of PostgreSQL's index `links_text`: what does not have the text
 /// somewhere in this has it in no column.
@@ -79,12 +88,29 @@ fn may_be_in_an_id(search: &str) -> bool {
         && search.split('-').all(|stretch| stretch.len() <= ID_STRETCH)
 }
 
-/// What the index is asked for: the end of the last digits, where there are enough of them.
+/// What the index is asked for: the end of the longest digits, where there are enough of them; of few, with
+/// what stands before and after.
 fn telling(search: &str) -> &str {
-    search
-        .split(|c: char| !c.is_ascii_digit())
-        .rfind(|digits| digits.len() >= TELLING_DIGITS_MIN)
-        .map_or(search, |digits| &digits[digits.len().saturating_sub(TELLING_DIGITS)..])
+    let runs = search.split(|c: char| !c.is_ascii_digit());
+    let digits = runs.max_by_key(|digits| digits.len()).unwrap_or_default();
+    if digits.len() >= TELLING_DIGITS {
+        return &digits[digits.len() - TELLING_DIGITS..];
+    }
+    // Nowhere else are there so many.
+    let Some(from) = search.rfind(digits).filter(|_| digits.len() >= TELLING_MIN) else {
+        return search;
+    };
+    let to = from + digits.len();
+    // What is a small letter may depend on what stands before it.
+    let length =
+        |beside: Option<char>| beside.filter(|c| !c.is_alphabetic()).map_or(0, char::len_utf8);
+    let before = length(search[..from].chars().next_back());
+    let after = length(search[to..].chars().next());
+    if before + after > 0 || digits.len() >= TELLING_ALONE_MIN {
+        &search[from - before..to + after]
+    } else {
+        search
+    }
 }
 
 /// All Links that a search finds, newest first, if they are few; none where they may be many.
@@ -94,23 +120,12 @@ pub(super) async fn few(
     filter: &LinkFilter,
 ) -> Result<Option<Vec<LinkId>>, DbError> {
     let search = filter.search.as_deref().unwrap_or_default();
-    let is_postgres = matches!(tx.conn(), Conn::Postgres(_));
-    let ask = |part| if is_postgres { trigrams(part) } else { phrases(part) };
-    let mut asked_for = vec![None];
-    if let Some(whole) = ask(search)
-        && (!is_postgres || is_indexed(tx).await?)
-    {
-        asked_for = vec![Some(whole)];
-        if telling(search) != search {
-            // Where the digits tell too little, the rest may tell more.
-            asked_for.insert(0, ask(telling(search)));
-        }
-    }
+    let asked_for = match tx.conn() {
+        Conn::Postgres(_) => ask_postgres(search, indexes(tx).await?),
+        Conn::Sqlite(_) => ask_sqlite(search),
+    };
     for part in asked_for {
-        let found = found(tx, org, filter, (search, part), is_postgres).await?;
-        if found.len() <= FEW {
-            let has_it = found.into_iter().filter(|(_, has_it)| *has_it);
-            let mut ids: Vec<LinkId> = has_it.map(|(id, _)| LinkId(id)).collect();
+        if let Some(mut ids) = found(tx, org, filter, search, part).await? {
             ids.sort_unstable_by(|one, other| other.cmp(one));
             return Ok(Some(ids));
         }
@@ -118,7 +133,76 @@ pub(super) async fn few(
     Ok(None)
 }
 
-/// What PostgreSQL's index is asked for: a pattern, if it need not be read from end to end for it.
+/// What says which Links may have a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Ask {
+    /// PostgreSQL's index of six digits in a row, for all of an array.
+    Digits(String),
+    /// PostgreSQL's index of trigrams, for a pattern.
+    Trigrams(String),
+    /// SQLite's, for phrases.
+    Phrases(String),
+    /// Nothing does: each is read.
+    All,
+}
+
+/// PostgreSQL's indexes that are there, and serve whoever asks.
+#[derive(Clone, Copy)]
+struct Indexes {
+    digits: bool,
+    trigrams: bool,
+}
+
+async fn indexes(tx: &mut Tx) -> Result<Indexes, DbError> {
+    let sql = "SELECT seen, seen AND to_regclass('links_text') IS NOT NULL
+        FROM (SELECT NOT row_security_active('links') AS seen) AS wall";
+    let (digits, trigrams) = one!(tx, (bool, bool), sql)?;
+    Ok(Indexes { digits, trigrams })
+}
+
+/// What PostgreSQL's indexes are asked for, one after the other while what they tell is too little.
+fn ask_postgres(search: &str, indexes: Indexes) -> Vec<Ask> {
+    let digits = telling(search);
+    let mut asked_for = Vec::new();
+    if indexes.digits && is_six_digits(digits) {
+        asked_for.push(Ask::Digits(format!("{{{digits}}}")));
+        let all = all_six_digits(search);
+        if all.len() > 1 {
+            asked_for.push(Ask::Digits(format!("{{{}}}", all.join(","))));
+        }
+    }
+    if indexes.trigrams
+        && let Some(whole) = trigrams(search)
+    {
+        if asked_for.is_empty() && digits != search {
+            asked_for.extend(trigrams(digits).map(Ask::Trigrams));
+        }
+        asked_for.push(Ask::Trigrams(whole));
+    }
+    if asked_for.is_empty() { vec![Ask::All] } else { asked_for }
+}
+
+fn is_six_digits(text: &str) -> bool {
+    text.len() == TELLING_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Every six digits in a row that there are, up to what an ICCID and a number have.
+fn all_six_digits(text: &str) -> Vec<&str> {
+    let ends = TELLING_DIGITS..=text.len();
+    ends.filter_map(|end| text.get(end - TELLING_DIGITS..end))
+        .filter(|part| is_six_digits(part))
+        .take(ALL_DIGITS_MAX)
+        .collect()
+}
+
+/// What SQLite's index is asked for, likewise.
+fn ask_sqlite(search: &str) -> Vec<Ask> {
+    let Some(whole) = phrases(search) else { return vec![Ask::All] };
+    let digits = (telling(search) != search).then(|| phrases(telling(search))).flatten();
+    digits.into_iter().chain([whole]).map(Ask::Phrases).collect()
+}
+
+/// What PostgreSQL's index of trigrams is asked for: a pattern, if it need not be read from end to end for it.
 fn trigrams(part: &str) -> Option<String> {
     let mut words = part.split(|c: char| !c.is_alphanumeric());
     words.any(|word| word.chars().count() >= TRIGRAM).then(|| containing(part))
@@ -140,41 +224,45 @@ fn phrases(part: &str) -> Option<String> {
     (!phrases.is_empty()).then(|| phrases.join(" AND "))
 }
 
-/// Whether PostgreSQL's index is there, and serves whoever asks.
-async fn is_indexed(tx: &mut Tx) -> Result<bool, DbError> {
-    let sql = "SELECT to_regclass('links_text') IS NOT NULL AND NOT row_security_active('links')";
-    Ok(one!(tx, (bool,), sql)?.0)
-}
-
-/// Links that the index gives for what it is asked for, or else the organization's that have all of it, and
-/// whether they are what is looked for: one more than [`FEW`] at most.
+/// Of the Links that an index gives for what it is asked for, or else of all of the organization, those that are
+/// looked for; none where these are more than [`FEW`] to be tested.
 async fn found(
     tx: &mut Tx,
     org: OrgId,
     filter: &LinkFilter,
-    (search, asked_for): (&str, Option<String>),
-    is_postgres: bool,
-) -> Result<Vec<(Uuid, bool)>, DbError> {
+    search: &str,
+    asked_for: Ask,
+) -> Result<Option<Vec<LinkId>>, DbError> {
+    let is_postgres = matches!(tx.conn(), Conn::Postgres(_));
     let wanted =
         format!("l.org_id = $1{} AND {}", filter.condition(), tested(is_postgres, search, "$4"));
-    let sql = match (&asked_for, is_postgres) {
-        // Materialized, PostgreSQL plans for all that there are, and stops where it has enough.
-        (Some(_), true) => format!(
-            "WITH found AS MATERIALIZED (
-                 SELECT l.id, COALESCE({wanted}, FALSE) AS is_wanted FROM links l
-                 WHERE {INDEXED}$5))
-             SELECT id, is_wanted FROM found LIMIT $6"
-        ),
+    let (given, text) = match asked_for {
+        Ask::Digits(digits) => {
+            (format!("links l WHERE {SIX_DIGITS} @> CAST($5 AS INTEGER[])"), Some(digits))
+        }
+        Ask::Trigrams(pattern) => (format!("links l WHERE {INDEXED}$5)"), Some(pattern)),
         // SQLite reads tables that are joined so in the order in which they are named.
-        (Some(_), false) => format!(
-            "SELECT l.id, COALESCE({wanted}, FALSE) FROM links_text t
+        Ask::Phrases(phrases) => (
+            "links_text t
              CROSS JOIN link_numbers n ON n.number = t.rowid
              CROSS JOIN links l ON l.org_id = n.org_id AND l.id = n.link_id
-             WHERE t.links_text MATCH $5 LIMIT $6"
+             WHERE t.links_text MATCH $5"
+                .to_owned(),
+            Some(phrases),
         ),
-        (None, _) => format!("SELECT l.id, TRUE FROM links l WHERE {wanted} LIMIT $6"),
+        Ask::All => (format!("links l WHERE {wanted}"), None),
     };
-    Ok(all!(
+    // Materialized, PostgreSQL plans for all that there are, and stops where it has enough. SQLite would first
+    // read them all.
+    let materialized = if is_postgres { "MATERIALIZED" } else { "NOT MATERIALIZED" };
+    let sql = format!(
+        "WITH given AS {materialized} (
+             SELECT l.id, COALESCE({wanted}, FALSE) AS is_wanted FROM {given}),
+         few AS MATERIALIZED (SELECT id, is_wanted FROM given LIMIT {FEW} + 1)
+         SELECT id, TRUE FROM few WHERE is_wanted
+         UNION ALL SELECT id, FALSE FROM (SELECT id FROM few LIMIT 1 OFFSET {FEW}) AS one_more"
+    );
+    let rows = all!(
         tx,
         (Uuid, bool),
         AssertSqlSafe(sql),
@@ -182,9 +270,10 @@ async fn found(
         filter.status.map(|status| status.word()),
         filter.kind.map(|kind| kind.word()),
         containing(search),
-        asked_for,
-        i64::try_from(FEW + 1).unwrap_or(i64::MAX)
-    )?)
+        text
+    )?;
+    let are_few = rows.iter().all(|(_, is_wanted)| *is_wanted);
+    Ok(are_few.then(|| rows.into_iter().map(|(id, _)| LinkId(id)).collect()))
 }
 
 #[cfg(test)]
@@ -199,13 +288,48 @@ mod tests {
             ("12345", "12345"),
             ("1234567", "234567"),
             ("traveller 123456", "123456"),
-            ("12345 router 12", "12345"),
+            ("123456 router 123", "123456"),
+            ("12345 router 12", "12345 "),
+            ("router 123 #1234, 4321-", " 4321-"),
+            ("router №123", "№123"),
+            ("router123", "router123"),
+            ("router12345", "12345"),
             ("router 12", "router 12"),
             ("Ünïque", "Ünïque"),
             ("", ""),
         ] {
             assert_eq!(telling(search), part, "{search}");
         }
+    }
+
+    #[test]
+    fn what_tells_little_is_followed_by_what_may_tell_more() {
+        let digits = |text: &str| Ask::Digits(format!("{{{text}}}"));
+        let pattern = |text: &str| Ask::Trigrams(format!("%{text}%"));
+        let both = Indexes { digits: true, trigrams: true };
+        let no_trigrams = Indexes { trigrams: false, ..both };
+        let hidden = Indexes { digits: false, trigrams: false };
+        for (search, indexes, asked_for) in [
+            ("1234567", both, vec![digits("234567"), digits("123456,234567"), pattern("1234567")]),
+            ("012345", both, vec![digits("012345"), pattern("012345")]),
+            ("router 12345", both, vec![pattern(" 12345"), pattern("router 12345")]),
+            ("router", both, vec![pattern("router")]),
+            (
+                "ö123456 7654321",
+                no_trigrams,
+                vec![digits("654321"), digits("123456,765432,654321")],
+            ),
+            ("router 123456", no_trigrams, vec![digits("123456")]),
+            ("router 12345", no_trigrams, vec![Ask::All]),
+            ("ab", both, vec![Ask::All]),
+            ("1234567", hidden, vec![Ask::All]),
+        ] {
+            assert_eq!(ask_postgres(search, indexes), asked_for, "{search}");
+        }
+        let phrases = |text: &str| Ask::Phrases(format!("\"{text}\""));
+        assert_eq!(ask_sqlite("1234567"), [phrases("234567"), phrases("1234567")]);
+        assert_eq!(ask_sqlite("123456"), [phrases("123456")]);
+        assert_eq!(ask_sqlite("ab"), [Ask::All]);
     }
 
     #[test]

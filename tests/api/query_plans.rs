@@ -213,6 +213,8 @@ async fn nothing_that_grows_is_read_from_end_to_end() {
 
     let plans = plans(&server.log()[begin..]);
     assert!(plans.len() > READS.len() * TIMES, "only {} plans were logged", plans.len());
+    let by_digits = plans.iter().filter(|s| s.text.contains("six_digits(")).count();
+    assert!(by_digits >= TIMES, "only {by_digits} searches for digits");
     let mut wrong: Vec<String> = plans.iter().filter_map(Statement::fault).collect();
     wrong.sort();
     wrong.dedup();
@@ -239,7 +241,9 @@ async fn call_everything(app: &TestApp) {
     }
     for n in 0..TIMES {
         app.acme.get(&format!("/links/{link}")).await.ok();
-        app.acme.get(&format!("/links/{}", fresh["iccid"].as_str().unwrap())).await.ok();
+        let iccid = fresh["iccid"].as_str().unwrap();
+        app.acme.get(&format!("/links/{iccid}")).await.ok();
+        app.acme.get(&format!("/links?search={iccid}")).await.ok();
         let added = app.acme.add(&fresh, &[&plan]).await.ok();
         let activation = added["added"][0]["id"].as_str().unwrap();
         let path = format!("/links/{link}/plans");
@@ -303,9 +307,8 @@ impl Statement {
     fn fault(&self) -> Option<String> {
         // Where a text is in many Links, or in few Links at all, reading them is as good as the
         // index of texts; and the ledger is checked beside the requests, a stretch at a time.
-        if ["LIKE LOWER", "SELECT sequence, amount, balance_after"]
-            .iter()
-            .any(|t| self.text.contains(t))
+        let has = |text: &str| self.text.contains(text);
+        if has("SELECT sequence, amount, balance_after") || has("LIKE LOWER") && !has("six_digits(")
         {
             return None;
         }

@@ -23,6 +23,8 @@ pub struct Site {
     /// Links that the operator knows, and an activation of each to be removed.
     fresh: Vec<String>,
     activations: Vec<String>,
+    /// How often each endpoint is called.
+    calls: u64,
     cursor: String,
 }
 
@@ -45,7 +47,12 @@ pub struct Call {
 }
 
 impl Site {
-    pub async fn new(world: &World, at: SocketAddr, history: History) -> Result<Self, Failed> {
+    pub async fn new(
+        world: &World,
+        at: SocketAddr,
+        history: History,
+        calls: u64,
+    ) -> Result<Self, Failed> {
         let org = history.orgs[0];
         let mut site = Self {
             client: world.client.clone(),
@@ -56,6 +63,7 @@ impl Site {
             org,
             fresh: Vec::new(),
             activations: Vec::new(),
+            calls,
             cursor: String::new(),
         };
         for _ in 0..FRESH_LINKS {
@@ -180,7 +188,7 @@ macro_rules! deep_cursor {
 fn topped_up(site: &mut Site) -> BoxFuture<'_, Result<(), Failed>> {
     Box::pin(async move {
         site.activations.clear();
-        for number in 0..240 {
+        for number in 0..site.calls {
             let path = format!("/links/{}/plans", site.fresh(number));
             let body = json!({ "add": [site.plan] });
             let added = site.json(Method::PUT, &path, Some(body)).await?;
@@ -381,7 +389,7 @@ fn changes() -> Vec<Call> {
             put(format!("/links/{}/plans", s.fresh(n)), json!({ "add": [s.plan] }))
         }),
         call!("PUT /links/{id}/plans remove", topped_up, |s, n| {
-            let place = usize::try_from(n).unwrap_or(0) % s.activations.len();
+            let place = usize::try_from(n).unwrap_or(0);
             put(format!("/links/{}/plans", s.fresh(n)), json!({ "remove": [s.activations[place]] }))
         }),
         call!("POST /sms", |s, n| post(

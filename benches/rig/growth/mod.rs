@@ -33,7 +33,7 @@ pub struct Growth {
     #[arg(long, value_enum, default_value = "postgres")]
     database: Database,
     /// Calls of each endpoint and database
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 1000)]
     calls: u64,
     /// Only endpoints with this in their name
     #[arg(long)]
@@ -89,6 +89,15 @@ impl Growth {
         Ok(())
     }
 
+    /// Calls that are made before, and not counted: plans are made and caches filled.
+    fn warm_up(&self) -> u64 {
+        self.calls / 10
+    }
+
+    fn all_calls(&self) -> u64 {
+        self.calls + self.warm_up()
+    }
+
     async fn grow(&self, transactions: u64) -> Result<Grown, Failed> {
         let engine = match self.database {
             Database::Postgres => Engine::Postgres,
@@ -102,7 +111,7 @@ impl Growth {
             audit(&world).await?;
         }
         let service = world.serve(Tuning::default()).await?;
-        let site = Site::new(&world, service.at, history).await?;
+        let site = Site::new(&world, service.at, history, self.all_calls()).await?;
         Ok(Grown { world, service, site })
     }
 
@@ -112,9 +121,7 @@ impl Growth {
         for one in grown.iter_mut() {
             (call.before)(&mut one.site).await?;
         }
-        // A tenth before, that is not counted: plans are made and caches filled.
-        let warm_up = self.calls / 10;
-        for number in 0..self.calls + warm_up {
+        for number in 0..self.all_calls() {
             for (one, times) in grown.iter().zip(&mut times) {
                 let took = one.site.call(call, number).await.map_err(|Failed(why)| {
                     let log = std::fs::read_to_string(one.world.folder.path().join("serve.log"));
@@ -126,7 +133,7 @@ impl Growth {
                         one.service.process.id()
                     ))
                 })?;
-                if number >= warm_up {
+                if number >= self.warm_up() {
                     times.push(took);
                 }
             }
