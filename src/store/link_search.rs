@@ -1,8 +1,7 @@
 //! Links with a text somewhere in their name, ICCID, MSISDN or id. Called by the list of Links.
 //!
 //! An index says which Links may have it, of all organizations: of trigrams (`links_text`), and on PostgreSQL
-//! of each six digits in a row as well (`links_digits`). One of trigrams goes through the list of each that is
-//! asked for, and those that nearly all Links have are as long as the table: the first digits of all ICCIDs, the
+//! of digits as well (`links_digits`). One of trigrams goes through the list of each that is asked for, and those that nearly all Links have are as long as the table: the first digits of all ICCIDs, the
 //! word that all names begin with. So it is asked for what tells Links apart, and the few that it gives are
 //! tested for all of the text, and for whose they are: an organization that has half of all Links would be
 //! another list of that length. On SQLite it is a table of FTS5 that triggers keep. Where PostgreSQL has no
@@ -46,8 +45,8 @@ const TRIGRAM: usize = 3;
 /// The most that FTS5 is asked for of a text, which is an ICCID: each character more is another list.
 const PHRASE_MAX: usize = 20;
 
-/// Every six digits in a row of a Link, in the words of PostgreSQL's index `links_digits`.
-const SIX_DIGITS: &str = "six_digits(COALESCE(l.name, '') || ' ' || l.iccid || ' '
+/// The digits of a Link, in the words of PostgreSQL's index `links_digits`.
+const DIGITS: &str = "digits_of(COALESCE(l.name, '') || ' ' || l.iccid || ' '
     || COALESCE(l.msisdn, '') || ' ' || CAST(l.id AS TEXT))";
 
 /// All that is searched of a Link, in the words of PostgreSQL's index `links_text`: what does not have the text
@@ -88,28 +87,43 @@ fn may_be_in_an_id(search: &str) -> bool {
         && search.split('-').all(|stretch| stretch.len() <= ID_STRETCH)
 }
 
-/// What the index is asked for: the end of the longest digits, where there are enough of them; of few, with
-/// what stands before and after.
-fn telling(search: &str) -> &str {
+/// The most digits in a row, and where they begin; the last of several.
+fn longest_digits(search: &str) -> (usize, &str) {
     let runs = search.split(|c: char| !c.is_ascii_digit());
     let digits = runs.max_by_key(|digits| digits.len()).unwrap_or_default();
-    if digits.len() >= TELLING_DIGITS {
-        return &digits[digits.len() - TELLING_DIGITS..];
-    }
-    // Nowhere else are there so many.
-    let Some(from) = search.rfind(digits).filter(|_| digits.len() >= TELLING_MIN) else {
-        return search;
-    };
+    // Nowhere behind them are there so many.
+    (search.rfind(digits).unwrap_or_default(), digits)
+}
+
+/// What an index of trigrams is asked for: the end of the longest digits, where there are enough of them; of few,
+/// with what stands before and after.
+fn telling(search: &str) -> &str {
+    let (from, digits) = longest_digits(search);
     let to = from + digits.len();
+    if digits.len() >= TELLING_DIGITS {
+        return &search[to - TELLING_DIGITS..to];
+    }
     // What is a small letter may depend on what stands before it.
     let length =
         |beside: Option<char>| beside.filter(|c| !c.is_alphabetic()).map_or(0, char::len_utf8);
     let before = length(search[..from].chars().next_back());
     let after = length(search[to..].chars().next());
-    if before + after > 0 || digits.len() >= TELLING_ALONE_MIN {
-        &search[from - before..to + after]
-    } else {
-        search
+    let is_telling =
+        digits.len() >= TELLING_ALONE_MIN || digits.len() >= TELLING_MIN && before + after > 0;
+    if is_telling { &search[from - before..to + after] } else { search }
+}
+
+/// What PostgreSQL's index of digits is asked for: six, which are the last, or fewer that begin where they do in a
+/// Link, behind how many they are.
+fn telling_digits(search: &str) -> Option<String> {
+    match longest_digits(search) {
+        (_, digits) if digits.len() >= TELLING_DIGITS => {
+            Some(digits[digits.len() - TELLING_DIGITS..].to_owned())
+        }
+        (1.., digits) if digits.len() >= TELLING_MIN => {
+            Some(format!("{}{digits:0>TELLING_DIGITS$}", digits.len()))
+        }
+        _ => None,
     }
 }
 
@@ -136,7 +150,7 @@ pub(super) async fn few(
 /// What says which Links may have a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Ask {
-    /// PostgreSQL's index of six digits in a row, for all of an array.
+    /// PostgreSQL's index of digits, for all of an array.
     Digits(String),
     /// PostgreSQL's index of trigrams, for a pattern.
     Trigrams(String),
@@ -162,9 +176,10 @@ async fn indexes(tx: &mut Tx) -> Result<Indexes, DbError> {
 
 /// What PostgreSQL's indexes are asked for, one after the other while what they tell is too little.
 fn ask_postgres(search: &str, indexes: Indexes) -> Vec<Ask> {
-    let digits = telling(search);
     let mut asked_for = Vec::new();
-    if indexes.digits && is_six_digits(digits) {
+    if indexes.digits
+        && let Some(digits) = telling_digits(search)
+    {
         asked_for.push(Ask::Digits(format!("{{{digits}}}")));
         let all = all_six_digits(search);
         if all.len() > 1 {
@@ -174,8 +189,8 @@ fn ask_postgres(search: &str, indexes: Indexes) -> Vec<Ask> {
     if indexes.trigrams
         && let Some(whole) = trigrams(search)
     {
-        if asked_for.is_empty() && digits != search {
-            asked_for.extend(trigrams(digits).map(Ask::Trigrams));
+        if asked_for.is_empty() && telling(search) != search {
+            asked_for.extend(trigrams(telling(search)).map(Ask::Trigrams));
         }
         asked_for.push(Ask::Trigrams(whole));
     }
@@ -238,7 +253,7 @@ async fn found(
         format!("l.org_id = $1{} AND {}", filter.condition(), tested(is_postgres, search, "$4"));
     let (given, text) = match asked_for {
         Ask::Digits(digits) => {
-            (format!("links l WHERE {SIX_DIGITS} @> CAST($5 AS INTEGER[])"), Some(digits))
+            (format!("links l WHERE {DIGITS} @> CAST($5 AS INTEGER[])"), Some(digits))
         }
         Ask::Trigrams(pattern) => (format!("links l WHERE {INDEXED}$5)"), Some(pattern)),
         // SQLite reads tables that are joined so in the order in which they are named.
@@ -312,7 +327,10 @@ mod tests {
         for (search, indexes, asked_for) in [
             ("1234567", both, vec![digits("234567"), digits("123456,234567"), pattern("1234567")]),
             ("012345", both, vec![digits("012345"), pattern("012345")]),
-            ("router 12345", both, vec![pattern(" 12345"), pattern("router 12345")]),
+            ("router 01234", both, vec![digits("5001234"), pattern("router 01234")]),
+            ("router0123", both, vec![digits("4000123"), pattern("router0123")]),
+            ("123 routers", both, vec![pattern("123 "), pattern("123 routers")]),
+            ("router 12", both, vec![pattern("router 12")]),
             ("router", both, vec![pattern("router")]),
             (
                 "ö123456 7654321",
@@ -320,7 +338,8 @@ mod tests {
                 vec![digits("654321"), digits("123456,765432,654321")],
             ),
             ("router 123456", no_trigrams, vec![digits("123456")]),
-            ("router 12345", no_trigrams, vec![Ask::All]),
+            ("router 12345", no_trigrams, vec![digits("5012345")]),
+            ("12345 routers", no_trigrams, vec![Ask::All]),
             ("ab", both, vec![Ask::All]),
             ("1234567", hidden, vec![Ask::All]),
         ] {

@@ -213,7 +213,7 @@ async fn nothing_that_grows_is_read_from_end_to_end() {
 
     let plans = plans(&server.log()[begin..]);
     assert!(plans.len() > READS.len() * TIMES, "only {} plans were logged", plans.len());
-    let by_digits = plans.iter().filter(|s| s.text.contains("six_digits(")).count();
+    let by_digits = plans.iter().filter(|s| s.text.contains("digits_of(")).count();
     assert!(by_digits >= TIMES, "only {by_digits} searches for digits");
     let mut wrong: Vec<String> = plans.iter().filter_map(Statement::fault).collect();
     wrong.sort();
@@ -308,7 +308,7 @@ impl Statement {
         // Where a text is in many Links, or in few Links at all, reading them is as good as the
         // index of texts; and the ledger is checked beside the requests, a stretch at a time.
         let has = |text: &str| self.text.contains(text);
-        if has("SELECT sequence, amount, balance_after") || has("LIKE LOWER") && !has("six_digits(")
+        if has("SELECT sequence, amount, balance_after") || has("LIKE LOWER") && !has("digits_of(")
         {
             return None;
         }

@@ -268,7 +268,7 @@ pub async fn links_of_before_the_index_are_found(world: World) {
             "DROP TABLE link_numbers",
         ]
     } else {
-        &["DROP INDEX links_digits", "DROP FUNCTION six_digits"]
+        &["DROP INDEX links_digits", "DROP FUNCTION digits_of"]
     };
     for &sql in undone {
         world.exec(sql).await;
