@@ -168,7 +168,8 @@ struct Indexes {
 }
 
 async fn indexes(tx: &mut Tx) -> Result<Indexes, DbError> {
-    let sql = "SELECT seen, seen AND to_regclass('links_text') IS NOT NULL
+    let sql = "SELECT seen AND to_regclass('links_digits') IS NOT NULL,
+            seen AND to_regclass('links_text') IS NOT NULL
         FROM (SELECT NOT row_security_active('links') AS seen) AS wall";
     let (digits, trigrams) = one!(tx, (bool, bool), sql)?;
     Ok(Indexes { digits, trigrams })
@@ -193,8 +194,10 @@ fn ask_postgres(search: &str, indexes: Indexes) -> Vec<Ask> {
             asked_for.extend(trigrams(telling(search)).map(Ask::Trigrams));
         }
         asked_for.push(Ask::Trigrams(whole));
+    } else {
+        asked_for.push(Ask::All);
     }
-    if asked_for.is_empty() { vec![Ask::All] } else { asked_for }
+    asked_for
 }
 
 fn is_six_digits(text: &str) -> bool {
@@ -251,10 +254,13 @@ async fn found(
     let is_postgres = matches!(tx.conn(), Conn::Postgres(_));
     let wanted =
         format!("l.org_id = $1{} AND {}", filter.condition(), tested(is_postgres, search, "$4"));
+    let is_indexed = asked_for != Ask::All;
     let (given, text) = match asked_for {
-        Ask::Digits(digits) => {
-            (format!("links l WHERE {DIGITS} @> CAST($5 AS INTEGER[])"), Some(digits))
-        }
+        // An extension may bring another `@>` of integers, which no index of ours serves.
+        Ask::Digits(digits) => (
+            format!("links l WHERE {DIGITS} OPERATOR(pg_catalog.@>) CAST($5 AS INTEGER[])"),
+            Some(digits),
+        ),
         Ask::Trigrams(pattern) => (format!("links l WHERE {INDEXED}$5)"), Some(pattern)),
         // SQLite reads tables that are joined so in the order in which they are named.
         Ask::Phrases(phrases) => (
@@ -267,9 +273,9 @@ async fn found(
         ),
         Ask::All => (format!("links l WHERE {wanted}"), None),
     };
-    // Materialized, PostgreSQL plans for all that there are, and stops where it has enough. SQLite would first
-    // read them all.
-    let materialized = if is_postgres { "MATERIALIZED" } else { "NOT MATERIALIZED" };
+    // Materialized, PostgreSQL plans an index's as for all that there are, and stops where it has enough. SQLite
+    // would first read them all.
+    let materialized = if is_postgres && is_indexed { "MATERIALIZED" } else { "NOT MATERIALIZED" };
     let sql = format!(
         "WITH given AS {materialized} (
              SELECT l.id, COALESCE({wanted}, FALSE) AS is_wanted FROM {given}),
@@ -335,10 +341,10 @@ mod tests {
             (
                 "ö123456 7654321",
                 no_trigrams,
-                vec![digits("654321"), digits("123456,765432,654321")],
+                vec![digits("654321"), digits("123456,765432,654321"), Ask::All],
             ),
-            ("router 123456", no_trigrams, vec![digits("123456")]),
-            ("router 12345", no_trigrams, vec![digits("5012345")]),
+            ("router 123456", no_trigrams, vec![digits("123456"), Ask::All]),
+            ("router 12345", no_trigrams, vec![digits("5012345"), Ask::All]),
             ("12345 routers", no_trigrams, vec![Ask::All]),
             ("ab", both, vec![Ask::All]),
             ("1234567", hidden, vec![Ask::All]),

@@ -181,6 +181,10 @@ const WALKED: [&str; 7] = [
     "/sms?page=250",
 ];
 
+/// Searches for digits that few Links have: an ICCID, the end of one, a numbered name.
+const SEARCHES: [&str; 3] =
+    ["/links?search=8900000000000007777", "/links?search=007777", "/links?search=traveller%207777"];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_grows_is_read_from_end_to_end() {
     let Some(mut app) = TestApp::start(DatabaseKind::Postgres, AMPLE).await else { return };
@@ -209,12 +213,19 @@ async fn nothing_that_grows_is_read_from_end_to_end() {
     app.restart(|_| {}).await;
     let begin = server.log().len();
     call_everything(&app).await;
+    // Row-level security hides the indexes of texts.
+    app.restart(|config| config.database.row_level_security = false).await;
+    for path in SEARCHES {
+        for _ in 0..TIMES {
+            app.acme.get(path).await.ok();
+        }
+    }
     app.stop().await;
 
     let plans = plans(&server.log()[begin..]);
     assert!(plans.len() > READS.len() * TIMES, "only {} plans were logged", plans.len());
     let by_digits = plans.iter().filter(|s| s.text.contains("digits_of(")).count();
-    assert!(by_digits >= TIMES, "only {by_digits} searches for digits");
+    assert!(by_digits >= SEARCHES.len() * TIMES, "only {by_digits} searches for digits");
     let mut wrong: Vec<String> = plans.iter().filter_map(Statement::fault).collect();
     wrong.sort();
     wrong.dedup();
@@ -241,9 +252,7 @@ async fn call_everything(app: &TestApp) {
     }
     for n in 0..TIMES {
         app.acme.get(&format!("/links/{link}")).await.ok();
-        let iccid = fresh["iccid"].as_str().unwrap();
-        app.acme.get(&format!("/links/{iccid}")).await.ok();
-        app.acme.get(&format!("/links?search={iccid}")).await.ok();
+        app.acme.get(&format!("/links/{}", fresh["iccid"].as_str().unwrap())).await.ok();
         let added = app.acme.add(&fresh, &[&plan]).await.ok();
         let activation = added["added"][0]["id"].as_str().unwrap();
         let path = format!("/links/{link}/plans");
