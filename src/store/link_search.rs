@@ -1,12 +1,12 @@
 //! Links with a text somewhere in their name, ICCID, MSISDN or id. Called by the list of Links.
 //!
 //! An index says which Links may have it, of all organizations: of trigrams (`links_text`), and on PostgreSQL
-//! of digits as well (`links_digits`). One of trigrams goes through the list of each that is asked for, and those that nearly all Links have are as long as the table: the first digits of all ICCIDs, the
-//! word that all names begin with. So it is asked for what tells Links apart, and the few that it gives are
-//! tested for all of the text, and for whose they are: an organization that has half of all Links would be
-//! another list of that length. On SQLite it is a table of FTS5 that triggers keep. Where PostgreSQL has no
-//! trigrams, or row-level security hides its indexes, and for less than a trigram, all of the organization's
-//! Links are read.
+//! of digits as well (`links_digits`). One of trigrams goes through the list of each that is asked for, and
+//! those that nearly all Links have are as long as the table: the first digits of all ICCIDs, the word that all
+//! names begin with. So it is asked for what tells Links apart, and the few that it gives are tested for all of
+//! the text, and for whose they are: an organization that has half of all Links would be another list of that
+//! length. On SQLite it is a table of FTS5 that triggers keep. Where PostgreSQL has no trigrams, or row-level
+//! security hides its indexes, and for less than a trigram, all of the organization's Links are read.
 //!
 //! **Invariant:** what is found is what has the text, whatever the index is asked for.
 
@@ -87,10 +87,14 @@ fn may_be_in_an_id(search: &str) -> bool {
         && search.split('-').all(|stretch| stretch.len() <= ID_STRETCH)
 }
 
+/// The digits of a text, stretch by stretch.
+fn stretches(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_digit())
+}
+
 /// The most digits in a row, and where they begin; the last of several.
 fn longest_digits(search: &str) -> (usize, &str) {
-    let runs = search.split(|c: char| !c.is_ascii_digit());
-    let digits = runs.max_by_key(|digits| digits.len()).unwrap_or_default();
+    let digits = stretches(search).max_by_key(|digits| digits.len()).unwrap_or_default();
     // Nowhere behind them are there so many.
     (search.rfind(digits).unwrap_or_default(), digits)
 }
@@ -135,7 +139,10 @@ pub(super) async fn few(
 ) -> Result<Option<Vec<LinkId>>, DbError> {
     let search = filter.search.as_deref().unwrap_or_default();
     let asked_for = match tx.conn() {
-        Conn::Postgres(_) => ask_postgres(search, indexes(tx).await?),
+        Conn::Postgres(_) => match trigrams(search) {
+            Some(whole) => ask_postgres(search, whole, indexes(tx).await?),
+            None => vec![Ask::All],
+        },
         Conn::Sqlite(_) => ask_sqlite(search),
     };
     for part in asked_for {
@@ -175,8 +182,9 @@ async fn indexes(tx: &mut Tx) -> Result<Indexes, DbError> {
     Ok(Indexes { digits, trigrams })
 }
 
-/// What PostgreSQL's indexes are asked for, one after the other while what they tell is too little.
-fn ask_postgres(search: &str, indexes: Indexes) -> Vec<Ask> {
+/// What PostgreSQL's indexes are asked for, one after the other while what they tell is too little; at last for
+/// the `whole` of it by trigrams.
+fn ask_postgres(search: &str, whole: String, indexes: Indexes) -> Vec<Ask> {
     let mut asked_for = Vec::new();
     if indexes.digits
         && let Some(digits) = telling_digits(search)
@@ -187,9 +195,7 @@ fn ask_postgres(search: &str, indexes: Indexes) -> Vec<Ask> {
             asked_for.push(Ask::Digits(format!("{{{}}}", all.join(","))));
         }
     }
-    if indexes.trigrams
-        && let Some(whole) = trigrams(search)
-    {
+    if indexes.trigrams {
         if asked_for.is_empty() && telling(search) != search {
             asked_for.extend(trigrams(telling(search)).map(Ask::Trigrams));
         }
@@ -200,17 +206,12 @@ fn ask_postgres(search: &str, indexes: Indexes) -> Vec<Ask> {
     asked_for
 }
 
-fn is_six_digits(text: &str) -> bool {
-    text.len() == TELLING_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
 /// Every six digits in a row that there are, up to what an ICCID and a number have.
-fn all_six_digits(text: &str) -> Vec<&str> {
-    let ends = TELLING_DIGITS..=text.len();
-    ends.filter_map(|end| text.get(end - TELLING_DIGITS..end))
-        .filter(|part| is_six_digits(part))
-        .take(ALL_DIGITS_MAX)
-        .collect()
+fn all_six_digits(search: &str) -> Vec<&str> {
+    let parts = stretches(search).flat_map(|digits| {
+        (TELLING_DIGITS..=digits.len()).map(|end| &digits[end - TELLING_DIGITS..end])
+    });
+    parts.take(ALL_DIGITS_MAX).collect()
 }
 
 /// What SQLite's index is asked for, likewise.
@@ -254,7 +255,17 @@ async fn found(
     let is_postgres = matches!(tx.conn(), Conn::Postgres(_));
     let wanted =
         format!("l.org_id = $1{} AND {}", filter.condition(), tested(is_postgres, search, "$4"));
-    let is_indexed = asked_for != Ask::All;
+    // What is given without an index is wanted.
+    let is_wanted = match asked_for {
+        Ask::All => "TRUE".to_owned(),
+        _ => format!("COALESCE({wanted}, FALSE)"),
+    };
+    // PostgreSQL plans an index's as for all that there are, and stops where it has enough; SQLite would first read
+    // them all.
+    let materialized = match asked_for {
+        Ask::Digits(_) | Ask::Trigrams(_) => "MATERIALIZED",
+        Ask::Phrases(_) | Ask::All => "NOT MATERIALIZED",
+    };
     let (given, text) = match asked_for {
         // An extension may bring another `@>` of integers, which no index of ours serves.
         Ask::Digits(digits) => (
@@ -273,12 +284,9 @@ async fn found(
         ),
         Ask::All => (format!("links l WHERE {wanted}"), None),
     };
-    // Materialized, PostgreSQL plans an index's as for all that there are, and stops where it has enough. SQLite
-    // would first read them all.
-    let materialized = if is_postgres && is_indexed { "MATERIALIZED" } else { "NOT MATERIALIZED" };
     let sql = format!(
         "WITH given AS {materialized} (
-             SELECT l.id, COALESCE({wanted}, FALSE) AS is_wanted FROM {given}),
+             SELECT l.id, {is_wanted} AS is_wanted FROM {given}),
          few AS MATERIALIZED (SELECT id, is_wanted FROM given LIMIT {FEW} + 1)
          SELECT id, TRUE FROM few WHERE is_wanted
          UNION ALL SELECT id, FALSE FROM (SELECT id FROM few LIMIT 1 OFFSET {FEW}) AS one_more"
@@ -346,10 +354,10 @@ mod tests {
             ("router 123456", no_trigrams, vec![digits("123456"), Ask::All]),
             ("router 12345", no_trigrams, vec![digits("5012345"), Ask::All]),
             ("12345 routers", no_trigrams, vec![Ask::All]),
-            ("ab", both, vec![Ask::All]),
             ("1234567", hidden, vec![Ask::All]),
         ] {
-            assert_eq!(ask_postgres(search, indexes), asked_for, "{search}");
+            let whole = trigrams(search).unwrap();
+            assert_eq!(ask_postgres(search, whole, indexes), asked_for, "{search}");
         }
         let phrases = |text: &str| Ask::Phrases(format!("\"{text}\""));
         assert_eq!(ask_sqlite("1234567"), [phrases("234567"), phrases("1234567")]);
