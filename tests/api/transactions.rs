@@ -267,7 +267,7 @@ async fn corrupt(app: &TestApp, kind: DatabaseKind) {
         ],
         DatabaseKind::Postgres => &[
             "ALTER TABLE ledger_entries DISABLE TRIGGER USER",
-            "ALTER TABLE ledger_entries DROP CONSTRAINT ledger_entries_kind_check",
+            "ALTER TABLE ledger_entries DROP CONSTRAINT ledger_entries_values",
             "UPDATE ledger_entries SET kind = 'gift' WHERE sequence = 2",
         ],
     };

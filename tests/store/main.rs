@@ -184,6 +184,7 @@ on_both! {
         migrating_twice_is_harmless,
         an_empty_database_is_behind,
         the_ledger_refuses_update_and_delete,
+        unknown_words_and_amounts_out_of_range_are_refused,
         another_organizations_link_is_refused,
         times_round_trip_to_the_microsecond,
         stored_times_sort_as_times,

@@ -9,7 +9,8 @@ use sqlx::AssertSqlSafe;
 use tokio::runtime::Handle;
 
 /// Runs one statement that the database must refuse.
-async fn refuses(world: &World, sql: &'static str) -> String {
+async fn refuses(world: &World, sql: &str) -> String {
+    let sql = AssertSqlSafe(sql.to_owned());
     let done = world.db.write(move |tx| Box::pin(async move { Ok(exec!(tx, sql)?) })).await;
     done.unwrap_err().to_string()
 }
@@ -38,6 +39,44 @@ pub async fn the_ledger_refuses_update_and_delete(world: World) {
         assert!(refuses(&world, sql).await.contains("append-only"));
     }
     world.balances(world.org).await;
+}
+
+pub async fn unknown_words_and_amounts_out_of_range_are_refused(world: World) {
+    world.settled_link("89010").await;
+    for (table, values) in [
+        ("wallets", "balance=-1 version=-1 links_total=-1 operations_total=-1 sms_total=-1"),
+        ("operations", "kind='gift' state='gone' cleanup='gone' amount=-1"),
+        ("links", "kind='paper' status='gone'"),
+        ("activations", "status='gone'"),
+        ("ledger_days", "kind='gift' debited=-1 credited=-1"),
+    ] {
+        for value in values.split(' ') {
+            let refused = refuses(&world, &format!("UPDATE {table} SET {value}")).await;
+            assert!(refused.to_lowercase().contains("check constraint"), "{value}: {refused}");
+        }
+    }
+    // Its sequence, kind, balance, and of what and for which operation it is a refund.
+    let copy = |values: &str| {
+        format!(
+            "INSERT INTO ledger_entries (org_id, id, amount, description, created_at, sequence,
+                 kind, balance_after, refund_of, operation_id)
+             SELECT org_id, id, amount, description, created_at, {values}
+             FROM ledger_entries ORDER BY sequence LIMIT 1"
+        )
+    };
+    for values in [
+        "0, 'credit', 1, NULL, NULL",
+        "1000, 'gift', 1, NULL, NULL",
+        "1000, 'credit', -1, NULL, NULL",
+        "1000, 'credit', 1, id, NULL",
+        "1000, 'refund', 1, NULL, org_id",
+        "1000, 'refund', 1, id, NULL",
+    ] {
+        let refused = refuses(&world, &copy(values)).await;
+        assert!(refused.to_lowercase().contains("check constraint"), "{values}: {refused}");
+    }
+    let sound = AssertSqlSafe(copy("1000, 'refund', 1, id, org_id"));
+    world.db.write(move |tx| Box::pin(async move { Ok(exec!(tx, sound)?) })).await.unwrap();
 }
 
 pub async fn another_organizations_link_is_refused(world: World) {
