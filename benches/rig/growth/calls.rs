@@ -23,7 +23,7 @@ pub struct Site {
     /// Links that the operator knows, and an activation of each to be removed.
     fresh: Vec<String>,
     activations: Vec<String>,
-    /// How often each endpoint is called.
+    /// How often each endpoint is called in a round.
     calls: u64,
     cursor: String,
 }
@@ -389,7 +389,7 @@ fn changes() -> Vec<Call> {
             put(format!("/links/{}/plans", s.fresh(n)), json!({ "add": [s.plan] }))
         }),
         call!("PUT /links/{id}/plans remove", topped_up, |s, n| {
-            let place = usize::try_from(n).unwrap_or(0);
+            let place = usize::try_from(n % s.calls).unwrap_or(0);
             put(format!("/links/{}/plans", s.fresh(n)), json!({ "remove": [s.activations[place]] }))
         }),
         call!("POST /sms", |s, n| post(

@@ -236,6 +236,19 @@ async fn messages_and_fees(sink: &mut Sink, h: &History) -> Result<(), Failed> {
         true
     })
     .await?;
+    // This month's fees are done with, as they are on all days but the first: else the service would
+    // charge them for every Link beside what is measured.
+    let mut each = h.orgs.iter();
+    sink.fill("fee_runs", "org_id, month, completed_at", |row| {
+        let Some(org) = each.next() else { return false };
+        row.extend([
+            Cell::Id(org.id),
+            Cell::Owned(h.end().format("%Y-%m").to_string()),
+            Cell::Time(h.end()),
+        ]);
+        true
+    })
+    .await?;
     Ok(())
 }
 

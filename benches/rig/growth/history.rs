@@ -99,6 +99,11 @@ impl History {
         usize::try_from(number).unwrap_or(0) % self.plans.len()
     }
 
+    /// When all of it had happened.
+    pub fn end(&self) -> DateTime<Utc> {
+        self.begin + TimeDelta::days(SPAN_DAYS)
+    }
+
     /// When an entry was written.
     pub fn at(&self, org: &Org, sequence: u64) -> DateTime<Utc> {
         let micros = i64::try_from(sequence * 86_400_000_000 / (org.entries() + 1)).unwrap_or(0);

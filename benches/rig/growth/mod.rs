@@ -8,7 +8,7 @@ mod sink;
 
 use crate::Failed;
 use crate::process::{command, program};
-use crate::table::{goal, print};
+use crate::table::{goal, median, print};
 use crate::world::{Engine, Service, Tuning, World};
 use bappy::store::{blocks, months, ranks};
 use calls::{Call, Site, calls};
@@ -32,8 +32,11 @@ pub struct Growth {
     /// The database
     #[arg(long, value_enum, default_value = "postgres")]
     database: Database,
-    /// Calls of each endpoint and database
-    #[arg(long, default_value_t = 1000)]
+    /// Rounds, in which every endpoint takes its turn
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    rounds: u64,
+    /// Calls of each endpoint and database in a round
+    #[arg(long, default_value_t = 500)]
     calls: u64,
     /// Only endpoints with this in their name
     #[arg(long)]
@@ -62,23 +65,32 @@ impl Growth {
             .chain(header.iter().map(String::as_str))
             .chain(["P50 ÷", "P99 ÷"])
             .collect();
-        let (mut rows, mut worst) = (Vec::new(), Vec::new());
-        for call in calls() {
-            if self.only.as_ref().is_some_and(|only| !call.name.contains(only)) {
-                continue;
+        let is_asked_for = |name: &str| self.only.as_ref().is_none_or(|only| name.contains(only));
+        let calls: Vec<_> = calls().into_iter().filter(|call| is_asked_for(call.name)).collect();
+        let mut measured = vec![Vec::new(); calls.len()];
+        for round in 0..self.rounds {
+            for (call, rounds) in calls.iter().zip(&mut measured) {
+                let sizes = self.measure(call, &mut grown, round).await?;
+                // Seen at once: all of it takes a while.
+                eprintln!(
+                    "{} {}",
+                    round + 1,
+                    row(call.name, std::slice::from_ref(&sizes)).join("  ")
+                );
+                rounds.push(sizes);
             }
-            let measured = self.measure(&call, &mut grown).await?;
-            let (first, last) = (&measured[0], &measured[measured.len() - 1]);
-            let (p50, p99) = (last.0 / first.0, last.1 / first.1);
-            let mut row = vec![call.name.to_owned()];
-            row.extend(measured.iter().map(|(p50, p99)| format!("{p50:.2} / {p99:.2}")));
-            row.extend([format!("{p50:.2}"), format!("{p99:.2}")]);
-            // Seen at once: all of it takes a while.
-            eprintln!("{}", row.join("  "));
-            rows.push(row);
-            worst.push((p99, call.name));
         }
-        println!("Milliseconds at each size; {} calls each, in turns", self.calls);
+        let rows: Vec<_> =
+            calls.iter().zip(&measured).map(|(call, rounds)| row(call.name, rounds)).collect();
+        let worst: Vec<_> = calls
+            .iter()
+            .zip(&measured)
+            .map(|(call, rounds)| (grown_by(rounds).1, call.name))
+            .collect();
+        println!(
+            "Milliseconds at each size; medians of {} rounds of {} calls each, in turns",
+            self.rounds, self.calls
+        );
         print(&header, &rows);
         println!();
         let missed = worst.iter().filter(|(p99, _)| *p99 > 1.5).count();
@@ -94,7 +106,7 @@ impl Growth {
         self.calls / 10
     }
 
-    fn all_calls(&self) -> u64 {
+    fn calls_a_round(&self) -> u64 {
         self.calls + self.warm_up()
     }
 
@@ -111,28 +123,38 @@ impl Growth {
             audit(&world).await?;
         }
         let service = world.serve(Tuning::default()).await?;
-        let site = Site::new(&world, service.at, history, self.all_calls()).await?;
+        let site = Site::new(&world, service.at, history, self.calls_a_round()).await?;
         Ok(Grown { world, service, site })
     }
 
     /// The median and the 99th percentile in milliseconds, at each size.
-    async fn measure(&self, call: &Call, grown: &mut [Grown]) -> Result<Vec<(f64, f64)>, Failed> {
+    async fn measure(
+        &self,
+        call: &Call,
+        grown: &mut [Grown],
+        round: u64,
+    ) -> Result<Vec<(f64, f64)>, Failed> {
         let mut times = vec![Vec::new(); grown.len()];
         for one in grown.iter_mut() {
             (call.before)(&mut one.site).await?;
         }
-        for number in 0..self.all_calls() {
+        for number in 0..self.calls_a_round() {
             for (one, times) in grown.iter().zip(&mut times) {
-                let took = one.site.call(call, number).await.map_err(|Failed(why)| {
-                    let log = std::fs::read_to_string(one.world.folder.path().join("serve.log"));
-                    let log = log.unwrap_or_default();
-                    let end: Vec<_> = log.lines().rev().take(2).collect();
-                    Failed(format!(
-                        "{why}\n{}\n(process {})",
-                        end.join("\n"),
-                        one.service.process.id()
-                    ))
-                })?;
+                // Other rows than those of the rounds before.
+                let took =
+                    one.site.call(call, round * self.calls_a_round() + number).await.map_err(
+                        |Failed(why)| {
+                            let log =
+                                std::fs::read_to_string(one.world.folder.path().join("serve.log"));
+                            let log = log.unwrap_or_default();
+                            let end: Vec<_> = log.lines().rev().take(2).collect();
+                            Failed(format!(
+                                "{why}\n{}\n(process {})",
+                                end.join("\n"),
+                                one.service.process.id()
+                            ))
+                        },
+                    )?;
                 if number >= self.warm_up() {
                     times.push(took);
                 }
@@ -140,6 +162,28 @@ impl Growth {
         }
         Ok(times.into_iter().map(percentiles).collect())
     }
+}
+
+/// By how many times the median and the 99th percentile are greater at the largest size: medians of what
+/// each round says.
+fn grown_by(rounds: &[Vec<(f64, f64)>]) -> (f64, f64) {
+    let over = |of: fn(&(f64, f64)) -> f64| {
+        median(rounds.iter().map(|sizes| of(&sizes[sizes.len() - 1]) / of(&sizes[0])))
+    };
+    (over(|times| times.0), over(|times| times.1))
+}
+
+/// A row of the table: medians of the rounds at each size, and by how much they grow.
+fn row(name: &str, rounds: &[Vec<(f64, f64)>]) -> Vec<String> {
+    let mut row = vec![name.to_owned()];
+    for size in 0..rounds[0].len() {
+        let p50 = median(rounds.iter().map(|sizes| sizes[size].0));
+        let p99 = median(rounds.iter().map(|sizes| sizes[size].1));
+        row.push(format!("{p50:.2} / {p99:.2}"));
+    }
+    let (p50, p99) = grown_by(rounds);
+    row.extend([format!("{p50:.2}"), format!("{p99:.2}")]);
+    row
 }
 
 fn percentiles(mut times: Vec<Duration>) -> (f64, f64) {
