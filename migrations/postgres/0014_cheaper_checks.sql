@@ -3,7 +3,10 @@
 -- takes 1. One CHECK a table says all, as each costs something to begin.
 --
 -- From here on a table a migration, each in a transaction of its own: nobody waits for one of them while another
--- is locked.
+-- is locked. All wait behind who waits for a table, so it gives up soon, and is run again. Tables that are written
+-- less often (`sims`, `sms`, `link_counts`, `ledger_blocks`) keep their own lists of words.
+SET LOCAL lock_timeout = '4s';
+
 CREATE DOMAIN operation_kind AS TEXT
     CHECK (VALUE IN ('create_link', 'topup', 'remove_plan', 'update_link', 'send_sms'));
 CREATE DOMAIN operation_state AS TEXT

@@ -1,3 +1,4 @@
+SET LOCAL lock_timeout = '4s';
 ALTER TABLE ledger_entries
     DROP CONSTRAINT ledger_entries_sequence_check,
     DROP CONSTRAINT ledger_entries_kind_check,

@@ -1,3 +1,4 @@
+SET LOCAL lock_timeout = '4s';
 ALTER TABLE ledger_days
     DROP CONSTRAINT ledger_days_kind_check,
     DROP CONSTRAINT ledger_days_debited_check,

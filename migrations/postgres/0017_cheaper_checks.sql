@@ -1,3 +1,4 @@
+SET LOCAL lock_timeout = '4s';
 ALTER TABLE links
     DROP CONSTRAINT links_kind_check,
     DROP CONSTRAINT links_status_check,

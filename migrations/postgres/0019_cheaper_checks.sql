@@ -1,3 +1,4 @@
+SET LOCAL lock_timeout = '4s';
 ALTER TABLE wallets
     DROP CONSTRAINT wallets_balance_check,
     DROP CONSTRAINT wallets_version_check,

@@ -25,6 +25,8 @@ pub struct Site {
     activations: Vec<String>,
     /// How often each endpoint is called in a round.
     calls: u64,
+    /// Which round it is.
+    pub round: u64,
     cursor: String,
 }
 
@@ -64,6 +66,7 @@ impl Site {
             fresh: Vec::new(),
             activations: Vec::new(),
             calls,
+            round: 0,
             cursor: String::new(),
         };
         for _ in 0..FRESH_LINKS {
@@ -120,9 +123,9 @@ impl Site {
         number.wrapping_mul(0x9E37_79B9_7F4A_7C15) % of.max(1)
     }
 
-    /// A Link of the history, one of all.
+    /// A Link of the history, one of all; in each round others.
     fn any(&self, number: u64) -> u64 {
-        Self::wander(number, self.org.links)
+        Self::wander(self.round * self.calls + number, self.org.links)
     }
 
     /// A Link of the history, one of a few: the cache holds them at any size.
@@ -208,12 +211,11 @@ macro_rules! call {
     };
 }
 
-/// All of them.
-pub fn calls() -> Vec<Call> {
+/// Those that change nothing.
+pub fn reads() -> Vec<Call> {
     let mut calls = links();
     calls.extend(transactions());
     calls.extend(others());
-    calls.extend(changes());
     calls
 }
 
@@ -373,7 +375,8 @@ fn others() -> Vec<Call> {
     ]
 }
 
-fn changes() -> Vec<Call> {
+/// Those that change something.
+pub fn changes() -> Vec<Call> {
     vec![
         call!("POST /links", |s, _| post("/links", json!({ "plan_id": s.plan }))),
         call!("PUT /links/{id} name", |s, n| {
@@ -389,7 +392,7 @@ fn changes() -> Vec<Call> {
             put(format!("/links/{}/plans", s.fresh(n)), json!({ "add": [s.plan] }))
         }),
         call!("PUT /links/{id}/plans remove", topped_up, |s, n| {
-            let place = usize::try_from(n % s.calls).unwrap_or(0);
+            let place = usize::try_from(n).unwrap_or(0);
             put(format!("/links/{}/plans", s.fresh(n)), json!({ "remove": [s.activations[place]] }))
         }),
         call!("POST /sms", |s, n| post(

@@ -11,7 +11,7 @@ use crate::process::{command, program};
 use crate::table::{goal, median, print};
 use crate::world::{Engine, Service, Tuning, World};
 use bappy::store::{blocks, months, ranks};
-use calls::{Call, Site, calls};
+use calls::{Call, Site, changes, reads};
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 use history::History;
@@ -36,7 +36,7 @@ pub struct Growth {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
     /// Calls of each endpoint and database in a round
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
     calls: u64,
     /// Only endpoints with this in their name
     #[arg(long)]
@@ -65,30 +65,28 @@ impl Growth {
             .chain(header.iter().map(String::as_str))
             .chain(["P50 ÷", "P99 ÷"])
             .collect();
-        let is_asked_for = |name: &str| self.only.as_ref().is_none_or(|only| name.contains(only));
-        let calls: Vec<_> = calls().into_iter().filter(|call| is_asked_for(call.name)).collect();
-        let mut measured = vec![Vec::new(); calls.len()];
-        for round in 0..self.rounds {
-            for (call, rounds) in calls.iter().zip(&mut measured) {
-                let sizes = self.measure(call, &mut grown, round).await?;
-                // Seen at once: all of it takes a while.
-                eprintln!(
-                    "{} {}",
-                    round + 1,
-                    row(call.name, std::slice::from_ref(&sizes)).join("  ")
-                );
-                rounds.push(sizes);
+        let (mut rows, mut worst) = (Vec::new(), Vec::new());
+        // What changes something comes last: else the smallest would grow from round to round.
+        for mut calls in [reads(), changes()] {
+            calls.retain(|call| self.only.as_ref().is_none_or(|only| call.name.contains(only)));
+            let mut measured = vec![Vec::new(); calls.len()];
+            for round in 0..self.rounds {
+                for (call, rounds) in calls.iter().zip(&mut measured) {
+                    let sizes = self.measure(call, &mut grown, round).await?;
+                    // Seen at once: all of it takes a while.
+                    let seen = row(call.name, std::slice::from_ref(&sizes));
+                    eprintln!("{} {}", round + 1, seen.join("  "));
+                    rounds.push(sizes);
+                }
+            }
+            for (call, rounds) in calls.iter().zip(&measured) {
+                rows.push(row(call.name, rounds));
+                worst.push((grown_by(rounds).1, call.name));
             }
         }
-        let rows: Vec<_> =
-            calls.iter().zip(&measured).map(|(call, rounds)| row(call.name, rounds)).collect();
-        let worst: Vec<_> = calls
-            .iter()
-            .zip(&measured)
-            .map(|(call, rounds)| (grown_by(rounds).1, call.name))
-            .collect();
         println!(
-            "Milliseconds at each size; medians of {} rounds of {} calls each, in turns",
+            "Milliseconds at each size, and by how many times they grow in each round; medians of {} \
+             rounds of {} calls each, in turns",
             self.rounds, self.calls
         );
         print(&header, &rows);
@@ -136,25 +134,21 @@ impl Growth {
     ) -> Result<Vec<(f64, f64)>, Failed> {
         let mut times = vec![Vec::new(); grown.len()];
         for one in grown.iter_mut() {
+            one.site.round = round;
             (call.before)(&mut one.site).await?;
         }
         for number in 0..self.calls_a_round() {
             for (one, times) in grown.iter().zip(&mut times) {
-                // Other rows than those of the rounds before.
-                let took =
-                    one.site.call(call, round * self.calls_a_round() + number).await.map_err(
-                        |Failed(why)| {
-                            let log =
-                                std::fs::read_to_string(one.world.folder.path().join("serve.log"));
-                            let log = log.unwrap_or_default();
-                            let end: Vec<_> = log.lines().rev().take(2).collect();
-                            Failed(format!(
-                                "{why}\n{}\n(process {})",
-                                end.join("\n"),
-                                one.service.process.id()
-                            ))
-                        },
-                    )?;
+                let took = one.site.call(call, number).await.map_err(|Failed(why)| {
+                    let log = std::fs::read_to_string(one.world.folder.path().join("serve.log"));
+                    let log = log.unwrap_or_default();
+                    let end: Vec<_> = log.lines().rev().take(2).collect();
+                    Failed(format!(
+                        "{why}\n{}\n(process {})",
+                        end.join("\n"),
+                        one.service.process.id()
+                    ))
+                })?;
                 if number >= self.warm_up() {
                     times.push(took);
                 }
