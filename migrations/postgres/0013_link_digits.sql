@@ -1,20 +1,14 @@
 -- The digits of a text as numbers: every six in a row, and the first three, four and five of each stretch, to which
--- as many millions are added. In PL/pgSQL, which keeps what it has planned for the next statement.
-CREATE FUNCTION digits_of(text) RETURNS INTEGER[] LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
-DECLARE
-    digits TEXT;
-    parts INTEGER[] := '{}';
-BEGIN
-    FOREACH digits IN ARRAY REGEXP_SPLIT_TO_ARRAY($1, '[^0-9]+') LOOP
-        FOR size IN 3..LEAST(LENGTH(digits), 5) LOOP
-            parts := ARRAY_APPEND(parts, 1000000 * size + CAST(LEFT(digits, size) AS INTEGER));
-        END LOOP;
-        FOR place IN 1..LENGTH(digits) - 5 LOOP
-            parts := ARRAY_APPEND(parts, CAST(SUBSTR(digits, place, 6) AS INTEGER));
-        END LOOP;
-    END LOOP;
-    RETURN parts;
-END;
+-- as many millions are added.
+CREATE FUNCTION digits_of(text) RETURNS INTEGER[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT ARRAY_AGG(part)
+    FROM REGEXP_SPLIT_TO_TABLE($1, '[^0-9]+') AS digits, LATERAL (
+        SELECT CAST(SUBSTR(digits, first, 6) AS INTEGER)
+        FROM GENERATE_SERIES(1, LENGTH(digits) - 5) AS first
+        UNION ALL
+        SELECT 1000000 * size + CAST(LEFT(digits, size) AS INTEGER)
+        FROM GENERATE_SERIES(3, LEAST(LENGTH(digits), 5)) AS size
+    ) AS parts (part)
 $$;
 
 -- Finds Links by six digits of their name, ICCID, MSISDN or id, or by fewer that begin there: one list, of those

@@ -20,7 +20,7 @@ CREATE DOMAIN link_status AS TEXT CHECK (VALUE IN ('active', 'suspended', 'inact
 CREATE DOMAIN activation_status AS TEXT
     CHECK (VALUE IN ('active', 'depleted', 'expired', 'cancelled'));
 
--- Not valid: what is there has passed the same checks, and is read again by the last of these migrations.
+-- Not valid: what is there has passed the same checks, and is read again by migration 20.
 ALTER TABLE operations
     DROP CONSTRAINT operations_kind_check,
     DROP CONSTRAINT operations_state_check,
