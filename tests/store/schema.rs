@@ -5,7 +5,9 @@ use bappy::store::{Database, DbError, Schema, Time, audit};
 use bappy_actors::model::{OperationKind, OperationState, Timestamp};
 use bappy_actors::ports::{Due, Planned, Store, StoreError};
 use chrono::TimeDelta;
+use sha2::{Digest, Sha256};
 use sqlx::AssertSqlSafe;
+use std::{fs, path::Path};
 use tokio::runtime::Handle;
 
 /// Runs one statement that the database must refuse.
@@ -13,6 +15,30 @@ async fn refuses(world: &World, sql: &str) -> String {
     let sql = AssertSqlSafe(sql.to_owned());
     let done = world.db.write(move |tx| Box::pin(async move { Ok(exec!(tx, sql)?) })).await;
     done.unwrap_err().to_string()
+}
+
+/// A database refuses a program whose migrations are not those that it was made by.
+#[test]
+fn migrations_are_those_that_were_listed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let listed = fs::read_to_string(folder.join("SHA256SUMS")).unwrap();
+    let mut files = 0;
+    for engine in ["postgres", "sqlite"] {
+        for file in fs::read_dir(folder.join(engine)).unwrap() {
+            let file = file.unwrap();
+            let sum: String = Sha256::digest(fs::read(file.path()).unwrap())
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            let line = format!("{sum}  {engine}/{}", file.file_name().into_string().unwrap());
+            assert!(
+                listed.lines().any(|one| one == line),
+                "{line}\nis not in migrations/SHA256SUMS: add what is new; what was released stays"
+            );
+            files += 1;
+        }
+    }
+    assert_eq!(files, listed.lines().count(), "one was listed and is gone");
 }
 
 pub async fn migrating_twice_is_harmless(world: World) {
