@@ -23,7 +23,7 @@ use crate::operator::{Measured, OperatorClient};
 use crate::store::ranks::Ranks;
 use crate::store::{CachedOffers, Database, Schema, Settings, SqlStore, StoredOrganizations, Wall};
 use crate::telemetry::{self, Sampler, Threads};
-use actix::{Arbiter, System};
+use actix::{Arbiter, ArbiterHandle, System};
 use actix_web::{App, HttpServer, web};
 use bappy_actors::Arbiters;
 use bappy_actors::billing::{FeeRun, MonthlyFees};
@@ -42,7 +42,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tokio::runtime::Handle;
+use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::{Notify, oneshot};
 
 /// Actors of idle wallets and Links, and budgets that are whole, are looked for this often.
@@ -75,8 +75,25 @@ pub struct Parts {
     pub store: Arc<SqlStore>,
 }
 
-/// Opens the database of a configuration, its schema up to date.
+impl Parts {
+    /// On a database, with the ledger's writers on this runtime.
+    fn new(database: Database, writers: &Handle) -> Self {
+        Self {
+            clock: Arc::new(SystemClock::default()),
+            ids: Arc::new(SystemIds::default()),
+            settings: Arc::new(Settings::new(database.clone())),
+            store: Arc::new(SqlStore::start_on(database.clone(), writers)),
+            database,
+        }
+    }
+}
+
+/// Opens what a configuration speaks of, its database's schema up to date.
 pub async fn open(config: &Config) -> Result<Parts, StartError> {
+    Ok(Parts::new(open_database(config).await?, &Handle::current()))
+}
+
+async fn open_database(config: &Config) -> Result<Database, StartError> {
     let url = config.database.url.expose_secret();
     let connections_max = config.database.max_connections;
     let mut database = Database::open(url, connections_max, Handle::current())
@@ -110,10 +127,7 @@ pub async fn open(config: &Config) -> Result<Parts, StartError> {
             Wall::Absent(_) => tracing::warn!("{wall}"),
         }
     }
-    let store = Arc::new(SqlStore::start(database.clone()));
-    let (clock, ids) = (Arc::new(SystemClock::default()), Arc::new(SystemIds::default()));
-    let settings = Arc::new(Settings::new(database.clone()));
-    Ok(Parts { clock, ids, database, settings, store })
+    Ok(database)
 }
 
 /// A client of the configured operator.
@@ -158,12 +172,18 @@ pub struct Core {
     stop: Arc<Notify>,
 }
 
-/// Starts the core's actors on arbiters of the current actix system.
-pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>) -> Core {
+/// Starts the core's actors on arbiters of the current actix system, the wallets on one of their own.
+pub fn core(
+    config: &Config,
+    parts: &Parts,
+    operator: Arc<dyn Operator>,
+    ledger: ArbiterHandle,
+) -> Core {
     // One thread of the core for each two cores; the listeners' workers have as much to do.
     let others = (1..config.workers.div_ceil(2)).map(|_| Arbiter::new().handle());
     let arbiters = Arbiters::new(Arbiter::new().handle(), others);
-    for arbiter in arbiters.all() {
+    let ledger = Arbiters::new(ledger, []);
+    for arbiter in arbiters.all().chain(ledger.all()) {
         arbiter.spawn(telemetry::watch_delay(Threads::Actors));
     }
     let store: Arc<dyn Store> = Arc::clone(&parts.store) as Arc<dyn Store>;
@@ -177,7 +197,7 @@ pub fn core(config: &Config, parts: &Parts, operator: Arc<dyn Operator>) -> Core
     let wallets = Arc::new(WalletHandle::new(
         Arc::clone(&store),
         Arc::clone(&clock),
-        arbiters.clone(),
+        ledger,
         WalletLimits::default(),
     ));
     let links = Arc::new(LinkHandle::new(
@@ -275,8 +295,8 @@ fn gateway_limits(config: &Config) -> GatewayLimits {
 pub async fn start(config: Config) -> Result<Running, StartError> {
     let required = config.required().map_err(|error| StartError(error.to_string()))?;
     let operator = operator(&required)?;
-    let parts = open(&config).await?;
-    let clock = Arc::clone(&parts.clock);
+    let database = open_database(&config).await?;
+    let clock = SystemClock::default();
     let identity = Identity::new(
         IdentityConfig {
             audience: config.identity.audience.clone(),
@@ -295,14 +315,20 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .local_addr()
         .map_err(|error| StartError::because("the listener has no address", error))?;
 
-    let (database, io) = (parts.database.clone(), Handle::current());
+    let io = Handle::current();
+    // Driven by the wallets' arbiter: a commit's answer and the next commit wait for no other thread.
+    let ledger = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::because("no runtime could be started", error))?;
+    let parts = Parts::new(database.clone(), ledger.handle());
     let organizations =
         Arc::new(StoredOrganizations::new(database.clone(), Arc::clone(&parts.settings)));
     let tenants = Arc::new(Tenants::new(Arc::new(identity), organizations));
     let fees_enabled = config.fees.enabled;
     let watched = (parts.database.clone(), Arc::clone(&tenants));
     let (tell, started) = oneshot::channel();
-    let serve = move || serve(&config, &parts, operator, &tenants, listener, io, tell);
+    let serve = move || serve(&config, &parts, operator, &tenants, listener, (io, ledger), tell);
     let thread = thread::Builder::new()
         .name("bappy-system".to_owned())
         .spawn(serve)
@@ -325,12 +351,13 @@ fn serve(
     operator: Arc<dyn Operator>,
     tenants: &Arc<Tenants>,
     listener: TcpListener,
-    io: Handle,
+    (io, ledger): (Handle, Runtime),
     tell: oneshot::Sender<Started>,
 ) {
     let runner = System::new();
     runner.block_on(async {
-        let core = core(config, parts, operator);
+        let ledger = Arbiter::with_tokio_rt(move || ledger);
+        let core = core(config, parts, operator, ledger.handle());
         let rate_limits = RateLimits::configured(&config.rate_limit, &parts.clock);
         if let Some(limits) = rate_limits.clone() {
             actix::spawn(forget_idle(limits));

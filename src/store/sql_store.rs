@@ -16,6 +16,7 @@ use bappy_actors::ports::{
     LinkChange, OpenOutcome, Payer, SimCard, SmsReport, StockClaim, Store, StoreError, Suspending,
     SuspensionOutcome, UsageReading, WalletRow,
 };
+use tokio::runtime::Handle;
 
 /// The store of this platform: a database and its ledger writers.
 pub struct SqlStore {
@@ -26,7 +27,13 @@ pub struct SqlStore {
 impl SqlStore {
     /// Starts the ledger writers of a database whose schema is current. They end with the store.
     pub fn start(db: Database) -> Self {
-        let ledger = Ledger::start(&db);
+        let runtime = db.runtime().clone();
+        Self::start_on(db, &runtime)
+    }
+
+    /// The same on another runtime than the database's.
+    pub fn start_on(db: Database, runtime: &Handle) -> Self {
+        let ledger = Ledger::start(&db, runtime);
         Self { db, ledger }
     }
 

@@ -7,6 +7,7 @@ use crate::cli::output::Format;
 use crate::cli::session::Session;
 use crate::cli::{ConfigArgs, Failed, Outcome, values};
 use crate::store::{attempts, organizations};
+use actix::Arbiter;
 use bappy_actors::model::OperationId;
 use clap::Args;
 use std::process::ExitCode;
@@ -34,8 +35,11 @@ impl Resolve {
         let org = found.ok_or_else(unknown)?.org_id;
 
         let parts = Arc::clone(&session);
-        let (core, actors) =
-            ActorThread::start(move || app::core(&parts.config, &parts.parts, operator)).await?;
+        let core = move || {
+            let wallets = Arbiter::new().handle();
+            app::core(&parts.config, &parts.parts, operator, wallets)
+        };
+        let (core, actors) = ActorThread::start(core).await?;
         let resolved = core.resolver.resolve_now(org, self.id).await;
         core.operations.drain().await;
         core.wallets.drain().await;

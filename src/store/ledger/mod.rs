@@ -22,6 +22,7 @@ use chrono::TimeDelta;
 use queue::Queue;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 
 pub(super) use days::ALL_PLANS;
 use days::{day, day_totals};
@@ -79,11 +80,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Starts the writers of a database.
-    pub fn start(db: &Database) -> Self {
+    /// Starts the writers of a database on a runtime.
+    pub fn start(db: &Database, runtime: &Handle) -> Self {
         let queue = Arc::new(Queue::new(Arc::clone(db.revisions())));
         for _ in 0..db.writers() {
-            drop(db.runtime().spawn(writer::run(db.clone(), Arc::clone(&queue))));
+            drop(runtime.spawn(writer::run(db.clone(), Arc::clone(&queue))));
         }
         Self { queue }
     }

@@ -46,11 +46,12 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_MAX: Duration = Duration::from_secs(1);
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Runs a writer until the queue is closed; starts it anew after a panic.
+/// Runs a writer until the queue is closed, on the runtime that it is started on; starts it anew
+/// after a panic.
 pub async fn run(db: Database, queue: Arc<Queue>) {
     loop {
         let (own_db, own_queue) = (db.clone(), Arc::clone(&queue));
-        let ended = db.runtime().spawn(async move { serve(&own_db, &own_queue).await }).await;
+        let ended = tokio::spawn(async move { serve(&own_db, &own_queue).await }).await;
         match ended {
             Err(error) if error.is_panic() => {
                 tracing::error!(%error, "a ledger writer panicked; it is started anew");
