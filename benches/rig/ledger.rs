@@ -6,6 +6,7 @@ use crate::pgbench::{Form, Pgbench};
 use crate::table::{goal, median};
 use crate::world::{Engine, World};
 use actix::{Arbiter, ArbiterHandle, System};
+use bappy::store::SqlStore;
 use bappy_actors::Arbiters;
 use bappy_actors::model::PlanId;
 use bappy_actors::ports::{CommitOutcome, Store};
@@ -13,6 +14,7 @@ use bappy_actors::wallet::{WalletHandle, WalletLimits, state};
 use clap::Args;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 #[derive(Args)]
@@ -31,13 +33,15 @@ pub struct Ledger {
 impl Ledger {
     pub async fn run(self) -> Result<(), Failed> {
         let turn = Duration::from_secs(self.seconds);
-        let arbiter = arbiter()?;
+        let threads = threads()?;
         let (sqlite, postgres) =
             (World::new(Engine::Sqlite, 1).await?, World::new(Engine::Postgres, 1).await?);
         let pgbench = Pgbench::new().await?;
         let wallets = |world: &World| {
-            let (store, clock) = (world.parts.store.clone(), world.parts.clock.clone());
-            let arbiters = Arbiters::new(arbiter.clone(), []);
+            let database = world.parts.database.clone();
+            let store = Arc::new(SqlStore::start_on(database, &threads.writers));
+            let (clock, arbiters) =
+                (world.parts.clock.clone(), Arbiters::new(threads.wallets.clone(), []));
             Arc::new(WalletHandle::new(store, clock, arbiters, WalletLimits::default()))
         };
         let (on_sqlite, on_postgres) = (wallets(&sqlite), wallets(&postgres));
@@ -45,7 +49,7 @@ impl Ledger {
         let (mut to_pgbench, mut to_single) = (Vec::new(), Vec::new());
         for round in 1..=self.rounds {
             let many = async |world: &World, wallets: &Arc<WalletHandle>, what| {
-                together(world, &arbiter, wallets, what, self.callers, turn).await
+                together(world, &threads.callers, wallets, what, self.callers, turn).await
             };
             let entries = many(&postgres, &on_postgres, What::Entry).await?;
             let hot = pgbench.run(Form::Transaction, 64, self.seconds).await?;
@@ -78,21 +82,29 @@ fn debits(world: &World) -> Debits {
     Debits::new(ids, clock, world.organizations[0].0, PlanId(plan))
 }
 
-/// A thread for the wallets' actors.
-fn arbiter() -> Result<ArbiterHandle, Failed> {
+/// The threads that a service has: one of the wallets and the writers, one of who calls them.
+struct Threads {
+    wallets: ArbiterHandle,
+    writers: Handle,
+    callers: ArbiterHandle,
+}
+
+fn threads() -> Result<Threads, Failed> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runner = System::new();
         runner.block_on(async {
-            let _ = tell.send(Arbiter::new().handle());
+            let writers = runtime.handle().clone();
+            let wallets = Arbiter::with_tokio_rt(move || runtime).handle();
+            let _ = tell.send(Threads { wallets, writers, callers: Arbiter::new().handle() });
         });
         let _ = runner.run();
     });
     Ok(told.recv()?)
 }
 
-/// Callers each of whom debits again once it has its answer, on the organization's thread as the
-/// service's operations are.
+/// Callers each of whom debits again once it has its answer, where the service's operations are.
 async fn together(
     world: &World,
     arbiter: &ArbiterHandle,

@@ -1,9 +1,10 @@
-//! The actor of one wallet: gathers commands while a commit is under way, then commits the lot.
+//! The actor of one wallet: commits together what came into its inbox while a commit was under way.
 //!
 //! All its state changes happen in synchronous code; what waits is spawned on its context and
 //! comes back as a call of one of its methods. It runs under actix's supervisor: `restarting`
 //! throws its memory away.
 
+use super::inbox::Inbox;
 use super::state::{self, Command, Decided, FeeCharge};
 use super::{CommandError, METRICS, Receipt};
 use crate::metrics::{Present, size};
@@ -29,8 +30,6 @@ const RELOAD_PAUSE_MAX: Duration = Duration::from_secs(1);
 pub(super) type Reply = oneshot::Sender<Result<Receipt, CommandError>>;
 
 /// A command, with the room it takes and where its answer goes.
-#[derive(Message)]
-#[rtype(result = "()")]
 pub(super) struct Submit {
     pub command: Arc<Command>,
     pub reply: Reply,
@@ -50,6 +49,11 @@ impl Submit {
     }
 }
 
+/// Says that something has come into the inbox.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Wake;
+
 /// Asks to be told when nothing waits any more.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -63,6 +67,7 @@ pub(super) struct WalletActor {
     /// Whether an earlier commit may still take effect: the next load raises the fence.
     fence_first: bool,
     reload_pause: Duration,
+    inbox: Arc<Inbox>,
     queue: VecDeque<Submit>,
     busy: bool,
     /// How many of the next commands are committed one by one, to find one that is refused.
@@ -75,6 +80,7 @@ impl WalletActor {
         org: OrgId,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
+        inbox: Arc<Inbox>,
         fence_first: bool,
     ) -> Self {
         Self {
@@ -84,6 +90,7 @@ impl WalletActor {
             row: None,
             fence_first,
             reload_pause: RELOAD_PAUSE_MIN,
+            inbox,
             queue: VecDeque::new(),
             busy: false,
             singly: 0,
@@ -96,6 +103,7 @@ impl WalletActor {
         if self.busy {
             return;
         }
+        self.fence_first |= self.inbox.take(&mut self.queue);
         if self.queue.is_empty() {
             for waiting in self.draining.drain(..) {
                 let _ = waiting.send(());
@@ -356,18 +364,23 @@ impl Actor for WalletActor {
 }
 
 impl Supervised for WalletActor {
-    fn restarting(&mut self, _: &mut Context<Self>) {
+    fn restarting(&mut self, ctx: &mut Context<Self>) {
         self.forget(true);
         self.busy = false;
+        ctx.notify(Wake);
     }
 }
 
-impl Handler<Submit> for WalletActor {
+impl Drop for WalletActor {
+    fn drop(&mut self) {
+        self.inbox.close();
+    }
+}
+
+impl Handler<Wake> for WalletActor {
     type Result = ();
 
-    fn handle(&mut self, submit: Submit, ctx: &mut Context<Self>) {
-        self.fence_first |= submit.doubtful;
-        self.queue.push_back(submit);
+    fn handle(&mut self, _: Wake, ctx: &mut Context<Self>) {
         self.pump(ctx);
     }
 }

@@ -5,7 +5,8 @@
 //! let in: they are bounded by the debits before them. A command whose actor died is looked up
 //! behind a raised fence before it is decided again.
 
-use super::actor::{Drain, Submit, WalletActor};
+use super::actor::{Drain, Submit, Wake, WalletActor};
+use super::inbox::{Inbox, Put};
 use super::{Command, CommandError, METRICS, Receipt};
 use crate::Arbiters;
 use crate::metrics::{Present, size};
@@ -43,8 +44,20 @@ impl Default for WalletLimits {
 
 struct Live {
     addr: Addr<WalletActor>,
+    inbox: Arc<Inbox>,
     permits: Arc<Semaphore>,
     last_used: Duration,
+}
+
+impl Live {
+    /// Whether its actor takes commands: one that has panicked closes its inbox first.
+    fn is_alive(&self) -> bool {
+        self.addr.connected() && !self.inbox.is_closed()
+    }
+
+    fn parts(&self) -> (Addr<WalletActor>, Arc<Inbox>, Arc<Semaphore>) {
+        (self.addr.clone(), Arc::clone(&self.inbox), Arc::clone(&self.permits))
+    }
 }
 
 /// The wallets of all organizations.
@@ -85,7 +98,7 @@ impl WalletHandle {
             return Err(CommandError::Overloaded);
         }
         for attempt in 0..ACTOR_DEATHS_MAX {
-            let (addr, permits) = self.actor(org);
+            let (addr, inbox, permits) = self.actor(org);
             // A command that was let in is not turned away later: it may have been carried out.
             let permit = if is_debit && attempt == 0 {
                 let Ok(permit) = permits.try_acquire_owned() else {
@@ -105,10 +118,12 @@ impl WalletHandle {
                 span: span.clone(),
                 _waiting: Present::in_gauge(&METRICS.queue),
             };
-            // Of a clone of the address no mailbox is ever full; room is what the permit is for.
-            if addr.try_send(submit).is_ok()
-                && let Ok(answer) = answered.await
-            {
+            if inbox.put(submit) == Put::Wake {
+                // An actor that has died meanwhile drops what is in its inbox.
+                let _ = addr.try_send(Wake);
+            }
+            drop(inbox);
+            if let Ok(answer) = answered.await {
                 return answer;
             }
             // The actor died with the command in its hands.
@@ -152,30 +167,31 @@ impl WalletHandle {
         METRICS.actors.set(size(self.live.len()));
     }
 
-    fn actor(&self, org: OrgId) -> (Addr<WalletActor>, Arc<Semaphore>) {
+    fn actor(&self, org: OrgId) -> (Addr<WalletActor>, Arc<Inbox>, Arc<Semaphore>) {
         let now = self.clock.elapsed();
         if let Some(mut live) = self.live.get_mut(&org)
-            && live.addr.connected()
+            && live.is_alive()
         {
             live.last_used = now;
-            return (live.addr.clone(), Arc::clone(&live.permits));
+            return live.parts();
         }
-        let mut entry = self.live.entry(org).or_insert_with(|| Live {
-            addr: self.start(org, false),
-            permits: Arc::new(Semaphore::new(self.limits.debits_waiting_max)),
-            last_used: now,
+        let mut entry = self.live.entry(org).or_insert_with(|| {
+            let (addr, inbox) = self.start(org, false);
+            let permits = Arc::new(Semaphore::new(self.limits.debits_waiting_max));
+            Live { addr, inbox, permits, last_used: now }
         });
-        if !entry.addr.connected() {
+        if !entry.is_alive() {
             METRICS.respawns.increment(1);
             // What the dead one had under way may still land: the new one raises the fence.
-            entry.addr = self.start(org, true);
+            (entry.addr, entry.inbox) = self.start(org, true);
         }
-        (entry.addr.clone(), Arc::clone(&entry.permits))
+        entry.parts()
     }
 
-    fn start(&self, org: OrgId, fence_first: bool) -> Addr<WalletActor> {
-        let actor =
-            WalletActor::new(org, Arc::clone(&self.store), Arc::clone(&self.clock), fence_first);
-        Supervisor::start_in_arbiter(self.arbiters.of(org), |_| actor)
+    fn start(&self, org: OrgId, fence_first: bool) -> (Addr<WalletActor>, Arc<Inbox>) {
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        let inbox = Arc::<Inbox>::default();
+        let actor = WalletActor::new(org, store, clock, Arc::clone(&inbox), fence_first);
+        (Supervisor::start_in_arbiter(self.arbiters.of(org), |_| actor), inbox)
     }
 }

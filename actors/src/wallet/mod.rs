@@ -1,6 +1,6 @@
 //! The wallet: one supervised actor per organization orders what changes its balance.
 //!
-//! [`state`] decides and is pure; `actor` gathers what waits and commits it together;
+//! [`state`] decides and is pure; `actor` takes what waits in its `inbox` and commits it together;
 //! [`WalletHandle`] is what everybody else holds: it admits, finds or starts the actor, and
 //! starts it again after a panic.
 //!
@@ -10,6 +10,7 @@
 
 mod actor;
 mod handle;
+mod inbox;
 mod metrics;
 pub mod state;
 
