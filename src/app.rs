@@ -42,7 +42,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tokio::runtime::{self, Handle, Runtime};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 /// Actors of idle wallets and Links, and budgets that are whole, are looked for this often.
@@ -143,7 +143,7 @@ pub struct Running {
     addr: SocketAddr,
     server: actix_web::dev::ServerHandle,
     core: Core,
-    database: Database,
+    parts: Parts,
     thread: JoinHandle<()>,
     system: System,
 }
@@ -172,18 +172,19 @@ pub struct Core {
     stop: Arc<Notify>,
 }
 
-/// Starts the core's actors on arbiters of the current actix system, the wallets on one of their own.
+/// Starts the core's actors on arbiters of the current actix system, and the wallets on this one, where
+/// the writers of a store may run too.
 pub fn core(
     config: &Config,
     parts: &Parts,
     operator: Arc<dyn Operator>,
-    ledger: ArbiterHandle,
+    wallets: ArbiterHandle,
 ) -> Core {
     // One thread of the core for each two cores; the listeners' workers have as much to do.
     let others = (1..config.workers.div_ceil(2)).map(|_| Arbiter::new().handle());
     let arbiters = Arbiters::new(Arbiter::new().handle(), others);
-    let ledger = Arbiters::new(ledger, []);
-    for arbiter in arbiters.all().chain(ledger.all()) {
+    let wallets = Arbiters::new(wallets, []);
+    for arbiter in arbiters.all().chain(wallets.all()) {
         arbiter.spawn(telemetry::watch_delay(Threads::Actors));
     }
     let store: Arc<dyn Store> = Arc::clone(&parts.store) as Arc<dyn Store>;
@@ -197,7 +198,7 @@ pub fn core(
     let wallets = Arc::new(WalletHandle::new(
         Arc::clone(&store),
         Arc::clone(&clock),
-        ledger,
+        wallets,
         WalletLimits::default(),
     ));
     let links = Arc::new(LinkHandle::new(
@@ -315,49 +316,58 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .local_addr()
         .map_err(|error| StartError::because("the listener has no address", error))?;
 
-    let io = Handle::current();
-    // Driven by the wallets' arbiter: a commit's answer and the next commit wait for no other thread.
-    let ledger = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| StartError::because("no runtime could be started", error))?;
-    let parts = Parts::new(database.clone(), ledger.handle());
-    let organizations =
-        Arc::new(StoredOrganizations::new(database.clone(), Arc::clone(&parts.settings)));
-    let tenants = Arc::new(Tenants::new(Arc::new(identity), organizations));
-    let fees_enabled = config.fees.enabled;
-    let watched = (parts.database.clone(), Arc::clone(&tenants));
+    let (io, fees_enabled) = (Handle::current(), config.fees.enabled);
     let (tell, started) = oneshot::channel();
-    let serve = move || serve(&config, &parts, operator, &tenants, listener, (io, ledger), tell);
+    let serve = move || serve(&config, database, identity, operator, listener, io, tell);
     let thread = thread::Builder::new()
         .name("bappy-system".to_owned())
         .spawn(serve)
         .map_err(|error| StartError::because("no thread could be started", error))?;
-    let (server, core, system) = started
+    let Served { server, core, parts, tenants, system } = started
         .await
         .map_err(|_| StartError("the service ended while it started".to_owned()))?
         .map_err(|error| StartError::because("the listener cannot be served", error))?;
     background(&core, fees_enabled);
-    watch(&core, watched);
-    Ok(Running { addr, server, core, database, thread, system })
+    watch(&core, (parts.database.clone(), tenants));
+    Ok(Running { addr, server, core, parts, thread, system })
 }
 
-type Started = Result<(actix_web::dev::ServerHandle, Core, System), std::io::Error>;
+/// What the thread of the actix system has made.
+struct Served {
+    server: actix_web::dev::ServerHandle,
+    core: Core,
+    parts: Parts,
+    tenants: Arc<Tenants>,
+    system: System,
+}
 
 /// The thread of the actix system: actors and HTTP workers hang on it.
 fn serve(
     config: &Config,
-    parts: &Parts,
+    database: Database,
+    identity: Identity,
     operator: Arc<dyn Operator>,
-    tenants: &Arc<Tenants>,
     listener: TcpListener,
-    (io, ledger): (Handle, Runtime),
-    tell: oneshot::Sender<Started>,
+    io: Handle,
+    tell: oneshot::Sender<Result<Served, std::io::Error>>,
 ) {
     let runner = System::new();
     runner.block_on(async {
-        let ledger = Arbiter::with_tokio_rt(move || ledger);
-        let core = core(config, parts, operator, ledger.handle());
+        // The wallets and their batches' writers: from a commit's answer to the next commit no other
+        // thread has to wake.
+        let wallets = Arbiter::new().handle();
+        let writers = match runtime_of(&wallets).await {
+            Ok(writers) => writers,
+            Err(error) => {
+                let _ = tell.send(Err(std::io::Error::other(error)));
+                return System::current().stop();
+            }
+        };
+        let parts = Parts::new(database, &writers);
+        let organizations =
+            StoredOrganizations::new(parts.database.clone(), Arc::clone(&parts.settings));
+        let tenants = Arc::new(Tenants::new(Arc::new(identity), Arc::new(organizations)));
+        let core = core(config, &parts, operator, wallets);
         let rate_limits = RateLimits::configured(&config.rate_limit, &parts.clock);
         if let Some(limits) = rate_limits.clone() {
             actix::spawn(forget_idle(limits));
@@ -369,7 +379,7 @@ fn serve(
             links: Arc::clone(&core.links),
             link_answers: Arc::new(LinkAnswers::new(config.cache.entries_max)),
             clock: Arc::clone(&parts.clock),
-            tenants: Arc::clone(tenants),
+            tenants: Arc::clone(&tenants),
             rate_limits,
             status: StatusPage::new(
                 parts.database.clone(),
@@ -409,7 +419,8 @@ fn serve(
                         tracing::error!(%error, "the listener ended");
                     }
                 });
-                let _ = tell.send(Ok((handle, core, System::current())));
+                let system = System::current();
+                let _ = tell.send(Ok(Served { server: handle, core, parts, tenants, system }));
             }
             Err(error) => {
                 let _ = tell.send(Err(error));
@@ -420,6 +431,15 @@ fn serve(
     if let Err(error) = runner.run() {
         tracing::error!(%error, "the actors' system ended badly");
     }
+}
+
+/// The runtime that an arbiter drives.
+async fn runtime_of(arbiter: &ArbiterHandle) -> Result<Handle, oneshot::error::RecvError> {
+    let (tell, told) = oneshot::channel();
+    arbiter.spawn(async {
+        let _ = tell.send(Handle::current());
+    });
+    told.await
 }
 
 /// Keeps the budgets of organizations that are quiet from piling up; ends with the system.
@@ -498,11 +518,12 @@ impl Running {
         if tokio::time::timeout(STOP_MAX, drained).await.is_err() {
             tracing::warn!("operations still run; the next start brings them to their end");
         }
+        // What is being written is written; no writer waits long for an answer.
+        self.parts.store.close_ledger().await;
         self.system.stop();
         let thread = self.thread;
-        // Joining waits for the arbiters' threads, a matter of milliseconds.
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
-        self.database.close().await;
+        self.parts.database.close().await;
     }
 }
 

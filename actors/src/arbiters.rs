@@ -1,5 +1,6 @@
-//! The threads of the core: each has the wallets, the Links and the running operations of its
-//! organizations, so that what they tell each other wakes no other thread.
+//! The threads of the core: each has the Links and the running operations of its organizations, so
+//! that what they tell each other wakes no other thread. Wallets are spread likewise, over threads of
+//! their own if the composition root has some.
 //!
 //! **Invariant:** an organization stays on one thread for as long as the process runs.
 

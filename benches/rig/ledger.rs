@@ -9,7 +9,7 @@ use actix::{Arbiter, ArbiterHandle, System};
 use bappy::store::SqlStore;
 use bappy_actors::Arbiters;
 use bappy_actors::model::PlanId;
-use bappy_actors::ports::{CommitOutcome, Store};
+use bappy_actors::ports::{Clock, CommitOutcome, Store};
 use bappy_actors::wallet::{WalletHandle, WalletLimits, state};
 use clap::Args;
 use std::sync::Arc;
@@ -42,9 +42,11 @@ impl Ledger {
             let store = Arc::new(SqlStore::start_on(database, &threads.writers));
             let (clock, arbiters) =
                 (world.parts.clock.clone(), Arbiters::new(threads.wallets.clone(), []));
-            Arc::new(WalletHandle::new(store, clock, arbiters, WalletLimits::default()))
+            let limits = WalletLimits::default();
+            (store.clone(), Arc::new(WalletHandle::new(store, clock, arbiters, limits)))
         };
-        let (on_sqlite, on_postgres) = (wallets(&sqlite), wallets(&postgres));
+        let (sqlite_store, on_sqlite) = wallets(&sqlite);
+        let (postgres_store, on_postgres) = wallets(&postgres);
         println!("Debits a second, {} callers; {} rounds", self.callers, self.rounds);
         let (mut to_pgbench, mut to_single) = (Vec::new(), Vec::new());
         for round in 1..=self.rounds {
@@ -54,14 +56,15 @@ impl Ledger {
             let entries = many(&postgres, &on_postgres, What::Entry).await?;
             let hot = pgbench.run(Form::Transaction, 64, self.seconds).await?;
             let operations = many(&postgres, &on_postgres, What::Operation).await?;
-            let alone = one_by_one(&postgres, turn).await?;
+            let alone =
+                one_by_one(&postgres, postgres_store.clone(), &threads.wallets, turn).await?;
             println!(
                 "{round} PostgreSQL: {entries:.0} ({operations:.0} with their operations), one by \
                  one {alone:.0}; pgbench hot row, 64 clients: {hot:.0}"
             );
             to_pgbench.push(entries / hot);
             let entries = many(&sqlite, &on_sqlite, What::Entry).await?;
-            let alone = one_by_one(&sqlite, turn).await?;
+            let alone = one_by_one(&sqlite, sqlite_store.clone(), &threads.wallets, turn).await?;
             let operations = many(&sqlite, &on_sqlite, What::Operation).await?;
             println!(
                 "{round} SQLite: {entries:.0} ({operations:.0} with their operations), one by one \
@@ -141,17 +144,34 @@ async fn together(
     Ok(done / begin.elapsed().as_secs_f64())
 }
 
-/// The same debits, each in a commit of its own.
-async fn one_by_one(world: &World, turn: Duration) -> Result<f64, Failed> {
-    let debits = debits(world);
-    let store = world.parts.store.clone();
+/// The same debits, each in a commit of its own, by a caller on the writers' thread.
+async fn one_by_one(
+    world: &World,
+    store: Arc<SqlStore>,
+    writers: &ArbiterHandle,
+    turn: Duration,
+) -> Result<f64, Failed> {
+    let (debits, clock) = (debits(world), world.parts.clock.clone());
+    let (tell, told) = oneshot::channel();
+    writers.spawn(async move {
+        let _ = tell.send(singly(&store, &*clock, &debits, turn).await);
+    });
+    told.await?
+}
+
+async fn singly(
+    store: &SqlStore,
+    clock: &dyn Clock,
+    debits: &Debits,
+    turn: Duration,
+) -> Result<f64, Failed> {
     let begin = Instant::now();
     let mut done = 0.0;
     let missing = || Failed("there is no wallet".to_owned());
     let mut wallet = store.wallet(debits.org).await?.ok_or_else(missing)?;
     while begin.elapsed() < turn {
         let command = debits.next(What::Entry);
-        let decided = state::decide(debits.org, wallet, [&command], world.parts.clock.now());
+        let decided = state::decide(debits.org, wallet, [&command], clock.now());
         (wallet.balance, wallet.version) = (decided.batch.balance, decided.batch.version);
         if store.commit(decided.batch).await? != CommitOutcome::Committed {
             return Err(Failed("somebody else holds the wallet".to_owned()));

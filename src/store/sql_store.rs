@@ -31,10 +31,16 @@ impl SqlStore {
         Self::start_on(db, &runtime)
     }
 
-    /// The same on another runtime than the database's.
+    /// The same with the writers on another runtime than the database's, which has to run until
+    /// they have ended.
     pub fn start_on(db: Database, runtime: &Handle) -> Self {
         let ledger = Ledger::start(&db, runtime);
         Self { db, ledger }
+    }
+
+    /// Ends the ledger writers once what they have is written; nothing is committed any more.
+    pub async fn close_ledger(&self) {
+        self.ledger.close().await;
     }
 
     /// The database, for what the core does not ask.

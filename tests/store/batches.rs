@@ -62,6 +62,34 @@ pub async fn a_raised_fence_shuts_an_earlier_batch_out(world: World) {
     assert_eq!(outcome.unwrap(), CommitOutcome::Committed);
 }
 
+pub async fn closing_ends_what_was_taken_and_takes_no_more(world: World) {
+    let mut commits = Vec::new();
+    for _ in 0..20 {
+        let org = world.another_org(money(0)).await;
+        let (store, row) = (Arc::clone(&world.store), world.row(org).await);
+        let paid = batch(org, row, vec![credit(money(1), None)]);
+        commits.push((org, tokio::spawn(async move { store.commit(paid).await })));
+        tokio::task::yield_now().await;
+    }
+    world.store.close_ledger().await;
+    for (org, commit) in commits {
+        let paid = match commit.await.unwrap() {
+            Ok(outcome) => {
+                assert_eq!(outcome, CommitOutcome::Committed);
+                money(1)
+            }
+            Err(error) => {
+                assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+                money(0)
+            }
+        };
+        assert_eq!(world.row(org).await.balance, paid);
+    }
+    let late = batch(world.org, world.row(world.org).await, vec![credit(money(1), None)]);
+    let late = world.store.commit(late).await;
+    assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
+}
+
 pub async fn a_wallet_that_is_not_there_is_stale(world: World) {
     let nobody = OrgId(id());
     assert_eq!(world.wallet(nobody).await.unwrap(), None);

@@ -62,6 +62,7 @@ on_both! {
         a_batch_writes_all_that_it_holds,
         a_batch_that_fails_writes_nothing,
         a_stale_version_writes_nothing,
+        closing_ends_what_was_taken_and_takes_no_more,
         a_raised_fence_shuts_an_earlier_batch_out,
         a_wallet_that_is_not_there_is_stale,
         wallets_of_one_statement_stand_and_fall_alone,

@@ -98,12 +98,16 @@ impl WalletActor {
         }
     }
 
+    fn take_in(&mut self) {
+        self.fence_first |= self.inbox.take(&mut self.queue);
+    }
+
     /// Does the next thing there is to do, if nothing is under way.
     fn pump(&mut self, ctx: &mut Context<Self>) {
         if self.busy {
             return;
         }
-        self.fence_first |= self.inbox.take(&mut self.queue);
+        self.take_in();
         if self.queue.is_empty() {
             for waiting in self.draining.drain(..) {
                 let _ = waiting.send(());
@@ -126,6 +130,8 @@ impl WalletActor {
         };
         ctx.spawn(read.into_actor(self).map(move |read, actor, ctx| {
             actor.busy = false;
+            // What came meanwhile is answered, or behind the fence, with the others.
+            actor.take_in();
             match read {
                 Ok(Some(row)) => {
                     actor.row = Some(row);
@@ -180,11 +186,10 @@ impl WalletActor {
         }));
     }
 
-    /// `found` speaks of the commands that were queued when the look-up began, in order.
+    /// `found` speaks of the commands in the queue, in order: what came meanwhile is in the inbox.
     fn settle_doubtful(&mut self, found: &[bool]) {
         let Some(row) = self.row else { return };
-        let later = self.queue.split_off(found.len().min(self.queue.len()));
-        let looked_up = std::mem::replace(&mut self.queue, later);
+        let looked_up = std::mem::take(&mut self.queue);
         let doubtful = looked_up.iter().filter(|submit| submit.doubtful).count();
         let applied = found.iter().filter(|found| **found).count();
         tracing::info!(org = %self.org, doubtful, applied, "lost commits were looked up");

@@ -6,7 +6,7 @@
 //! behind a raised fence before it is decided again.
 
 use super::actor::{Drain, Submit, Wake, WalletActor};
-use super::inbox::{Inbox, Put};
+use super::inbox::Inbox;
 use super::{Command, CommandError, METRICS, Receipt};
 use crate::Arbiters;
 use crate::metrics::{Present, size};
@@ -50,9 +50,9 @@ struct Live {
 }
 
 impl Live {
-    /// Whether its actor takes commands: one that has panicked closes its inbox first.
+    /// Whether its actor takes commands: its inbox closes with it.
     fn is_alive(&self) -> bool {
-        self.addr.connected() && !self.inbox.is_closed()
+        !self.inbox.is_closed()
     }
 
     fn parts(&self) -> (Addr<WalletActor>, Arc<Inbox>, Arc<Semaphore>) {
@@ -118,15 +118,14 @@ impl WalletHandle {
                 span: span.clone(),
                 _waiting: Present::in_gauge(&METRICS.queue),
             };
-            if inbox.put(submit) == Put::Wake {
-                // An actor that has died meanwhile drops what is in its inbox.
+            if inbox.put(submit) {
+                // An actor that has died meanwhile has dropped what is in its inbox.
                 let _ = addr.try_send(Wake);
             }
-            drop(inbox);
             if let Ok(answer) = answered.await {
                 return answer;
             }
-            // The actor died with the command in its hands.
+            // The actor died, most likely with the command in its hands.
             tracing::error!(%org, "a wallet actor died; starting it again");
         }
         Err(CommandError::Lost)

@@ -23,6 +23,7 @@ use queue::Queue;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
 
 pub(super) use days::ALL_PLANS;
 use days::{day, day_totals};
@@ -74,19 +75,28 @@ fn volumes_added(batch: &Batch) -> BTreeMap<LinkId, i64> {
     added
 }
 
-/// The way to the writers. They end when it is dropped and nothing waits any more.
+/// The way to the writers. They end when it is closed or dropped and nothing waits any more.
 pub struct Ledger {
     queue: Arc<Queue>,
+    writers: TaskTracker,
 }
 
 impl Ledger {
     /// Starts the writers of a database on a runtime.
     pub fn start(db: &Database, runtime: &Handle) -> Self {
         let queue = Arc::new(Queue::new(Arc::clone(db.revisions())));
+        let writers = TaskTracker::new();
         for _ in 0..db.writers() {
-            drop(runtime.spawn(writer::run(db.clone(), Arc::clone(&queue))));
+            drop(writers.spawn_on(writer::run(db.clone(), Arc::clone(&queue)), runtime));
         }
-        Self { queue }
+        writers.close();
+        Self { queue, writers }
+    }
+
+    /// Takes no more batches, and waits until what was taken is written.
+    pub async fn close(&self) {
+        self.queue.close();
+        self.writers.wait().await;
     }
 
     /// Writes a batch.

@@ -7,7 +7,7 @@ use crate::store::revisions::{Changed, Revisions};
 use bappy_actors::metrics::Present;
 use bappy_actors::ports::{Batch, CommitOutcome, StoreError};
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
@@ -44,7 +44,6 @@ pub struct Queue {
     revisions: Arc<Revisions>,
     state: Mutex<State>,
     arrived: Notify,
-    closed: AtomicBool,
     connected: AtomicUsize,
 }
 
@@ -53,6 +52,8 @@ struct State {
     waiting: VecDeque<Job>,
     /// When the writers that are at work took what they write.
     began: Vec<Instant>,
+    /// No more batches will come.
+    closed: bool,
 }
 
 /// What a writer is to do.
@@ -70,7 +71,6 @@ impl Queue {
             revisions,
             state: Mutex::default(),
             arrived: Notify::new(),
-            closed: AtomicBool::new(false),
             connected: AtomicUsize::new(0),
         }
     }
@@ -80,14 +80,22 @@ impl Queue {
         let (reply, answer) = oneshot::channel();
         let links = batch.items.iter().flat_map(|item| &item.activations).map(|a| a.link_id);
         let changed = Changed::topped_up(Arc::clone(&self.revisions), links.collect());
-        self.lock().waiting.push_back(Job {
+        let job = Job {
             batch,
             reply,
             changed,
             queued_at: Instant::now(),
             _waiting: Present::in_gauge(&METRICS.waiting),
             span: Span::current(),
-        });
+        };
+        let mut state = self.lock();
+        if state.closed {
+            drop(state);
+            let _ = job.reply.send(Err(StoreError::Unavailable("the ledger is closed".to_owned())));
+            return answer;
+        }
+        state.waiting.push_back(job);
+        drop(state);
         self.arrived.notify_one();
         answer
     }
@@ -99,7 +107,7 @@ impl Queue {
             match self.next() {
                 Next::Write(jobs, at_work) => return Some((jobs, at_work)),
                 Next::LookAt(then) => tokio::time::sleep_until(then.into()).await,
-                Next::Wait if self.closed.load(Ordering::Acquire) => {
+                Next::Wait if self.is_over() => {
                     // The other writers have to learn of it too.
                     self.wake();
                     return None;
@@ -186,13 +194,14 @@ impl Queue {
 
     /// No more batches will come.
     pub fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.lock().closed = true;
         self.arrived.notify_one();
     }
 
     /// Whether it is closed and empty.
     pub fn is_over(&self) -> bool {
-        self.closed.load(Ordering::Acquire) && self.lock().waiting.is_empty()
+        let state = self.lock();
+        state.closed && state.waiting.is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
