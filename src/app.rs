@@ -310,7 +310,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         Arc::new(move || clock.now()),
     );
     let identity = identity.map_err(|error| StartError(error.to_string()))?;
-    let listener = TcpListener::bind(config.listen)
+    // With room for 1,024 connections that are not accepted yet; by the standard library it is 128, and
+    // who comes beyond is only heard a second later.
+    let listener = tokio::net::TcpListener::bind(config.listen)
+        .await
+        .and_then(tokio::net::TcpListener::into_std)
         .map_err(|error| StartError::because(&format!("listen = {}", config.listen), error))?;
     let addr = listener
         .local_addr()
