@@ -42,6 +42,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use tokio::net::TcpSocket;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
@@ -49,6 +50,10 @@ use tokio::sync::{Notify, oneshot};
 const SWEEP: Duration = Duration::from_secs(10);
 /// What runs may take so long to end when the service stops.
 const STOP_MAX: Duration = Duration::from_secs(30);
+
+/// Connections that may wait to be accepted. By the standard library it is 128, and who comes beyond is
+/// only heard when it calls again, a second later.
+const BACKLOG: u32 = 1_024;
 
 /// Why a service does not start: one sentence that names what is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -310,11 +315,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         Arc::new(move || clock.now()),
     );
     let identity = identity.map_err(|error| StartError(error.to_string()))?;
-    // With room for 1,024 connections that are not accepted yet; by the standard library it is 128, and
-    // who comes beyond is only heard a second later.
-    let listener = tokio::net::TcpListener::bind(config.listen)
-        .await
-        .and_then(tokio::net::TcpListener::into_std)
+    let listener = listen(config.listen)
         .map_err(|error| StartError::because(&format!("listen = {}", config.listen), error))?;
     let addr = listener
         .local_addr()
@@ -334,6 +335,14 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     background(&core, fees_enabled);
     watch(&core, (parts.database.clone(), tenants));
     Ok(Running { addr, server, core, parts, thread, system })
+}
+
+/// Listens, with room for connections that are not accepted yet.
+fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)?.into_std()
 }
 
 /// What the thread of the actix system has made.
