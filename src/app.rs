@@ -4,7 +4,7 @@
 //! [`Running`] is what the commands and the tests hold of it.
 //!
 //! **Invariant.** A stop goes from the outside in: no new connections, what runs ends, the
-//! wallets are drained, and only then the database is closed.
+//! wallets are drained, the ledger's writers end, and only then the database is closed.
 
 use crate::config::{Config, Required};
 use crate::environment::{SystemClock, SystemIds};
@@ -51,6 +51,8 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// What runs may take so long to end when the service stops.
 const STOP_MAX: Duration = Duration::from_secs(30);
 
+/// What is being written then may take so long to be answered.
+const CLOSE_MAX: Duration = Duration::from_secs(12);
 /// Connections that may wait to be accepted. By the standard library it is 128, and who comes beyond is
 /// only heard when it calls again, a second later.
 const BACKLOG: u32 = 1_024;
@@ -367,12 +369,11 @@ fn serve(
     let runner = System::new();
     runner.block_on(async {
         // The wallets and their batches' writers: from a commit's answer to the next commit no other
-        // thread has to wake.
-        let wallets = Arbiter::new().handle();
-        let writers = match runtime_of(&wallets).await {
-            Ok(writers) => writers,
+        // thread has to wake, on PostgreSQL.
+        let (wallets, writers) = match arbiter().await {
+            Ok(started) => started,
             Err(error) => {
-                let _ = tell.send(Err(std::io::Error::other(error)));
+                let _ = tell.send(Err(error));
                 return System::current().stop();
             }
         };
@@ -446,13 +447,14 @@ fn serve(
     }
 }
 
-/// The runtime that an arbiter drives.
-async fn runtime_of(arbiter: &ArbiterHandle) -> Result<Handle, oneshot::error::RecvError> {
+/// Starts an arbiter; with the runtime that it drives.
+async fn arbiter() -> std::io::Result<(ArbiterHandle, Handle)> {
+    let arbiter = Arbiter::try_new()?.handle();
     let (tell, told) = oneshot::channel();
     arbiter.spawn(async {
         let _ = tell.send(Handle::current());
     });
-    told.await
+    Ok((arbiter, told.await.map_err(std::io::Error::other)?))
 }
 
 /// Keeps the budgets of organizations that are quiet from piling up; ends with the system.
@@ -531,8 +533,12 @@ impl Running {
         if tokio::time::timeout(STOP_MAX, drained).await.is_err() {
             tracing::warn!("operations still run; the next start brings them to their end");
         }
-        // What is being written is written; no writer waits long for an answer.
-        self.parts.store.close_ledger().await;
+        // What is cut off then is looked up at the next start, as after a crash.
+        if tokio::time::timeout(CLOSE_MAX, self.parts.store.close_ledger()).await.is_err() {
+            tracing::warn!(
+                "the database does not answer; the next start looks up what was written"
+            );
+        }
         self.system.stop();
         let thread = self.thread;
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -572,5 +578,21 @@ pub async fn credit(parts: &Parts, org: OrgId, credit: Command) -> Result<Money,
             CommitOutcome::Stale => {}
             CommitOutcome::Guarded(_) => return Err(CreditError::ReferenceTaken),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::try_join_all;
+    use tokio::net::TcpStream;
+
+    #[tokio::test]
+    async fn hundreds_of_connections_may_wait_to_be_accepted() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let at = listener.local_addr().unwrap();
+        let connected = try_join_all((0..300).map(|_| TcpStream::connect(at)));
+        let connected = tokio::time::timeout(Duration::from_mins(1), connected).await;
+        assert_eq!(connected.unwrap().unwrap().len(), 300);
     }
 }

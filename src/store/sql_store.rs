@@ -38,7 +38,7 @@ impl SqlStore {
         Self { db, ledger }
     }
 
-    /// Ends the ledger writers once what they have is written; nothing is committed any more.
+    /// Ends the ledger writers once what they have is answered; nothing is committed any more.
     pub async fn close_ledger(&self) {
         self.ledger.close().await;
     }

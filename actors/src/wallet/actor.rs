@@ -130,8 +130,10 @@ impl WalletActor {
         };
         ctx.spawn(read.into_actor(self).map(move |read, actor, ctx| {
             actor.busy = false;
-            // What came meanwhile is answered, or behind the fence, with the others.
-            actor.take_in();
+            if !matches!(read, Ok(Some(_))) {
+                // What came meanwhile is answered with the others.
+                actor.take_in();
+            }
             match read {
                 Ok(Some(row)) => {
                     actor.row = Some(row);

@@ -93,7 +93,7 @@ impl Ledger {
         Self { queue, writers }
     }
 
-    /// Takes no more batches, and waits until what was taken is written.
+    /// Takes no more batches, and waits until what was taken is answered.
     pub async fn close(&self) {
         self.queue.close();
         self.writers.wait().await;

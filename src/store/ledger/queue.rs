@@ -52,7 +52,7 @@ struct State {
     waiting: VecDeque<Job>,
     /// When the writers that are at work took what they write.
     began: Vec<Instant>,
-    /// No more batches will come.
+    /// No more batches are taken.
     closed: bool,
 }
 
@@ -192,7 +192,7 @@ impl Queue {
         Connected(self, Present::in_gauge(&METRICS.writers))
     }
 
-    /// No more batches will come.
+    /// No more batches are taken.
     pub fn close(&self) {
         self.lock().closed = true;
         self.arrived.notify_one();
