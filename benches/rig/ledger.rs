@@ -6,6 +6,7 @@ use crate::pgbench::{Form, Pgbench};
 use crate::table::{goal, median};
 use crate::world::{Engine, World};
 use actix::{Arbiter, ArbiterHandle, System};
+use bappy::app::arbiter;
 use bappy::store::SqlStore;
 use bappy_actors::Arbiters;
 use bappy_actors::model::PlanId;
@@ -14,7 +15,7 @@ use bappy_actors::wallet::{WalletHandle, WalletLimits, state};
 use clap::Args;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 #[derive(Args)]
@@ -93,18 +94,18 @@ struct Threads {
 }
 
 fn threads() -> Result<Threads, Failed> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runner = System::new();
         runner.block_on(async {
-            let writers = runtime.handle().clone();
-            let wallets = Arbiter::with_tokio_rt(move || runtime).handle();
-            let _ = tell.send(Threads { wallets, writers, callers: Arbiter::new().handle() });
+            let started = arbiter().await;
+            let callers = Arbiter::new().handle();
+            let _ =
+                tell.send(started.map(|(wallets, writers)| Threads { wallets, writers, callers }));
         });
         let _ = runner.run();
     });
-    Ok(told.recv()?)
+    Ok(told.recv()??)
 }
 
 /// Callers each of whom debits again once it has its answer, where the service's operations are.
@@ -148,12 +149,12 @@ async fn together(
 async fn one_by_one(
     world: &World,
     store: Arc<SqlStore>,
-    writers: &ArbiterHandle,
+    thread: &ArbiterHandle,
     turn: Duration,
 ) -> Result<f64, Failed> {
     let (debits, clock) = (debits(world), world.parts.clock.clone());
     let (tell, told) = oneshot::channel();
-    writers.spawn(async move {
+    thread.spawn(async move {
         let _ = tell.send(singly(&store, &*clock, &debits, turn).await);
     });
     told.await?

@@ -1,6 +1,6 @@
 //! The configuration: one TOML file and `BAPPY_…` environment variables, which win.
 //!
-//! Every command loads a [`Config`]; `app.rs` hands its parts to what they configure. The sample
+//! Every command loads a [`Config`]; `app` hands its parts to what they configure. The sample
 //! file `bappy.sample.toml` documents each key; a test holds the two together.
 //!
 //! **Invariants:** a key that is not read here is an error, so a misspelt one is never silently a

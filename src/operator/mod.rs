@@ -1,7 +1,7 @@
 //! Client of the operator protocol: the only module that knows its paths and fields.
 //!
 //! The gateway in `bappy-actors` calls it through the [`Operator`](bappy_actors::ports::Operator)
-//! port; `app.rs` builds the one [`OperatorClient`] of a process.
+//! port; `app` builds the one [`OperatorClient`] of a process.
 //!
 //! **Invariants:** a call is sent once and never again by this module; whatever was sent and not
 //! answered readably is *unknown*, never a no; what the operator says in words goes into error

@@ -3,9 +3,10 @@
 //! The composition root and the commands open one [`Database`]; everything in this folder and
 //! the reads of `http` run through [`Database::read`] and [`Database::write`].
 //!
-//! **Invariants:** a write but for the ledger's runs in a task of its own on the runtime given at the start, so the
-//! drop of a caller's future never cuts a transaction (`begin` in sqlx is not cancel-safe); a
-//! connection is opened on that runtime too, so that it does not end with its first user's; an
+//! **Invariants:** a write runs in a task of its own on the runtime given at the start, so the drop
+//! of a caller's future never cuts a transaction (`begin` in sqlx is not cancel-safe); a connection
+//! is opened on that runtime too, so that it does not end with its first user's (the ledger's writers
+//! are tasks with connections of their own, on the runtime that they are started on); an
 //! error never shows a password; SQLite has one writing connection a process, and waits for
 //! other processes (the commands work while the service runs).
 

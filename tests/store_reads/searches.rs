@@ -256,8 +256,8 @@ pub async fn a_link_is_found_by_what_it_is_now(world: World) {
     }
 }
 
-/// Links that were there before the migration that makes an index of them. On PostgreSQL a later one replaces the
-/// function that the index was made with.
+/// Links that were there before the migration that makes an index of them. On PostgreSQL a later one
+/// replaces the function that the index was made with.
 pub async fn links_of_before_the_index_are_found(world: World) {
     let is_sqlite = matches!(world.read().await.conn(), Conn::Sqlite(_));
     let undone: &[&'static str] = if is_sqlite {
