@@ -102,7 +102,7 @@ pub async fn wallets_of_one_statement_stand_and_fall_alone(world: World) {
     world.has(money(10)).await;
     world.written(vec![debiting(taken)]).await;
     let mut orgs = Vec::new();
-    for _ in 0..40 {
+    for _ in 0..150 {
         orgs.push(world.another_org(money(0)).await);
     }
     // All in the queue at once: what waits while the first is written goes down together.
@@ -138,6 +138,43 @@ pub async fn wallets_of_one_statement_stand_and_fall_alone(world: World) {
         assert_eq!(world.row(*org).await.balance, balance, "wallet {n}");
         world.balances(*org).await;
     }
+}
+
+/// Sizes on both sides of what one statement holds.
+pub async fn batches_of_any_size_are_written_whole(world: World) {
+    let (link, _) = world.settled_link("89010").await;
+    let mut all = 0;
+    for size in [1, 2, 3, 64, 127, 128, 129, 256] {
+        world.has(money(5 * size)).await;
+        let operations: Vec<_> =
+            (0..size).map(|_| world.operation(OperationKind::Topup, link.id)).collect();
+        world.written(operations.iter().map(|o| debiting(o.clone())).collect()).await;
+        let settle = |epoch_of_last: i64| {
+            let mut items: Vec<Planned> = operations
+                .iter()
+                .map(|o| Planned {
+                    closed: vec![closing(o, OperationState::Succeeded)],
+                    activations: vec![activating(o, link.id)],
+                    ..Planned::default()
+                })
+                .collect();
+            items.last_mut().unwrap().closed[0].epoch = epoch_of_last;
+            items
+        };
+        let before = world.row(world.org).await;
+        let last = operations.len() - 1;
+        let outcome = world.commit(settle(9)).await;
+        assert_eq!(outcome, CommitOutcome::Guarded(vec![(last, Guard::EpochLost)]), "{size}");
+        assert_eq!(world.row(world.org).await, before, "{size}");
+        world.written(settle(operations[last].epoch)).await;
+        all += size;
+        let ended = "SELECT COUNT(*) FROM operations WHERE state = 'succeeded'";
+        assert_eq!(world.count(ended).await, all + 1, "{size}");
+        assert_eq!(world.count("SELECT COUNT(*) FROM activations").await, all + 1, "{size}");
+    }
+    assert_eq!(world.count("SELECT operations_total FROM wallets").await, all + 1);
+    assert_eq!(world.row(world.org).await.balance, money(0));
+    world.balances(world.org).await;
 }
 
 pub async fn a_negative_balance_is_a_defect_and_not_written(world: World) {

@@ -66,6 +66,7 @@ on_both! {
         a_raised_fence_shuts_an_earlier_batch_out,
         a_wallet_that_is_not_there_is_stale,
         wallets_of_one_statement_stand_and_fall_alone,
+        batches_of_any_size_are_written_whole,
         a_negative_balance_is_a_defect_and_not_written,
         a_dropped_caller_leaves_no_batch_half_written,
         a_topup_adds_its_volume_to_its_link,

@@ -1,7 +1,9 @@
-//! Batches on SQLite: one transaction, a statement or a few for each table that they touch.
+//! Batches on SQLite: one transaction, a statement for each table that they touch.
 //!
-//! Rows go in by the power of two, so that there are a few texts of each statement: each is a round
-//! trip to the thread that the connection has, which costs more than the row does.
+//! What is sent to the thread that the connection has, and waited for, costs more than many rows do.
+//! So the statements that nearly every batch needs go there together, as one text, even those that have
+//! no row this time; and each has room for a power of two of rows, of which those that are left over
+//! are of `NULL` and go nowhere: there are eight such texts, and they stay prepared.
 //!
 //! They are `OR FAIL`: before a statement that might stop half way SQLite else keeps each page as it
 //! was, to undo that statement alone, which was an eighth of its work. Here all of the transaction is
@@ -13,8 +15,9 @@
 use crate::store::ledger::rows::{self, Row};
 use crate::store::{Conn, DbError, Tx};
 use bappy_actors::ports::Batch;
+use futures_util::TryStreamExt;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, SqliteConnection, SqlitePool};
+use sqlx::{Arguments, AssertSqlSafe, Executor, SqliteConnection, SqlitePool};
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -32,23 +35,26 @@ enum Form<'a> {
 }
 
 impl Form<'_> {
-    fn statement<R: Row>(&self, count: usize) -> String {
+    /// The statement with room for so many rows. The first column of a section is never `NULL`.
+    fn statement<R: Row>(&self, room: usize) -> String {
         let (name, columns) = (R::NAME, R::COLUMNS.join(", "));
         let row = format!("({})", vec!["?"; R::COLUMNS.len()].join(", "));
-        let values = vec![row.as_str(); count].join(", ");
-        match self {
-            Self::Inserted => format!("INSERT OR FAIL INTO {name} ({columns}) VALUES {values}"),
-            Self::Merged(table, otherwise) => {
-                format!("INSERT OR FAIL INTO {table} ({columns}) VALUES {values} {otherwise}")
-            }
+        let values = vec![row.as_str(); room].join(", ");
+        let (table, otherwise) = match self {
+            Self::Inserted => (name, ""),
+            Self::Merged(table, otherwise) => (*table, *otherwise),
             Self::Used(statement) => {
                 let statement = match statement.strip_prefix("UPDATE ") {
                     Some(update) => &format!("UPDATE OR FAIL {update}"),
                     None => *statement,
                 };
-                format!("WITH {name} ({columns}) AS (VALUES {values}) {statement}")
+                return format!("WITH {name} ({columns}) AS (VALUES {values}) {statement};");
             }
-        }
+        };
+        format!(
+            "INSERT OR FAIL INTO {table} ({columns}) SELECT * FROM (VALUES {values})
+                 WHERE column1 IS NOT NULL {otherwise};"
+        )
     }
 }
 
@@ -96,21 +102,9 @@ async fn write_moved(
     let moved = move_wallets(conn, rows::wallets(batches)).await?;
     let batches: Vec<&Batch> =
         batches.iter().copied().filter(|batch| moved.contains(&batch.org_id.0)).collect();
-    let batches = batches.as_slice();
-    let ends = rows::closings(batches)?;
-    find_all(conn, ends, &Form::Used(rows::END), "an operation is not held any more").await?;
-    write_rows(conn, rows::operations(batches)?, &Form::Inserted).await?;
-    write_rows(conn, rows::sms(batches), &Form::Inserted).await?;
-    write_rows(conn, rows::sms_failed(batches), &Form::Used(rows::FAIL)).await?;
-    write_rows(conn, rows::links(batches), &Form::Inserted).await?;
-    write_rows(conn, rows::cards_used(batches), &Form::Used(rows::USE)).await?;
-    write_rows(conn, rows::activations(batches), &Form::Inserted).await?;
-    let volumes = rows::volumes(batches);
-    find_all(conn, volumes, &Form::Used(rows::ADD), "a Link is not there").await?;
-    write_rows(conn, rows::entries(batches), &Form::Inserted).await?;
-    write_rows(conn, rows::fees_returned(batches), &RETURNED).await?;
-    write_rows(conn, rows::fees(batches), &Form::Inserted).await?;
-    write_rows(conn, rows::days(batches), &TOTALS).await?;
+    for script in scripts(&batches)? {
+        script.run(conn).await?;
+    }
     Ok(moved)
 }
 
@@ -120,7 +114,7 @@ async fn move_wallets<R: Row>(
 ) -> Result<HashSet<Uuid>, DbError> {
     let returning = format!("{} RETURNING org_id", rows::MOVE);
     let mut moved = HashSet::new();
-    for (sql, arguments) in parts(wallets, &Form::Used(&returning))? {
+    for Script { sql, arguments, .. } in apart(wallets, &Form::Used(&returning), None)? {
         let query = sqlx::query_as_with::<_, (Uuid,), _>(AssertSqlSafe(sql), arguments);
         let rows = traced_statement!(query.fetch_all(&mut *conn)).await?;
         moved.extend(rows.into_iter().map(|(org,)| org));
@@ -128,45 +122,116 @@ async fn move_wallets<R: Row>(
     Ok(moved)
 }
 
-/// As [`write_rows`]; an error where fewer were found than there are.
-async fn find_all<R: Row>(
-    conn: &mut SqliteConnection,
-    rows: Vec<R>,
-    form: &Form<'_>,
-    otherwise: &str,
-) -> Result<(), DbError> {
-    let wanted = rows.len() as u64;
-    if write_rows(conn, rows, form).await? == wanted {
-        return Ok(());
+/// What is written of batches whose wallets have moved, in this order.
+fn scripts(batches: &[&Batch]) -> Result<Vec<Script>, DbError> {
+    const ENDS: Form = Form::Used(rows::END);
+    const ADDS: Form = Form::Used(rows::ADD);
+    const HELD: Option<&str> = Some("an operation is not held any more");
+    const THERE: Option<&str> = Some("a Link is not there");
+
+    let ends = rows::closings(batches)?;
+    let begun = rows::operations(batches)?;
+    let activations = rows::activations(batches);
+    let volumes = rows::volumes(batches);
+    let entries = rows::entries(batches);
+    let days = rows::days(batches);
+    let mut scripts = Vec::new();
+    let lengths =
+        [ends.len(), begun.len(), activations.len(), volumes.len(), entries.len(), days.len()];
+    let room = lengths.into_iter().max().unwrap_or_default().next_power_of_two();
+    if room <= ROWS_MAX {
+        let mut script = Script::default();
+        script.add(ends, room, &ENDS, HELD)?;
+        script.add(begun, room, &Form::Inserted, None)?;
+        script.add(activations, room, &Form::Inserted, None)?;
+        script.add(volumes, room, &ADDS, THERE)?;
+        script.add(entries, room, &Form::Inserted, None)?;
+        script.add(days, room, &TOTALS, None)?;
+        scripts.push(script);
+    } else {
+        scripts.extend(apart(ends, &ENDS, HELD)?);
+        scripts.extend(apart(begun, &Form::Inserted, None)?);
+        scripts.extend(apart(activations, &Form::Inserted, None)?);
+        scripts.extend(apart(volumes, &ADDS, THERE)?);
+        scripts.extend(apart(entries, &Form::Inserted, None)?);
+        scripts.extend(apart(days, &TOTALS, None)?);
     }
-    Err(DbError::Unreadable(otherwise.to_owned()))
+    scripts.extend(apart(rows::sms(batches), &Form::Inserted, None)?);
+    scripts.extend(apart(rows::sms_failed(batches), &Form::Used(rows::FAIL), None)?);
+    scripts.extend(apart(rows::links(batches), &Form::Inserted, None)?);
+    scripts.extend(apart(rows::cards_used(batches), &Form::Used(rows::USE), None)?);
+    scripts.extend(apart(rows::fees_returned(batches), &RETURNED, None)?);
+    scripts.extend(apart(rows::fees(batches), &Form::Inserted, None)?);
+    Ok(scripts)
 }
 
-/// How many rows were written.
-async fn write_rows<R: Row>(
-    conn: &mut SqliteConnection,
+/// Rows of one section, in scripts of its own; none for none.
+fn apart<R: Row>(
     rows: Vec<R>,
     form: &Form<'_>,
-) -> Result<u64, DbError> {
-    let mut written = 0;
-    for (sql, arguments) in parts(rows, form)? {
-        let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
-        written += traced_statement!(query.execute(&mut *conn)).await?.rows_affected();
-    }
-    Ok(written)
-}
-
-/// The statements that write the rows, each of as many as a power of two.
-fn parts<R: Row>(rows: Vec<R>, form: &Form<'_>) -> Result<Vec<(String, SqliteArguments)>, DbError> {
-    let mut parts = Vec::new();
+    otherwise: Option<&'static str>,
+) -> Result<Vec<Script>, DbError> {
+    let mut scripts = Vec::new();
     let mut rows = rows.into_iter();
     while rows.len() > 0 {
-        let count = ROWS_MAX.min(1 << rows.len().ilog2());
-        let mut arguments = SqliteArguments::default();
-        for row in rows.by_ref().take(count) {
-            row.bind(&mut arguments).map_err(|e| DbError::Sql(sqlx::Error::Encode(e)))?;
-        }
-        parts.push((form.statement::<R>(count), arguments));
+        let part: Vec<R> = rows.by_ref().take(ROWS_MAX).collect();
+        let room = part.len().next_power_of_two();
+        let mut script = Script::default();
+        script.add(part, room, form, otherwise)?;
+        scripts.push(script);
     }
-    Ok(parts)
+    Ok(scripts)
+}
+
+/// Statements that go down together.
+#[derive(Default)]
+struct Script {
+    sql: String,
+    arguments: SqliteArguments,
+    /// Of each statement how many rows it has to change, and what it means if it does not.
+    wanted: Vec<Option<(u64, &'static str)>>,
+}
+
+impl Script {
+    /// Adds a statement; with an `otherwise` it has to find as many rows as there are.
+    fn add<R: Row>(
+        &mut self,
+        rows: Vec<R>,
+        room: usize,
+        form: &Form<'_>,
+        otherwise: Option<&'static str>,
+    ) -> Result<(), DbError> {
+        self.sql.push_str(&form.statement::<R>(room));
+        self.wanted.push(otherwise.map(|otherwise| (rows.len() as u64, otherwise)));
+        let unreadable = |e| DbError::Sql(sqlx::Error::Encode(e));
+        let left_over = room.saturating_sub(rows.len()) * R::COLUMNS.len();
+        for row in rows {
+            row.bind(&mut self.arguments).map_err(unreadable)?;
+        }
+        for _ in 0..left_over {
+            self.arguments.add(None::<i64>).map_err(unreadable)?;
+        }
+        Ok(())
+    }
+
+    async fn run(self, conn: &mut SqliteConnection) -> Result<(), DbError> {
+        let query = sqlx::query_with(AssertSqlSafe(self.sql), self.arguments);
+        let running = async {
+            let mut changed = Vec::with_capacity(self.wanted.len());
+            let mut answers = conn.execute_many(query);
+            while let Some(answer) = answers.try_next().await? {
+                changed.push(answer.rows_affected());
+            }
+            Ok::<_, sqlx::Error>(changed)
+        };
+        let changed = traced_statement!(running).await?;
+        for (wanted, changed) in self.wanted.into_iter().zip(changed) {
+            if let Some((wanted, otherwise)) = wanted
+                && wanted != changed
+            {
+                return Err(DbError::Unreadable(otherwise.to_owned()));
+            }
+        }
+        Ok(())
+    }
 }
