@@ -115,12 +115,16 @@ pub async fn by_iccid(tx: &mut Tx, org: OrgId, iccid: &str) -> Result<Option<Lin
 
 /// Links by their ids, newest first; what is not the organization's is left out.
 pub(super) async fn of_ids(tx: &mut Tx, org: OrgId, ids: &[LinkId]) -> Result<Vec<Link>, DbError> {
+    // Behind `SELECT` PostgreSQL does not look at how many ids there are, which would be a plan for each list.
     const SQL: &str = concat!(
         "SELECT ",
         link_columns!(),
         " FROM links l JOIN sponsors s ON s.id = l.sponsor_id
-          WHERE l.org_id = $1 AND l.id = ANY($2) ORDER BY l.id DESC"
+          WHERE l.org_id = $1 AND l.id = ANY(CAST((SELECT $2) AS UUID[])) ORDER BY l.id DESC"
     );
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let patience = tx.patience();
     if let Conn::Postgres(conn) = tx.conn() {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
