@@ -1,4 +1,4 @@
-//! Batches on SQLite: one transaction, a statement for each table that they touch.
+//! Batches on SQLite: one transaction.
 //!
 //! What is sent to the thread that the connection has, and waited for, costs more than many rows do.
 //! So the statements that nearly every batch needs go there together, as one text, even those that have
@@ -35,7 +35,8 @@ enum Form<'a> {
 }
 
 impl Form<'_> {
-    /// The statement with room for so many rows. The first column of a section is never `NULL`.
+    /// The statement with room for so many rows. No section has `NULL` in its first column, nor in one by which a
+    /// statement finds something: rows of `NULL` alone change nothing.
     fn statement<R: Row>(&self, room: usize) -> String {
         let (name, columns) = (R::NAME, R::COLUMNS.join(", "));
         let row = format!("({})", vec!["?"; R::COLUMNS.len()].join(", "));
@@ -102,6 +103,9 @@ async fn write_moved(
     let moved = move_wallets(conn, rows::wallets(batches)).await?;
     let batches: Vec<&Batch> =
         batches.iter().copied().filter(|batch| moved.contains(&batch.org_id.0)).collect();
+    if batches.is_empty() {
+        return Ok(moved);
+    }
     for script in scripts(&batches)? {
         script.run(conn).await?;
     }
@@ -135,34 +139,51 @@ fn scripts(batches: &[&Batch]) -> Result<Vec<Script>, DbError> {
     let volumes = rows::volumes(batches);
     let entries = rows::entries(batches);
     let days = rows::days(batches);
-    let mut scripts = Vec::new();
     let lengths =
         [ends.len(), begun.len(), activations.len(), volumes.len(), entries.len(), days.len()];
     let room = lengths.into_iter().max().unwrap_or_default().next_power_of_two();
-    if room <= ROWS_MAX {
-        let mut script = Script::default();
-        script.add(ends, room, &ENDS, HELD)?;
-        script.add(begun, room, &Form::Inserted, None)?;
-        script.add(activations, room, &Form::Inserted, None)?;
-        script.add(volumes, room, &ADDS, THERE)?;
-        script.add(entries, room, &Form::Inserted, None)?;
-        script.add(days, room, &TOTALS, None)?;
-        scripts.push(script);
-    } else {
-        scripts.extend(apart(ends, &ENDS, HELD)?);
-        scripts.extend(apart(begun, &Form::Inserted, None)?);
-        scripts.extend(apart(activations, &Form::Inserted, None)?);
-        scripts.extend(apart(volumes, &ADDS, THERE)?);
-        scripts.extend(apart(entries, &Form::Inserted, None)?);
-        scripts.extend(apart(days, &TOTALS, None)?);
+    let together = (room <= ROWS_MAX).then(|| (Script::default(), room));
+    let mut scripts = Scripts { done: Vec::new(), together };
+    scripts.add(ends, &ENDS, HELD)?;
+    scripts.add(begun, &Form::Inserted, None)?;
+    scripts.add(activations, &Form::Inserted, None)?;
+    scripts.add(volumes, &ADDS, THERE)?;
+    scripts.add(entries, &Form::Inserted, None)?;
+    scripts.add(days, &TOTALS, None)?;
+    scripts.end_together();
+    scripts.add(rows::sms(batches), &Form::Inserted, None)?;
+    scripts.add(rows::sms_failed(batches), &Form::Used(rows::FAIL), None)?;
+    scripts.add(rows::links(batches), &Form::Inserted, None)?;
+    scripts.add(rows::cards_used(batches), &Form::Used(rows::USE), None)?;
+    scripts.add(rows::fees_returned(batches), &RETURNED, None)?;
+    scripts.add(rows::fees(batches), &Form::Inserted, None)?;
+    Ok(scripts.done)
+}
+
+/// Scripts in the order in which they are run.
+struct Scripts {
+    done: Vec<Script>,
+    /// The one that sections go into together, and the room that each has.
+    together: Option<(Script, usize)>,
+}
+
+impl Scripts {
+    fn add<R: Row>(
+        &mut self,
+        rows: Vec<R>,
+        form: &Form<'_>,
+        otherwise: Option<&'static str>,
+    ) -> Result<(), DbError> {
+        match &mut self.together {
+            Some((script, room)) => script.add(rows, *room, form, otherwise)?,
+            None => self.done.extend(apart(rows, form, otherwise)?),
+        }
+        Ok(())
     }
-    scripts.extend(apart(rows::sms(batches), &Form::Inserted, None)?);
-    scripts.extend(apart(rows::sms_failed(batches), &Form::Used(rows::FAIL), None)?);
-    scripts.extend(apart(rows::links(batches), &Form::Inserted, None)?);
-    scripts.extend(apart(rows::cards_used(batches), &Form::Used(rows::USE), None)?);
-    scripts.extend(apart(rows::fees_returned(batches), &RETURNED, None)?);
-    scripts.extend(apart(rows::fees(batches), &Form::Inserted, None)?);
-    Ok(scripts)
+
+    fn end_together(&mut self) {
+        self.done.extend(self.together.take().map(|(script, _)| script));
+    }
 }
 
 /// Rows of one section, in scripts of its own; none for none.
@@ -204,7 +225,10 @@ impl Script {
         self.sql.push_str(&form.statement::<R>(room));
         self.wanted.push(otherwise.map(|otherwise| (rows.len() as u64, otherwise)));
         let unreadable = |e| DbError::Sql(sqlx::Error::Encode(e));
-        let left_over = room.saturating_sub(rows.len()) * R::COLUMNS.len();
+        let left_over = room
+            .checked_sub(rows.len())
+            .ok_or_else(|| DbError::Unreadable("more rows than there is room for".to_owned()))?
+            * R::COLUMNS.len();
         for row in rows {
             row.bind(&mut self.arguments).map_err(unreadable)?;
         }
@@ -225,6 +249,10 @@ impl Script {
             Ok::<_, sqlx::Error>(changed)
         };
         let changed = traced_statement!(running).await?;
+        // sqlx means to give up texts of several statements.
+        if changed.len() != self.wanted.len() {
+            return Err(DbError::Unreadable("a part of a batch was not run".to_owned()));
+        }
         for (wanted, changed) in self.wanted.into_iter().zip(changed) {
             if let Some((wanted, otherwise)) = wanted
                 && wanted != changed
