@@ -126,7 +126,7 @@ async fn move_wallets<R: Row>(
     Ok(moved)
 }
 
-/// What is written of batches whose wallets have moved, in this order.
+/// What is written of batches whose wallets have moved, in this order: an SMS refers to its operation.
 fn scripts(batches: &[&Batch]) -> Result<Vec<Script>, DbError> {
     const ENDS: Form = Form::Used(rows::END);
     const ADDS: Form = Form::Used(rows::ADD);
