@@ -5,9 +5,9 @@
 //! inside.
 
 use super::attempt_totals::{self, FAILED, OPEN};
-use super::page::{Part, Window};
+use super::page::{Ordered, Part, Window};
 use super::ranks::{self, List};
-use super::{DbError, Text, Time, Tx};
+use super::{Conn, DbError, Text, Time, Tx};
 use bappy_actors::model::{
     Cleanup, Failure, LinkId, Money, OperationId, OperationKind, OperationState, OrgId, Timestamp,
 };
@@ -132,31 +132,38 @@ pub async fn list(
     filter: &AttemptFilter,
     window: &Window<OperationId>,
 ) -> Result<Part<Attempt, OperationId>, DbError> {
-    let total = attempt_totals::total(tx, org, filter).await?;
+    let (total, kept) = if *filter == AttemptFilter::default() {
+        ranks::total(tx, org, List::Operations, window).await?
+    } else {
+        (attempt_totals::total(tx, org, filter).await?, None)
+    };
     let mut condition = filter.condition();
     let state = filter.state.map(|state| state.word());
     let kind = filter.kind.map(|kind| kind.word());
     let key = filter.idempotency_key.as_deref();
     let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
-    let (walk, from) = if *filter == AttemptFilter::default() {
-        ranks::nearer(tx, org, List::Operations, total, walk).await?
-    } else {
-        (walk, None)
-    };
+    let (walk, from) = ranks::nearer(total, walk, kept);
+    let is_postgres = matches!(tx.conn(), Conn::Postgres(_));
     if from.is_some() {
-        condition.push_str(" AND id > $5");
+        condition.push_str(&ranks::above(is_postgres, "$5"));
     } else if window.after().is_some() {
-        condition.push_str(" AND id < $5");
+        condition.push_str(" AND l.id < $5");
     }
-    let order = if walk.backwards { "id" } else { "id DESC" };
-    let columns = columns!();
+    let conditions = [state.is_some(), kind.is_some(), key.is_some()];
+    let rows = walk.rows(&Ordered {
+        table: "operations",
+        condition: &condition,
+        // Of several conditions any may be the rare one.
+        has_one_plan: is_postgres
+            && conditions.into_iter().filter(|is_there| *is_there).count() <= 1,
+        is_unordered: false,
+        limit_and_offset: [6, 7],
+    });
+    let (columns, order) = (columns!(), walk.order());
     let rows = all!(
         tx,
         Row,
-        AssertSqlSafe(format!(
-            "SELECT {columns} FROM operations WHERE org_id = $1{condition}
-             ORDER BY {order} LIMIT $6 OFFSET $7"
-        )),
+        AssertSqlSafe(format!("SELECT {columns} FROM {rows} ORDER BY {order}")),
         org.0,
         state,
         kind,

@@ -6,7 +6,7 @@
 
 use super::link_search;
 use super::links::{self, Row, link_columns};
-use super::page::{Part, Place, Window, containing};
+use super::page::{Ordered, Part, Place, Window, containing};
 use super::ranks::{self, List};
 use super::{Conn, DbError, Text, Tx};
 use bappy_actors::model::{Link, LinkId, LinkStatus, OrgId, SimKind};
@@ -40,40 +40,40 @@ pub async fn list(
     if let Some(search) = &filter.search {
         condition.push_str(&link_search::condition(is_postgres, search, "$4"));
     }
-    let total = total(tx, org, filter, &condition).await?;
-    let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
-    let (walk, from) = if *filter == LinkFilter::default() {
-        ranks::nearer(tx, org, List::Links, total, walk).await?
+    let (total, kept) = if *filter == LinkFilter::default() {
+        ranks::total(tx, org, List::Links, window).await?
     } else {
-        (walk, None)
+        (total(tx, org, filter, &condition).await?, None)
     };
+    let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
+    let (walk, from) = ranks::nearer(total, walk, kept);
     if from.is_some() {
-        condition.push_str(" AND l.id > $5");
+        condition.push_str(&ranks::above(is_postgres, "$5"));
     } else if window.after().is_some() {
         condition.push_str(" AND l.id < $5");
     }
-    let order = if walk.backwards { "l.id" } else { "l.id DESC" };
-    // What a search finds is put in order afterwards. In the order of the list PostgreSQL would read
-    // on and on for the next Link that fits, where it guesses that many do.
-    let apart = if is_postgres && filter.search.is_some() { " OFFSET 0" } else { "" };
-    let columns = link_columns!();
-    let part = format!("ORDER BY {order} LIMIT $6 OFFSET $7");
-    let page = if walk.offset == 0 && filter.search.is_none() {
-        // The index that finds a row reads it too; what a search finds is put in order first, by its ids.
-        format!("(SELECT * FROM links l WHERE l.org_id = $1{condition} {part}) l")
-    } else {
-        // What is stepped over is stepped over in the index alone; only the rows of the page are read.
-        format!(
-            "(SELECT l.org_id, l.id
-              FROM (SELECT org_id, id FROM links l WHERE l.org_id = $1{condition}{apart}) l {part}) page
-             JOIN links l ON l.org_id = page.org_id AND l.id = page.id"
-        )
-    };
+    let is_searched = filter.search.is_some();
+    if is_postgres && is_searched {
+        // What a search finds is put in order afterwards. In the order of the list PostgreSQL would read
+        // on and on for the next Link that fits, where it guesses that many do.
+        condition.push_str(" OFFSET 0");
+    }
+    let rows = walk.rows(&Ordered {
+        table: "links",
+        condition: &condition,
+        // Of two conditions either may be the rare one.
+        has_one_plan: is_postgres
+            && !is_searched
+            && (filter.status.is_none() || filter.kind.is_none()),
+        is_unordered: is_searched,
+        limit_and_offset: [6, 7],
+    });
+    let (columns, order) = (link_columns!(), walk.order());
     let rows = all!(
         tx,
         Row,
         AssertSqlSafe(format!(
-            "SELECT {columns} FROM {page} JOIN sponsors s ON s.id = l.sponsor_id ORDER BY {order}"
+            "SELECT {columns} FROM {rows} JOIN sponsors s ON s.id = l.sponsor_id ORDER BY {order}"
         )),
         org.0,
         filter.status.map(|status| status.word()),
@@ -104,10 +104,6 @@ async fn total(
             filter.kind.map(|kind| kind.word()),
             containing(search)
         ),
-        LinkFilter { status: None, kind: None, search: None } => {
-            let all = "SELECT links_total FROM wallets WHERE org_id = $1";
-            return Ok(opt!(tx, (i64,), all, org.0)?.map_or(0, |(total,)| total));
-        }
         LinkFilter { status, kind, search: None } => {
             // There is a column of each status, named after it.
             let counts = status.map_or("active + suspended + inactive", |status| status.word());

@@ -2,13 +2,13 @@
 //! in the list is walked to from near it.
 //!
 //! [`Ranks`] keeps them up beside the service, and the blocks and months of ledgers; the lists of Links,
-//! operations and SMS ask `nearer`. Ranks count from the oldest row, so rows that come in front change none.
+//! operations and SMS ask [`total`] and [`nearer`]. Ranks count from the oldest row, so rows that come in front change none.
 //!
 //! **Invariants:** a rank is kept only of rows so old that none comes in before them any more: ids
 //! are UUIDs v7, given before their rows are written. Without ranks every page is as right, and
 //! slower.
 
-use super::page::Walk;
+use super::page::{Walk, Window};
 use super::{Database, DbError, Tx, blocks, months};
 use bappy_actors::metrics::{Job, job_succeeded};
 use bappy_actors::model::{OrgId, Timestamp};
@@ -62,33 +62,56 @@ impl List {
     }
 }
 
-/// A walk to the same page of a whole list of `total` rows, newest first, from the nearest kept
-/// rank: with the id that it starts after, going up. Where the walk is short as it is, that walk.
-pub(super) async fn nearer(
+/// How many rows a whole list has, and the nearest kept rank below a page of it, newest first, with its
+/// id; none where the page is not deep in the list.
+pub(super) async fn total<K>(
     tx: &mut Tx,
     org: OrgId,
     list: List,
-    total: i64,
-    walk: Walk,
-) -> Result<(Walk, Option<Uuid>), DbError> {
+    window: &Window<K>,
+) -> Result<(i64, Option<(i64, Uuid)>), DbError> {
+    let total = list.total();
+    let Some(end) = window.end().filter(|end| *end > STEP) else {
+        let sql = format!("SELECT {total} FROM wallets WHERE org_id = $1");
+        return Ok((
+            opt!(tx, (i64,), AssertSqlSafe(sql), org.0)?.map_or(0, |(total,)| total),
+            None,
+        ));
+    };
+    let nearest = |column: &str| {
+        format!(
+            "(SELECT {column} FROM list_ranks r
+              WHERE r.org_id = w.org_id AND r.list = $2 AND r.rank <= w.{total} - $3
+              ORDER BY r.rank DESC LIMIT 1)"
+        )
+    };
+    let (rank, id) = (nearest("r.rank"), nearest("r.id"));
+    let sql = format!("SELECT w.{total}, {rank}, {id} FROM wallets w WHERE w.org_id = $1");
+    let row =
+        opt!(tx, (i64, Option<i64>, Option<Uuid>), AssertSqlSafe(sql), org.0, list.word(), end)?;
+    Ok(row.map_or((0, None), |(total, rank, id)| (total, rank.zip(id))))
+}
+
+/// A walk to the same page of a whole list of `total` rows from the nearest kept rank: with the id that it
+/// starts after, going up. Where the walk is short as it is, that walk.
+pub(super) fn nearer(total: i64, walk: Walk, kept: Option<(i64, Uuid)>) -> (Walk, Option<Uuid>) {
     if walk.offset <= STEP {
-        return Ok((walk, None));
+        return (walk, None);
     }
     // Rows that are older than the page.
     let older = if walk.backwards { walk.offset } else { total - walk.offset - walk.limit };
-    let kept = opt!(
-        tx,
-        (i64, Uuid),
-        "SELECT rank, id FROM list_ranks WHERE org_id = $1 AND list = $2 AND rank <= $3
-         ORDER BY rank DESC LIMIT 1",
-        org.0,
-        list.word(),
-        older
-    )?;
     let near = kept
         .map(|(rank, id)| (Walk { backwards: true, offset: older - rank, ..walk }, Some(id)))
         .filter(|(near, _)| near.offset < walk.offset);
-    Ok(near.unwrap_or((walk, None)))
+    near.unwrap_or((walk, None))
+}
+
+/// That a row of `l` comes after the id that such a walk starts after, in SQL; `argument` is the id.
+///
+/// Between two ids PostgreSQL expects few rows, and so takes one plan for all.
+pub(super) fn above(is_postgres: bool, argument: &str) -> String {
+    let all = if is_postgres { format!(" AND l.id < '{}'", Uuid::max()) } else { String::new() };
+    format!(" AND l.id > {argument}{all}")
 }
 
 /// Keeps ranks up, and the blocks and months of ledgers.

@@ -5,9 +5,9 @@
 //! **Invariant:** a message that is `sent`, or ended after that, is one whose operation succeeded;
 //! one that was refunded is `failed` and has no id at the operator.
 
-use super::page::{Part, Window};
+use super::page::{Ordered, Part, Window};
 use super::ranks::{self, List};
-use super::{DbError, Text, Time, Tx, operations};
+use super::{Conn, DbError, Text, Time, Tx, operations};
 use bappy_actors::model::{
     Cleanup, LinkId, Money, OperationId, OperationState, OrgId, Sms, SmsStatus, SmsText, Timestamp,
 };
@@ -85,38 +85,41 @@ pub async fn list(
     filter: &SmsFilter,
     window: &Window<OperationId>,
 ) -> Result<Part<Sms, OperationId>, DbError> {
-    let total = match filter {
-        SmsFilter { link: None, status: None } => all_of(tx, org).await?,
-        SmsFilter { link: None, status: Some(status) } => in_status(tx, org, *status).await?,
+    let (total, kept) = match filter {
+        SmsFilter { link: None, status: None } => ranks::total(tx, org, List::Sms, window).await?,
+        SmsFilter { link: None, status: Some(status) } => {
+            (in_status(tx, org, *status).await?, None)
+        }
         _ => {
             let condition = condition(filter);
             let sql = format!("SELECT COUNT(*) FROM sms WHERE org_id = $1{condition}");
             let (link, status) = arguments(filter);
-            one!(tx, (i64,), AssertSqlSafe(sql), org.0, link, status)?.0
+            (one!(tx, (i64,), AssertSqlSafe(sql), org.0, link, status)?.0, None)
         }
     };
     let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
     let mut condition = condition(filter);
-    let (walk, from) = if *filter == SmsFilter::default() {
-        ranks::nearer(tx, org, List::Sms, total, walk).await?
-    } else {
-        (walk, None)
-    };
+    let (walk, from) = ranks::nearer(total, walk, kept);
+    let is_postgres = matches!(tx.conn(), Conn::Postgres(_));
     if from.is_some() {
-        condition.push_str(" AND id > $4");
+        condition.push_str(&ranks::above(is_postgres, "$4"));
     } else if window.after().is_some() {
-        condition.push_str(" AND id < $4");
+        condition.push_str(" AND l.id < $4");
     }
-    let order = if walk.backwards { "id" } else { "id DESC" };
-    let columns = columns!();
+    let rows = walk.rows(&Ordered {
+        table: "sms",
+        condition: &condition,
+        // No index has those of one Link in one status.
+        has_one_plan: is_postgres && (filter.link.is_none() || filter.status.is_none()),
+        is_unordered: false,
+        limit_and_offset: [5, 6],
+    });
+    let (columns, order) = (columns!(), walk.order());
     let (link, status) = arguments(filter);
     let rows = all!(
         tx,
         Row,
-        AssertSqlSafe(format!(
-            "SELECT {columns} FROM sms WHERE org_id = $1{condition}
-             ORDER BY {order} LIMIT $5 OFFSET $6"
-        )),
+        AssertSqlSafe(format!("SELECT {columns} FROM {rows} ORDER BY {order}")),
         org.0,
         link,
         status,
@@ -126,11 +129,6 @@ pub async fn list(
     )?;
     let rows = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<Sms>, _>>()?;
     Ok(window.part(rows, walk, total, |sms| sms.id))
-}
-
-async fn all_of(tx: &mut Tx, org: OrgId) -> Result<i64, DbError> {
-    let sql = "SELECT sms_total FROM wallets WHERE org_id = $1";
-    Ok(opt!(tx, (i64,), sql, org.0)?.map_or(0, |(total,)| total))
 }
 
 /// There is a column of each status, named after it.
