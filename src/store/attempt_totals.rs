@@ -4,7 +4,7 @@
 
 use super::attempts::AttemptFilter;
 use super::ledger::ALL_PLANS;
-use super::{DbError, Text, Tx};
+use super::{DbError, Tx};
 use bappy_actors::model::{OperationKind, OperationState, OrgId};
 use sqlx::AssertSqlSafe;
 
@@ -25,8 +25,6 @@ pub(super) async fn total(tx: &mut Tx, org: OrgId, filter: &AttemptFilter) -> Re
         (i64,),
         AssertSqlSafe(format!("SELECT CAST({} AS BIGINT)", sum(filter))),
         org.0,
-        filter.state.map(|state| state.word()),
-        filter.kind.map(|kind| kind.word()),
         filter.idempotency_key.as_deref(),
         ALL_PLANS
     )?;
@@ -92,6 +90,6 @@ fn made(kind: &str) -> String {
 fn of_days(column: &str, kind: &str) -> String {
     format!(
         "(SELECT COALESCE(SUM({column}), 0) FROM ledger_days
-          WHERE org_id = $1 AND plan_id = $5 AND kind = '{kind}')"
+          WHERE org_id = $1 AND plan_id = $3 AND kind = '{kind}')"
     )
 }

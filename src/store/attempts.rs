@@ -5,7 +5,7 @@
 //! inside.
 
 use super::attempt_totals::{self, FAILED, OPEN};
-use super::page::{Ordered, Part, Window};
+use super::page::{Found, Ordered, Part, Window};
 use super::ranks::{self, List};
 use super::{Conn, DbError, Text, Time, Tx};
 use bappy_actors::model::{
@@ -62,26 +62,22 @@ pub struct AttemptFilter {
 }
 
 impl AttemptFilter {
-    /// What is asked for, in SQL; states and kinds with an index of their own in its words too.
+    /// What is asked for, in SQL: states and kinds in words, by which PostgreSQL tells what is rare, and in
+    /// those of the indexes that some have.
     pub(super) fn condition(&self) -> String {
-        let in_words = match self.state {
-            Some(OperationState::Pending) => OPEN,
-            Some(OperationState::Refunded | OperationState::Rejected) => FAILED,
-            _ => "",
-        };
-        let of_kind = match self.kind {
-            Some(OperationKind::Topup) => " AND kind = 'topup'",
-            Some(_) => " AND kind <> 'topup'",
-            None => "",
-        };
-        let parts = [
-            (self.state.is_some(), " AND state = $2"),
-            (true, in_words),
-            (self.kind.is_some(), " AND kind = $3"),
-            (true, of_kind),
-            (self.idempotency_key.is_some(), " AND idempotency_key = $4"),
-        ];
-        parts.iter().filter(|(wanted, _)| *wanted).map(|(_, sql)| *sql).collect()
+        let state = self.state.map(|state| match state {
+            OperationState::Pending => OPEN.to_owned(),
+            OperationState::Succeeded => format!(" AND state = '{}'", state.word()),
+            OperationState::Refunded | OperationState::Rejected => {
+                format!(" AND state = '{}'{FAILED}", state.word())
+            }
+        });
+        let kind = self.kind.map(|kind| {
+            let is_rare = if kind == OperationKind::Topup { "" } else { " AND kind <> 'topup'" };
+            format!("{is_rare} AND kind = '{}'", kind.word())
+        });
+        let key = self.idempotency_key.as_ref().map(|_| " AND idempotency_key = $2".to_owned());
+        [state, kind, key].into_iter().flatten().collect()
     }
 }
 
@@ -138,35 +134,30 @@ pub async fn list(
         (attempt_totals::total(tx, org, filter).await?, None)
     };
     let mut condition = filter.condition();
-    let state = filter.state.map(|state| state.word());
-    let kind = filter.kind.map(|kind| kind.word());
     let key = filter.idempotency_key.as_deref();
     let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
     let (walk, from) = ranks::nearer(total, walk, kept);
     let is_postgres = matches!(tx.conn(), Conn::Postgres(_));
     if from.is_some() {
-        condition.push_str(&ranks::above(is_postgres, "$5"));
+        condition.push_str(&ranks::above(is_postgres, "$3"));
     } else if window.after().is_some() {
-        condition.push_str(" AND l.id < $5");
+        condition.push_str(" AND l.id < $3");
     }
-    let conditions = [state.is_some(), kind.is_some(), key.is_some()];
-    let rows = walk.rows(&Ordered {
-        table: "operations",
-        condition: &condition,
-        // Of several conditions any may be the rare one.
-        has_one_plan: is_postgres
-            && conditions.into_iter().filter(|is_there| *is_there).count() <= 1,
-        is_unordered: false,
-        limit_and_offset: [6, 7],
-    });
+    let rows = walk.rows(
+        is_postgres,
+        &Ordered {
+            table: "operations",
+            condition: &condition,
+            found: if key.is_some() { Found::Few } else { Found::InOrder },
+            limit_and_offset: [4, 5],
+        },
+    );
     let (columns, order) = (columns!(), walk.order());
     let rows = all!(
         tx,
         Row,
         AssertSqlSafe(format!("SELECT {columns} FROM {rows} ORDER BY {order}")),
         org.0,
-        state,
-        kind,
         key,
         from.or(window.after().map(|id| id.0)),
         walk.limit,

@@ -12,7 +12,7 @@
 
 use super::link_summaries::LinkFilter;
 use super::page::containing;
-use super::{Conn, DbError, Text, Tx};
+use super::{Conn, DbError, Tx};
 use bappy_actors::model::{LinkId, OrgId};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
@@ -254,7 +254,7 @@ async fn found(
 ) -> Result<Option<Vec<LinkId>>, DbError> {
     let is_postgres = matches!(tx.conn(), Conn::Postgres(_));
     let wanted =
-        format!("l.org_id = $1{} AND {}", filter.condition(), tested(is_postgres, search, "$4"));
+        format!("l.org_id = $1{} AND {}", filter.condition(), tested(is_postgres, search, "$2"));
     // What is given without an index is wanted.
     let is_wanted = match asked_for {
         Ask::All => "TRUE".to_owned(),
@@ -269,16 +269,16 @@ async fn found(
     let (given, text) = match asked_for {
         // An extension may bring another `@>` of integers, which no index of ours serves.
         Ask::Digits(digits) => (
-            format!("links l WHERE {DIGITS} OPERATOR(pg_catalog.@>) CAST($5 AS INTEGER[])"),
+            format!("links l WHERE {DIGITS} OPERATOR(pg_catalog.@>) CAST($3 AS INTEGER[])"),
             Some(digits),
         ),
-        Ask::Trigrams(pattern) => (format!("links l WHERE {INDEXED}$5)"), Some(pattern)),
+        Ask::Trigrams(pattern) => (format!("links l WHERE {INDEXED}$3)"), Some(pattern)),
         // SQLite reads tables that are joined so in the order in which they are named.
         Ask::Phrases(phrases) => (
             "links_text t
              CROSS JOIN link_numbers n ON n.number = t.rowid
              CROSS JOIN links l ON l.org_id = n.org_id AND l.id = n.link_id
-             WHERE t.links_text MATCH $5"
+             WHERE t.links_text MATCH $3"
                 .to_owned(),
             Some(phrases),
         ),
@@ -291,16 +291,7 @@ async fn found(
          SELECT id, TRUE FROM few WHERE is_wanted
          UNION ALL SELECT id, FALSE FROM (SELECT id FROM few LIMIT 1 OFFSET {FEW}) AS one_more"
     );
-    let rows = all!(
-        tx,
-        (Uuid, bool),
-        AssertSqlSafe(sql),
-        org.0,
-        filter.status.map(|status| status.word()),
-        filter.kind.map(|kind| kind.word()),
-        containing(search),
-        text
-    )?;
+    let rows = all!(tx, (Uuid, bool), AssertSqlSafe(sql), org.0, containing(search), text)?;
     let are_few = rows.iter().all(|(_, is_wanted)| *is_wanted);
     Ok(are_few.then(|| rows.into_iter().map(|(id, _)| LinkId(id)).collect()))
 }

@@ -6,7 +6,7 @@
 
 use super::link_search;
 use super::links::{self, Row, link_columns};
-use super::page::{Ordered, Part, Place, Window, containing};
+use super::page::{Found, Ordered, Part, Place, Window, containing};
 use super::ranks::{self, List};
 use super::{Conn, DbError, Text, Tx};
 use bappy_actors::model::{Link, LinkId, LinkStatus, OrgId, SimKind};
@@ -38,7 +38,7 @@ pub async fn list(
     let is_postgres = matches!(tx.conn(), Conn::Postgres(_));
     let mut condition = filter.condition();
     if let Some(search) = &filter.search {
-        condition.push_str(&link_search::condition(is_postgres, search, "$4"));
+        condition.push_str(&link_search::condition(is_postgres, search, "$2"));
     }
     let (total, kept) = if *filter == LinkFilter::default() {
         ranks::total(tx, org, List::Links, window).await?
@@ -48,26 +48,19 @@ pub async fn list(
     let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
     let (walk, from) = ranks::nearer(total, walk, kept);
     if from.is_some() {
-        condition.push_str(&ranks::above(is_postgres, "$5"));
+        condition.push_str(&ranks::above(is_postgres, "$3"));
     } else if window.after().is_some() {
-        condition.push_str(" AND l.id < $5");
+        condition.push_str(" AND l.id < $3");
     }
-    let is_searched = filter.search.is_some();
-    if is_postgres && is_searched {
-        // What a search finds is put in order afterwards. In the order of the list PostgreSQL would read
-        // on and on for the next Link that fits, where it guesses that many do.
-        condition.push_str(" OFFSET 0");
-    }
-    let rows = walk.rows(&Ordered {
-        table: "links",
-        condition: &condition,
-        // Of two conditions either may be the rare one.
-        has_one_plan: is_postgres
-            && !is_searched
-            && (filter.status.is_none() || filter.kind.is_none()),
-        is_unordered: is_searched,
-        limit_and_offset: [6, 7],
-    });
+    let rows = walk.rows(
+        is_postgres,
+        &Ordered {
+            table: "links",
+            condition: &condition,
+            found: if filter.search.is_some() { Found::Unordered } else { Found::InOrder },
+            limit_and_offset: [4, 5],
+        },
+    );
     let (columns, order) = (link_columns!(), walk.order());
     let rows = all!(
         tx,
@@ -76,8 +69,6 @@ pub async fn list(
             "SELECT {columns} FROM {rows} JOIN sponsors s ON s.id = l.sponsor_id ORDER BY {order}"
         )),
         org.0,
-        filter.status.map(|status| status.word()),
-        filter.kind.map(|kind| kind.word()),
         filter.search.as_deref().map(containing),
         from.or(window.after().map(|id| id.0)),
         walk.limit,
@@ -100,8 +91,6 @@ async fn total(
             (i64,),
             AssertSqlSafe(format!("SELECT COUNT(*) FROM links l WHERE l.org_id = $1{condition}")),
             org.0,
-            filter.status.map(|status| status.word()),
-            filter.kind.map(|kind| kind.word()),
             containing(search)
         ),
         LinkFilter { status, kind, search: None } => {
@@ -138,15 +127,10 @@ async fn part_of(
 }
 
 impl LinkFilter {
-    /// What is asked for beside the search, in SQL.
+    /// What is asked for beside the search, in SQL: in words, by which PostgreSQL tells what is rare.
     pub(super) fn condition(&self) -> String {
-        let mut condition = String::new();
-        if self.status.is_some() {
-            condition.push_str(" AND l.status = $2");
-        }
-        if self.kind.is_some() {
-            condition.push_str(" AND l.kind = $3");
-        }
-        condition
+        let status = self.status.map(|status| format!(" AND l.status = '{}'", status.word()));
+        let kind = self.kind.map(|kind| format!(" AND l.kind = '{}'", kind.word()));
+        [status, kind].into_iter().flatten().collect()
     }
 }

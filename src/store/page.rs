@@ -51,8 +51,9 @@ impl Window<usize> {
     }
 }
 
-/// A walk of no more rows is bounded in the text of its statement ([`Walk::rows`]).
-const SHORT: i64 = 64;
+/// The bounds that stand in the text of a statement: of a page as it is mostly asked for or a few of them,
+/// and of the largest.
+const BOUNDS: [i64; 2] = [64, 128];
 
 /// How a part is walked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,12 +74,21 @@ pub(super) struct Ordered<'a> {
     pub table: &'a str,
     /// Which of the organization's rows are in it: the rest of the condition.
     pub condition: &'a str,
-    /// Whether one plan serves all arguments: on PostgreSQL, where an index has the rows in their order.
-    pub has_one_plan: bool,
-    /// Whether its rows are found in no order, and put in order by their ids.
-    pub is_unordered: bool,
+    /// How its rows are found.
+    pub found: Found,
     /// The numbers of the arguments that are the walk's limit and offset.
     pub limit_and_offset: [u8; 2],
+}
+
+/// How the rows of a list are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// There are few of them, by an index.
+    Few,
+    /// In their order, however many there are: by an index, or as nearly all are wanted.
+    InOrder,
+    /// In no order: they are put in order by their ids afterwards.
+    Unordered,
 }
 
 impl Walk {
@@ -89,34 +99,52 @@ impl Walk {
 
     /// Its rows, in SQL: what to read from, with whole rows named `l`, in no order.
     ///
-    /// PostgreSQL takes a tenth of all rows for a limit that is an argument. A plan for any arguments then
-    /// looks so costly that it plans each call anew, which takes longer than to read the page. A bound that
-    /// it sees, and rows that are found by their ids, tell it better.
-    pub(super) fn rows(self, list: &Ordered<'_>) -> String {
-        let Ordered { table, condition, has_one_plan, is_unordered, .. } = list;
-        let [limit, offset] = list.limit_and_offset;
+    /// For a limit that is an argument PostgreSQL takes a tenth of the rows that it expects. For a long
+    /// list a plan for any arguments then looks so costly that it plans each call anew, which takes longer
+    /// than to read the page. So there a bound stands in the text, and the rows are found by their ids.
+    /// Each is looked up for itself (`LATERAL … LIMIT 1`): behind row-level security a join may be planned
+    /// for an organization that has hardly any, and read all of another's for each.
+    pub(super) fn rows(self, is_postgres: bool, list: &Ordered<'_>) -> String {
+        let Ordered { table, condition, found, limit_and_offset: [limit, offset] } = list;
         let order = self.order();
-        let part = format!("ORDER BY {order} LIMIT ${limit} OFFSET ${offset}");
-        if !has_one_plan && !is_unordered && self.offset == 0 {
+        let whole = format!("ORDER BY {order} LIMIT ${limit} OFFSET ${offset}");
+        let in_order = *found == Found::Few || *found == Found::InOrder && !is_postgres;
+        if in_order && self.offset == 0 {
             // The index that finds a row reads it too.
-            return format!("(SELECT * FROM {table} l WHERE l.org_id = $1{condition} {part}) l");
+            return format!("(SELECT * FROM {table} l WHERE l.org_id = $1{condition} {whole}) l");
         }
-        // What is stepped over is stepped over in the index alone; only the rows of the page are read.
-        let bound = if *has_one_plan && self.offset.saturating_add(self.limit) <= SHORT {
-            format!(" ORDER BY {order} LIMIT {SHORT}")
-        } else {
-            String::new()
+        let bound = |rows| BOUNDS.into_iter().find(|bound| rows <= *bound);
+        let (near, far) = (bound(self.offset.saturating_add(self.limit)), bound(self.limit));
+        let (cut, part) = match (found, near, far) {
+            (Found::InOrder, Some(bound), _) if is_postgres => {
+                (format!(" ORDER BY {order} LIMIT {bound}"), whole)
+            }
+            (Found::InOrder, None, Some(bound)) if is_postgres => (
+                format!(" ORDER BY {order} LIMIT {bound} OFFSET ${offset}"),
+                format!("ORDER BY {order} LIMIT ${limit}"),
+            ),
+            // In the order of the list PostgreSQL would read on and on for the next row that fits, where
+            // it guesses that many do.
+            (Found::Unordered, ..) if is_postgres => (" OFFSET 0".to_owned(), whole),
+            _ => (String::new(), whole),
         };
+        let by_id = "l.org_id = of_org AND l.id = of_id";
+        let rows = if is_postgres {
+            format!("CROSS JOIN LATERAL (SELECT * FROM {table} l WHERE {by_id} LIMIT 1) l")
+        } else {
+            format!("JOIN {table} l ON {by_id}")
+        };
+        // What is stepped over is stepped over in the index alone; only the rows of the page are read.
         format!(
             "(SELECT l.org_id AS of_org, l.id AS of_id
-              FROM (SELECT org_id, id FROM {table} l WHERE l.org_id = $1{condition}{bound}) l {part}) page
-             JOIN {table} l ON l.org_id = of_org AND l.id = of_id"
+              FROM (SELECT org_id, id FROM {table} l WHERE l.org_id = $1{condition}{cut}) l {part}) page
+             {rows}"
         )
     }
 }
 
 impl<K> Window<K> {
-    /// How many rows there are up to the end of a page, if that is how the place is given.
+    /// How many rows there are up to the end of a page that is full, if that is how the place is given.
     pub(super) fn end(&self) -> Option<i64> {
         match self.place {
             Place::Page(number) => i64::try_from(number).ok()?.checked_mul(self.size.max(1).into()),

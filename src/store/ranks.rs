@@ -2,7 +2,8 @@
 //! in the list is walked to from near it.
 //!
 //! [`Ranks`] keeps them up beside the service, and the blocks and months of ledgers; the lists of Links,
-//! operations and SMS ask [`total`] and [`nearer`]. Ranks count from the oldest row, so rows that come in front change none.
+//! operations and SMS ask for their totals here and how to walk. Ranks count from the oldest row, so rows
+//! that come in front change none.
 //!
 //! **Invariants:** a rank is kept only of rows so old that none comes in before them any more: ids
 //! are UUIDs v7, given before their rows are written. Without ranks every page is as right, and
@@ -62,8 +63,8 @@ impl List {
     }
 }
 
-/// How many rows a whole list has, and the nearest kept rank below a page of it, newest first, with its
-/// id; none where the page is not deep in the list.
+/// How many rows a whole list has, newest first, and of a page that is deep in it the nearest kept rank
+/// below, with its id.
 pub(super) async fn total<K>(
     tx: &mut Tx,
     org: OrgId,
@@ -78,6 +79,7 @@ pub(super) async fn total<K>(
             None,
         ));
     };
+    // Two look-ups: a join on the greatest rank is planned as one over all ranks of the list.
     let nearest = |column: &str| {
         format!(
             "(SELECT {column} FROM list_ranks r
@@ -92,8 +94,8 @@ pub(super) async fn total<K>(
     Ok(row.map_or((0, None), |(total, rank, id)| (total, rank.zip(id))))
 }
 
-/// A walk to the same page of a whole list of `total` rows from the nearest kept rank: with the id that it
-/// starts after, going up. Where the walk is short as it is, that walk.
+/// A walk to the same page of a whole list of `total` rows from the rank that was told with it: with the id
+/// that it starts after, going up. Where the walk is short as it is, that walk.
 pub(super) fn nearer(total: i64, walk: Walk, kept: Option<(i64, Uuid)>) -> (Walk, Option<Uuid>) {
     if walk.offset <= STEP {
         return (walk, None);

@@ -5,7 +5,7 @@
 //! **Invariant:** a message that is `sent`, or ended after that, is one whose operation succeeded;
 //! one that was refunded is `failed` and has no id at the operator.
 
-use super::page::{Ordered, Part, Window};
+use super::page::{Found, Ordered, Part, Window};
 use super::ranks::{self, List};
 use super::{Conn, DbError, Text, Time, Tx, operations};
 use bappy_actors::model::{
@@ -85,6 +85,7 @@ pub async fn list(
     filter: &SmsFilter,
     window: &Window<OperationId>,
 ) -> Result<Part<Sms, OperationId>, DbError> {
+    let link = filter.link.map(|link| link.0);
     let (total, kept) = match filter {
         SmsFilter { link: None, status: None } => ranks::total(tx, org, List::Sms, window).await?,
         SmsFilter { link: None, status: Some(status) } => {
@@ -93,8 +94,7 @@ pub async fn list(
         _ => {
             let condition = condition(filter);
             let sql = format!("SELECT COUNT(*) FROM sms WHERE org_id = $1{condition}");
-            let (link, status) = arguments(filter);
-            (one!(tx, (i64,), AssertSqlSafe(sql), org.0, link, status)?.0, None)
+            (one!(tx, (i64,), AssertSqlSafe(sql), org.0, link)?.0, None)
         }
     };
     let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
@@ -102,27 +102,26 @@ pub async fn list(
     let (walk, from) = ranks::nearer(total, walk, kept);
     let is_postgres = matches!(tx.conn(), Conn::Postgres(_));
     if from.is_some() {
-        condition.push_str(&ranks::above(is_postgres, "$4"));
+        condition.push_str(&ranks::above(is_postgres, "$3"));
     } else if window.after().is_some() {
-        condition.push_str(" AND l.id < $4");
+        condition.push_str(" AND l.id < $3");
     }
-    let rows = walk.rows(&Ordered {
-        table: "sms",
-        condition: &condition,
-        // No index has those of one Link in one status.
-        has_one_plan: is_postgres && (filter.link.is_none() || filter.status.is_none()),
-        is_unordered: false,
-        limit_and_offset: [5, 6],
-    });
+    let rows = walk.rows(
+        is_postgres,
+        &Ordered {
+            table: "sms",
+            condition: &condition,
+            found: if link.is_some() { Found::Few } else { Found::InOrder },
+            limit_and_offset: [4, 5],
+        },
+    );
     let (columns, order) = (columns!(), walk.order());
-    let (link, status) = arguments(filter);
     let rows = all!(
         tx,
         Row,
         AssertSqlSafe(format!("SELECT {columns} FROM {rows} ORDER BY {order}")),
         org.0,
         link,
-        status,
         from.or(window.after().map(|id| id.0)),
         walk.limit,
         walk.offset
@@ -137,16 +136,11 @@ async fn in_status(tx: &mut Tx, org: OrgId, status: SmsStatus) -> Result<i64, Db
     Ok(opt!(tx, (i64,), AssertSqlSafe(sql), org.0)?.map_or(0, |(total,)| total))
 }
 
+/// What is asked for, in SQL: a status in words, by which PostgreSQL tells what is rare.
 fn condition(filter: &SmsFilter) -> String {
-    let parts = [
-        (filter.link.is_some(), " AND link_id = $2"),
-        (filter.status.is_some(), " AND status = $3"),
-    ];
-    parts.iter().filter(|(wanted, _)| *wanted).map(|(_, sql)| *sql).collect()
-}
-
-fn arguments(filter: &SmsFilter) -> (Option<Uuid>, Option<&'static str>) {
-    (filter.link.map(|link| link.0), filter.status.map(|status| status.word()))
+    let link = filter.link.map(|_| " AND link_id = $2".to_owned());
+    let status = filter.status.map(|status| format!(" AND status = '{}'", status.word()));
+    [link, status].into_iter().flatten().collect()
 }
 
 /// Ends the operation of a queued SMS well: the operator has taken it, and is asked after it at

@@ -16,6 +16,8 @@ use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 use history::History;
 use sink::{Cell, Sink};
+use std::fs::File;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -120,6 +122,7 @@ impl Growth {
         if self.audit {
             audit(&world).await?;
         }
+        read_once(&world).await?;
         let service = world.serve(Tuning::default()).await?;
         let site = Site::new(&world, service.at, history, self.calls_a_round()).await?;
         Ok(Grown { world, service, site })
@@ -212,6 +215,29 @@ async fn history(world: &World, transactions: u64) -> Result<History, Failed> {
     blocks::keep(database).await?;
     months::keep(database, before).await?;
     Ok(history)
+}
+
+/// Reads the database's files once, so that they are in the system's memory as far as that has room. What was
+/// left of them there by those who filled it is chance, and each page that was not is a wait for the disk.
+async fn read_once(world: &World) -> Result<(), Failed> {
+    let folder = if world.database_url.starts_with("sqlite:") {
+        world.folder.path().to_owned()
+    } else {
+        let sql = "SELECT current_setting('data_directory') || '/base/' || CAST(oid AS TEXT)
+            FROM pg_database WHERE datname = current_database()";
+        let mut tx = world.parts.database.read().await?;
+        PathBuf::from(one!(tx, (String,), sql)?.0)
+    };
+    let read = move || -> std::io::Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_file() {
+                std::io::copy(&mut File::open(path)?, &mut std::io::sink())?;
+            }
+        }
+        Ok(())
+    };
+    Ok(tokio::task::spawn_blocking(read).await??)
 }
 
 /// Organizations, and what they may buy.
