@@ -47,18 +47,13 @@ pub async fn list(
     };
     let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
     let (walk, from) = ranks::nearer(total, walk, kept);
-    if from.is_some() {
-        condition.push_str(&ranks::above(is_postgres, "$3"));
-    } else if window.after().is_some() {
-        condition.push_str(" AND l.id < $3");
-    }
+    condition.push_str(&ranks::begin(is_postgres, from, window));
     let rows = walk.rows(
         is_postgres,
         &Ordered {
             table: "links",
             condition: &condition,
             found: if filter.search.is_some() { Found::Unordered } else { Found::InOrder },
-            limit_and_offset: [4, 5],
         },
     );
     let (columns, order) = (link_columns!(), walk.order());

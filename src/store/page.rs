@@ -76,8 +76,6 @@ pub(super) struct Ordered<'a> {
     pub condition: &'a str,
     /// How its rows are found.
     pub found: Found,
-    /// The numbers of the arguments that are the walk's limit and offset.
-    pub limit_and_offset: [u8; 2],
 }
 
 /// How the rows of a list are found.
@@ -97,7 +95,8 @@ impl Walk {
         if self.backwards { "l.id" } else { "l.id DESC" }
     }
 
-    /// Its rows, in SQL: what to read from, with whole rows named `l`, in no order.
+    /// Its rows, in SQL: what to read from, with whole rows named `l`, in no order. The arguments `$4` and
+    /// `$5` are its limit and its offset.
     ///
     /// For a limit that is an argument PostgreSQL takes a tenth of the rows that it expects. For a long
     /// list a plan for any arguments then looks so costly that it plans each call anew, which takes longer
@@ -105,9 +104,9 @@ impl Walk {
     /// Each is looked up for itself (`LATERAL … LIMIT 1`): behind row-level security a join may be planned
     /// for an organization that has hardly any, and read all of another's for each.
     pub(super) fn rows(self, is_postgres: bool, list: &Ordered<'_>) -> String {
-        let Ordered { table, condition, found, limit_and_offset: [limit, offset] } = list;
+        let Ordered { table, condition, found } = list;
         let order = self.order();
-        let whole = format!("ORDER BY {order} LIMIT ${limit} OFFSET ${offset}");
+        let whole = format!("ORDER BY {order} LIMIT $4 OFFSET $5");
         let in_order = *found == Found::Few || *found == Found::InOrder && !is_postgres;
         if in_order && self.offset == 0 {
             // The index that finds a row reads it too.
@@ -120,8 +119,8 @@ impl Walk {
                 (format!(" ORDER BY {order} LIMIT {bound}"), whole)
             }
             (Found::InOrder, None, Some(bound)) if is_postgres => (
-                format!(" ORDER BY {order} LIMIT {bound} OFFSET ${offset}"),
-                format!("ORDER BY {order} LIMIT ${limit}"),
+                format!(" ORDER BY {order} LIMIT {bound} OFFSET $5"),
+                format!("ORDER BY {order} LIMIT $4"),
             ),
             // In the order of the list PostgreSQL would read on and on for the next row that fits, where
             // it guesses that many do.

@@ -108,12 +108,17 @@ pub(super) fn nearer(total: i64, walk: Walk, kept: Option<(i64, Uuid)>) -> (Walk
     near.unwrap_or((walk, None))
 }
 
-/// That a row of `l` comes after the id that such a walk starts after, in SQL; `argument` is the id.
+/// Where a walk begins, in SQL: behind the id of a rank, which it goes up from, or behind the row that a
+/// cursor has; either is the argument `$3`.
 ///
 /// Between two ids PostgreSQL expects few rows, and so takes one plan for all.
-pub(super) fn above(is_postgres: bool, argument: &str) -> String {
-    let all = if is_postgres { format!(" AND l.id < '{}'", Uuid::max()) } else { String::new() };
-    format!(" AND l.id > {argument}{all}")
+pub(super) fn begin<K: Clone>(is_postgres: bool, from: Option<Uuid>, window: &Window<K>) -> String {
+    match (from, window.after()) {
+        (Some(_), _) if is_postgres => format!(" AND l.id > $3 AND l.id < '{}'", Uuid::max()),
+        (Some(_), _) => " AND l.id > $3".to_owned(),
+        (None, Some(_)) => " AND l.id < $3".to_owned(),
+        (None, None) => String::new(),
+    }
 }
 
 /// Keeps ranks up, and the blocks and months of ledgers.

@@ -101,18 +101,13 @@ pub async fn list(
     let mut condition = condition(filter);
     let (walk, from) = ranks::nearer(total, walk, kept);
     let is_postgres = matches!(tx.conn(), Conn::Postgres(_));
-    if from.is_some() {
-        condition.push_str(&ranks::above(is_postgres, "$3"));
-    } else if window.after().is_some() {
-        condition.push_str(" AND l.id < $3");
-    }
+    condition.push_str(&ranks::begin(is_postgres, from, window));
     let rows = walk.rows(
         is_postgres,
         &Ordered {
             table: "sms",
             condition: &condition,
             found: if link.is_some() { Found::Few } else { Found::InOrder },
-            limit_and_offset: [4, 5],
         },
     );
     let (columns, order) = (columns!(), walk.order());
