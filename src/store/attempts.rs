@@ -128,7 +128,7 @@ pub async fn list(
     filter: &AttemptFilter,
     window: &Window<OperationId>,
 ) -> Result<Part<Attempt, OperationId>, DbError> {
-    let (total, kept) = if *filter == AttemptFilter::default() {
+    let (total, near) = if *filter == AttemptFilter::default() {
         ranks::total(tx, org, List::Operations, window).await?
     } else {
         (attempt_totals::total(tx, org, filter).await?, None)
@@ -136,15 +136,21 @@ pub async fn list(
     let mut condition = filter.condition();
     let key = filter.idempotency_key.as_deref();
     let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
-    let (walk, from) = ranks::nearer(total, walk, kept);
+    let (walk, from) = ranks::nearer(walk, near);
     let is_postgres = matches!(tx.conn(), Conn::Postgres(_));
-    condition.push_str(&ranks::begin(is_postgres, from, window));
+    condition.push_str(ranks::begin(from, window));
     let rows = walk.rows(
         is_postgres,
         &Ordered {
             table: "operations",
             condition: &condition,
-            found: if key.is_some() { Found::Few } else { Found::InOrder },
+            found: match filter {
+                // Under a key are few.
+                AttemptFilter { idempotency_key: Some(_), .. }
+                // By the index of the one or of the other.
+                | AttemptFilter { state: Some(_), kind: Some(_), .. } => Found::Planned,
+                _ => Found::InOrder,
+            },
         },
     );
     let (columns, order) = (columns!(), walk.order());

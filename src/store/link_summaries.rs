@@ -40,20 +40,25 @@ pub async fn list(
     if let Some(search) = &filter.search {
         condition.push_str(&link_search::condition(is_postgres, search, "$2"));
     }
-    let (total, kept) = if *filter == LinkFilter::default() {
+    let (total, near) = if *filter == LinkFilter::default() {
         ranks::total(tx, org, List::Links, window).await?
     } else {
         (total(tx, org, filter, &condition).await?, None)
     };
     let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
-    let (walk, from) = ranks::nearer(total, walk, kept);
-    condition.push_str(&ranks::begin(is_postgres, from, window));
+    let (walk, from) = ranks::nearer(walk, near);
+    condition.push_str(ranks::begin(from, window));
     let rows = walk.rows(
         is_postgres,
         &Ordered {
             table: "links",
             condition: &condition,
-            found: if filter.search.is_some() { Found::Unordered } else { Found::InOrder },
+            found: match filter {
+                LinkFilter { search: Some(_), .. } => Found::Unordered,
+                // By the index of the one or of the other.
+                LinkFilter { status: Some(_), kind: Some(_), .. } => Found::Planned,
+                _ => Found::InOrder,
+            },
         },
     );
     let (columns, order) = (link_columns!(), walk.order());

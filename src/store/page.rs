@@ -4,6 +4,8 @@
 //! is total; what follows a row costs the same at any depth, and a page near the end is walked to
 //! from the end.
 
+use super::ranks;
+
 /// Which part of a list is wanted. `K` is what the list is ordered by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place<K> {
@@ -51,9 +53,9 @@ impl Window<usize> {
     }
 }
 
-/// The bounds that stand in the text of a statement: of a page as it is mostly asked for or a few of them,
-/// and of the largest.
-const BOUNDS: [i64; 2] = [64, 128];
+/// How far a walk may reach, and how long a page may be, in the text of a statement.
+const REACHES: [i64; 2] = [128, ranks::STEP + 128];
+const PAGES: [i64; 2] = [64, 128];
 
 /// How a part is walked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +70,8 @@ pub(super) struct Walk {
     pub behind: i64,
 }
 
-/// A list ordered by id, of one organization, which is the argument `$1`.
+/// A list ordered by id. Its statement's arguments are `$1` the organization, `$2` what the condition needs,
+/// `$3` the id that a walk begins behind ([`ranks::begin`]), `$4` its limit and `$5` its offset.
 pub(super) struct Ordered<'a> {
     /// Its table, which is named `l`.
     pub table: &'a str,
@@ -81,10 +84,10 @@ pub(super) struct Ordered<'a> {
 /// How the rows of a list are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// There are few of them, by an index.
-    Few,
-    /// In their order, however many there are: by an index, or as nearly all are wanted.
+    /// In their order, by one index for all arguments, however many there are.
     InOrder,
+    /// As the database thinks best for each call: there are few, or several indexes to choose from.
+    Planned,
     /// In no order: they are put in order by their ids afterwards.
     Unordered,
 }
@@ -95,37 +98,39 @@ impl Walk {
         if self.backwards { "l.id" } else { "l.id DESC" }
     }
 
-    /// Its rows, in SQL: what to read from, with whole rows named `l`, in no order. The arguments `$4` and
-    /// `$5` are its limit and its offset.
+    /// Its rows, in SQL: what to read from, with whole rows named `l`, in no order.
     ///
-    /// For a limit that is an argument PostgreSQL takes a tenth of the rows that it expects. For a long
-    /// list a plan for any arguments then looks so costly that it plans each call anew, which takes longer
-    /// than to read the page. So there a bound stands in the text, and the rows are found by their ids.
+    /// For a limit or an offset that is an argument PostgreSQL takes a tenth of the rows that it expects. For
+    /// a long list a plan for any arguments then looks so costly that it plans each call anew, which takes
+    /// longer than to read the page. So bounds stand in the text, and the rows are found by their ids.
     /// Each is looked up for itself (`LATERAL … LIMIT 1`): behind row-level security a join may be planned
     /// for an organization that has hardly any, and read all of another's for each.
     pub(super) fn rows(self, is_postgres: bool, list: &Ordered<'_>) -> String {
         let Ordered { table, condition, found } = list;
         let order = self.order();
+        let found = if is_postgres || *found == Found::Unordered { *found } else { Found::Planned };
         let whole = format!("ORDER BY {order} LIMIT $4 OFFSET $5");
-        let in_order = *found == Found::Few || *found == Found::InOrder && !is_postgres;
-        if in_order && self.offset == 0 {
+        if found == Found::Planned && self.offset == 0 {
             // The index that finds a row reads it too.
             return format!("(SELECT * FROM {table} l WHERE l.org_id = $1{condition} {whole}) l");
         }
-        let bound = |rows| BOUNDS.into_iter().find(|bound| rows <= *bound);
-        let (near, far) = (bound(self.offset.saturating_add(self.limit)), bound(self.limit));
-        let (cut, part) = match (found, near, far) {
-            (Found::InOrder, Some(bound), _) if is_postgres => {
-                (format!(" ORDER BY {order} LIMIT {bound}"), whole)
+        let ids = format!("SELECT org_id, id FROM {table} l WHERE l.org_id = $1{condition}");
+        let page = PAGES.into_iter().find(|page| self.limit <= *page);
+        let (ids, part) = match (found, page) {
+            (Found::InOrder, Some(page)) => {
+                let end = self.offset.saturating_add(self.limit);
+                let reach = REACHES.into_iter().find(|reach| end <= *reach);
+                let cut = reach.map(|reach| format!(" ORDER BY {order} LIMIT {reach}"));
+                let ids = format!("SELECT * FROM ({ids}{}) l", cut.unwrap_or_default());
+                (
+                    format!("{ids} ORDER BY {order} LIMIT {page} OFFSET $5"),
+                    format!("ORDER BY {order} LIMIT $4"),
+                )
             }
-            (Found::InOrder, None, Some(bound)) if is_postgres => (
-                format!(" ORDER BY {order} LIMIT {bound} OFFSET $5"),
-                format!("ORDER BY {order} LIMIT $4"),
-            ),
             // In the order of the list PostgreSQL would read on and on for the next row that fits, where
             // it guesses that many do.
-            (Found::Unordered, ..) if is_postgres => (" OFFSET 0".to_owned(), whole),
-            _ => (String::new(), whole),
+            (Found::Unordered, _) if is_postgres => (format!("{ids} OFFSET 0"), whole),
+            _ => (ids, whole),
         };
         let by_id = "l.org_id = of_org AND l.id = of_id";
         let rows = if is_postgres {
@@ -135,8 +140,7 @@ impl Walk {
         };
         // What is stepped over is stepped over in the index alone; only the rows of the page are read.
         format!(
-            "(SELECT l.org_id AS of_org, l.id AS of_id
-              FROM (SELECT org_id, id FROM {table} l WHERE l.org_id = $1{condition}{cut}) l {part}) page
+            "(SELECT l.org_id AS of_org, l.id AS of_id FROM ({ids}) l {part}) page
              {rows}"
         )
     }

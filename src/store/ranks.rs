@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 /// Rows from one kept rank to the next: what a page is walked over at most costs less than a
 /// millisecond, and ten million rows are ten thousand ranks.
-const STEP: i64 = 1_000;
+pub(super) const STEP: i64 = 1_000;
 /// Rows read at a time while ranks are made: some tens of milliseconds.
 const ROWS_AT_A_TIME: i64 = 100 * STEP;
 /// How often lists that have grown are looked for.
@@ -63,14 +63,16 @@ impl List {
     }
 }
 
-/// How many rows a whole list has, newest first, and of a page that is deep in it the nearest kept rank
-/// below, with its id.
+/// A rank below a page: how many rows, going up, are between the two, and its id.
+pub(super) type Near = (i64, Uuid);
+
+/// How many rows a whole list has, newest first, and of a page that is deep in it the nearest kept rank.
 pub(super) async fn total<K>(
     tx: &mut Tx,
     org: OrgId,
     list: List,
     window: &Window<K>,
-) -> Result<(i64, Option<(i64, Uuid)>), DbError> {
+) -> Result<(i64, Option<Near>), DbError> {
     let total = list.total();
     let Some(end) = window.end().filter(|end| *end > STEP) else {
         let sql = format!("SELECT {total} FROM wallets WHERE org_id = $1");
@@ -91,33 +93,31 @@ pub(super) async fn total<K>(
     let sql = format!("SELECT w.{total}, {rank}, {id} FROM wallets w WHERE w.org_id = $1");
     let row =
         opt!(tx, (i64, Option<i64>, Option<Uuid>), AssertSqlSafe(sql), org.0, list.word(), end)?;
-    Ok(row.map_or((0, None), |(total, rank, id)| (total, rank.zip(id))))
+    Ok(row.map_or((0, None), |(total, rank, id)| {
+        // Older than the page, if it is full; the last one is walked to from the list's end.
+        let older = total - end;
+        (total, rank.map(|rank| older - rank).zip(id))
+    }))
 }
 
-/// A walk to the same page of a whole list of `total` rows from the rank that was told with it: with the id
-/// that it starts after, going up. Where the walk is short as it is, that walk.
-pub(super) fn nearer(total: i64, walk: Walk, kept: Option<(i64, Uuid)>) -> (Walk, Option<Uuid>) {
-    if walk.offset <= STEP {
-        return (walk, None);
+/// A walk to the same page from a rank that is nearer: with the id that it starts after, going up. Where the
+/// walk is short as it is, that walk.
+pub(super) fn nearer(walk: Walk, near: Option<Near>) -> (Walk, Option<Uuid>) {
+    match near {
+        Some((between, id)) if walk.offset > STEP && between < walk.offset => {
+            (Walk { backwards: true, offset: between, ..walk }, Some(id))
+        }
+        _ => (walk, None),
     }
-    // Rows that are older than the page.
-    let older = if walk.backwards { walk.offset } else { total - walk.offset - walk.limit };
-    let near = kept
-        .map(|(rank, id)| (Walk { backwards: true, offset: older - rank, ..walk }, Some(id)))
-        .filter(|(near, _)| near.offset < walk.offset);
-    near.unwrap_or((walk, None))
 }
 
 /// Where a walk begins, in SQL: behind the id of a rank, which it goes up from, or behind the row that a
 /// cursor has; either is the argument `$3`.
-///
-/// Between two ids PostgreSQL expects few rows, and so takes one plan for all.
-pub(super) fn begin<K: Clone>(is_postgres: bool, from: Option<Uuid>, window: &Window<K>) -> String {
+pub(super) fn begin<K: Clone>(from: Option<Uuid>, window: &Window<K>) -> &'static str {
     match (from, window.after()) {
-        (Some(_), _) if is_postgres => format!(" AND l.id > $3 AND l.id < '{}'", Uuid::max()),
-        (Some(_), _) => " AND l.id > $3".to_owned(),
-        (None, Some(_)) => " AND l.id < $3".to_owned(),
-        (None, None) => String::new(),
+        (Some(_), _) => " AND l.id > $3",
+        (None, Some(_)) => " AND l.id < $3",
+        (None, None) => "",
     }
 }
 

@@ -86,7 +86,7 @@ pub async fn list(
     window: &Window<OperationId>,
 ) -> Result<Part<Sms, OperationId>, DbError> {
     let link = filter.link.map(|link| link.0);
-    let (total, kept) = match filter {
+    let (total, near) = match filter {
         SmsFilter { link: None, status: None } => ranks::total(tx, org, List::Sms, window).await?,
         SmsFilter { link: None, status: Some(status) } => {
             (in_status(tx, org, *status).await?, None)
@@ -99,15 +99,16 @@ pub async fn list(
     };
     let Some(walk) = window.walk(total) else { return Ok(Part::empty(total)) };
     let mut condition = condition(filter);
-    let (walk, from) = ranks::nearer(total, walk, kept);
+    let (walk, from) = ranks::nearer(walk, near);
     let is_postgres = matches!(tx.conn(), Conn::Postgres(_));
-    condition.push_str(&ranks::begin(is_postgres, from, window));
+    condition.push_str(ranks::begin(from, window));
     let rows = walk.rows(
         is_postgres,
         &Ordered {
             table: "sms",
             condition: &condition,
-            found: if link.is_some() { Found::Few } else { Found::InOrder },
+            // A Link's are few.
+            found: if link.is_some() { Found::Planned } else { Found::InOrder },
         },
     );
     let (columns, order) = (columns!(), walk.order());

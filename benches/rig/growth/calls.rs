@@ -142,9 +142,9 @@ impl Site {
         &self.fresh[usize::try_from(number).unwrap_or(0) % self.fresh.len()]
     }
 
-    /// The page in the middle of so many rows.
+    /// The page in the middle of so many rows; of many it is between two kept ranks, not at one.
     fn middle(rows: u64) -> u64 {
-        (rows / 2 / 20).max(1)
+        (rows / 2 / 20).max(1) + if rows > 10_000 { 25 } else { 0 }
     }
 
     fn day(&self, part: f64) -> chrono::DateTime<chrono::Utc> {

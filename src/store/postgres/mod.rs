@@ -34,7 +34,8 @@ const IDLE_IN_TRANSACTION_MAX_MS: &str = "5000";
 /// what nobody waits for any more would go on there.
 const STATEMENT_MAX_MS: &str = "9500";
 
-/// Prepared statements kept a connection: more than this program has, with every filter of every list.
+/// Prepared statements kept a connection: more than are in use, though not all that every filter of every
+/// list could make.
 const STATEMENTS_MAX: usize = 512;
 
 /// Opens `postgres://…` with up to `connections_max` pooled connections, which follow the primary

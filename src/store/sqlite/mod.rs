@@ -21,8 +21,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// that is a sixteenth of what the writer does.
 const CHECKPOINT_PAGES: &str = "10000";
 
-/// Prepared statements kept a connection: more than this program has, those of batches for eight
-/// numbers of rows included.
+/// Prepared statements kept a connection: more than are in use, those of batches for eight numbers of
+/// rows included.
 const STATEMENTS_MAX: usize = 512;
 
 /// Opens `sqlite://path`: one writing connection and `connections_max` reading ones.
