@@ -416,12 +416,15 @@ pub async fn a_deep_page_is_the_same_from_a_kept_rank(world: World) {
         let sql = "SELECT rank, id FROM list_ranks WHERE org_id = $1 ORDER BY rank";
         all!(tx, (i64, Uuid), sql, org.0).unwrap()
     };
-    let page = async |number: u64| {
-        let window = Window { place: Place::Page(number), size: 50 };
-        let filter = AttemptFilter::default();
+    // Pages as they are mostly asked for, the largest, what is beside the bounds, and longer ones; with a
+    // filter no rank is near.
+    let filters = [None, Some(OperationState::Succeeded)];
+    let filters = filters.map(|state| AttemptFilter { state, ..AttemptFilter::default() });
+    let part = async |filter: &AttemptFilter, place: Place<OperationId>, size: usize| {
+        let window = Window { place, size: u32::try_from(size).unwrap() };
         let mut tx = world.read().await;
-        let part = attempts::list(&mut tx, org, &filter, &window).await.unwrap();
-        (part.rows.iter().map(|row| row.id.0).collect::<Vec<_>>(), part.next.is_some())
+        let part = attempts::list(&mut tx, org, filter, &window).await.unwrap();
+        (part.rows.iter().map(|row| row.id.0).collect::<Vec<_>>(), part.next)
     };
     let mut oldest_first = write(4_210).await;
     // Rows may still come in before these.
@@ -435,10 +438,18 @@ pub async fn a_deep_page_is_the_same_from_a_kept_rank(world: World) {
         let kept: Vec<_> = kept.chunks_exact(1_000).map(|rows| rows[999]).collect();
         assert_eq!(ranks().await, kept.iter().map(|(id, rank)| (*rank, *id)).collect::<Vec<_>>());
         let newest_first: Vec<_> = oldest_first.iter().rev().copied().collect();
-        let last = newest_first.len().div_ceil(50);
-        for (rows, number) in newest_first.chunks(50).zip(1_usize..) {
-            let wanted = (rows.to_vec(), number < last);
-            assert_eq!(page(u64::try_from(number).unwrap()).await, wanted, "page {number}");
+        for (filter, size) in filters.iter().flat_map(|f| [50, 64, 100, 128, 150].map(|s| (f, s))) {
+            let last = newest_first.len().div_ceil(size);
+            let mut place = Place::Page(1);
+            for (rows, number) in newest_first.chunks(size).zip(1_usize..) {
+                let is_followed = number < last;
+                let page = Place::Page(u64::try_from(number).unwrap());
+                for place in [page, place] {
+                    let (read, next) = part(filter, place, size).await;
+                    assert_eq!((&*read, next.is_some()), (rows, is_followed), "{number} of {size}");
+                }
+                place = Place::After(OperationId(rows[rows.len() - 1]));
+            }
         }
     }
 }
