@@ -11,7 +11,7 @@ use crate::model::{
 use crate::ports::{Guard, InstanceState, SimCard};
 use crate::wallet::{Command, CommandError, Debit, Receipt, RefundOrder, Settlement};
 use chrono::TimeDelta;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Pause before a commit that the database could not take is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
@@ -35,7 +35,7 @@ pub(super) enum Commit {
 pub(super) async fn submit(
     services: &Services,
     org: OrgId,
-    command: Command,
+    command: impl Into<Arc<Command>>,
     until: Duration,
 ) -> Option<Result<Receipt, CommandError>> {
     let patience = super::left(until, services.clock.elapsed());
@@ -64,8 +64,9 @@ pub(super) async fn commit(
     end: Command,
     until: Duration,
 ) -> Commit {
+    let end = Arc::new(end);
     loop {
-        match submit(services, org, end.clone(), until).await {
+        match submit(services, org, Arc::clone(&end), until).await {
             Some(Ok(_)) => return Commit::Done,
             Some(Err(CommandError::Guarded(Guard::EpochLost))) => return Commit::TakenOver,
             Some(Err(error)) => {

@@ -90,9 +90,13 @@ impl WalletHandle {
 
     /// Has a command carried out. Call it from a spawned task: it runs to its end even if this
     /// future is dropped, but then nobody learns how it ended.
-    pub async fn submit(&self, org: OrgId, command: Command) -> Result<Receipt, CommandError> {
+    pub async fn submit(
+        &self,
+        org: OrgId,
+        command: impl Into<Arc<Command>>,
+    ) -> Result<Receipt, CommandError> {
+        let command = command.into();
         let span = traced!("wallet", command = command.word());
-        let command = Arc::new(command);
         let is_debit = command.is_charge();
         if is_debit && self.closing.load(Ordering::Relaxed) {
             return Err(CommandError::Overloaded);
@@ -147,12 +151,13 @@ impl WalletHandle {
         }
     }
 
-    /// Lets go of the actors that were idle for long; their supervisors end with the last address.
+    /// Lets go of the actors that were idle for long; their supervisors end with the last address. One
+    /// that has something to do, and be it to wait for the database, is not idle: the next command would
+    /// start a second beside it.
     pub fn drop_idle(&self) {
         let now = self.clock.elapsed();
         self.live.retain(|_, live| {
-            live.permits.available_permits() < self.limits.debits_waiting_max
-                || now.saturating_sub(live.last_used) < self.limits.idle
+            live.inbox.is_at_work() || now.saturating_sub(live.last_used) < self.limits.idle
         });
     }
 
@@ -183,6 +188,7 @@ impl WalletHandle {
             METRICS.respawns.increment(1);
             // What the dead one had under way may still land: the new one raises the fence.
             (entry.addr, entry.inbox) = self.start(org, true);
+            entry.last_used = now;
         }
         entry.parts()
     }

@@ -53,6 +53,12 @@ impl Inbox {
         drop(waiting);
     }
 
+    /// Whether its actor lives and has something to do.
+    pub(super) fn is_at_work(&self) -> bool {
+        let state = self.lock();
+        state.awake && !state.closed
+    }
+
     /// Whether its actor has died.
     pub(super) fn is_closed(&self) -> bool {
         self.lock().closed

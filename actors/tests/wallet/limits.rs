@@ -114,7 +114,7 @@ fn wallets_that_were_idle_for_long_are_let_go() {
 }
 
 #[test]
-fn a_wallet_that_is_let_go_under_a_commit_still_ends_it() {
+fn a_wallet_that_has_something_to_do_is_not_let_go() {
     run(async {
         let bench = Bench::new();
         bench.submit(debit(bench.org, 1, "1")).await.unwrap();
@@ -124,7 +124,29 @@ fn a_wallet_that_is_let_go_under_a_commit_still_ends_it() {
         gate.arrived().await;
         tokio::time::sleep(Duration::from_secs(61)).await;
         bench.wallets.drop_idle();
+        assert_eq!(bench.wallets.live(), 1);
         gate.open(1);
+        end.await.unwrap().unwrap();
+        assert_eq!(bench.balance(), "100.00");
+        settle_down().await;
+        bench.wallets.drop_idle();
+        assert_eq!(bench.wallets.live(), 0);
+    });
+}
+
+#[test]
+fn a_wallet_that_waits_for_the_database_is_not_let_go() {
+    run(async {
+        let bench = Bench::new();
+        bench.submit(debit(bench.org, 1, "1")).await.unwrap();
+        bench.script.fail_next("commit", Fault::UnknownBefore);
+        bench.script.fail_all("fence_wallet", Fault::Unavailable);
+        let end = bench.send(refund(bench.org, 1, "1"));
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        bench.wallets.drop_idle();
+        assert_eq!(bench.wallets.live(), 1);
+        assert!(is_pending(&end));
+        bench.script.mend();
         end.await.unwrap().unwrap();
         assert_eq!(bench.balance(), "100.00");
     });
