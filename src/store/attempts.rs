@@ -144,12 +144,10 @@ pub async fn list(
         &Ordered {
             table: "operations",
             condition: &condition,
-            found: match filter {
-                // Under a key are few.
-                AttemptFilter { idempotency_key: Some(_), .. }
-                // By the index of the one or of the other.
-                | AttemptFilter { state: Some(_), kind: Some(_), .. } => Found::Planned,
-                _ => Found::InOrder,
+            found: match (key, filter.state, filter.kind) {
+                (Some(_), None, None) => Found::Few,
+                (None, None, _) | (None, _, None) => Found::InOrder,
+                _ => Found::Planned,
             },
         },
     );

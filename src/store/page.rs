@@ -86,7 +86,9 @@ pub(super) struct Ordered<'a> {
 pub(super) enum Found {
     /// In their order, by one index for all arguments, however many there are.
     InOrder,
-    /// As the database thinks best for each call: there are few, or several indexes to choose from.
+    /// Likewise, and few: what is read besides the ids would be found twice for nothing.
+    Few,
+    /// As the database thinks best for each call: there are several indexes to choose from.
     Planned,
     /// In no order: they are put in order by their ids afterwards.
     Unordered,
@@ -110,7 +112,10 @@ impl Walk {
         let order = self.order();
         let found = if is_postgres || *found == Found::Unordered { *found } else { Found::Planned };
         let whole = format!("ORDER BY {order} LIMIT $4 OFFSET $5");
-        if found == Found::Planned && self.offset == 0 {
+        if matches!(found, Found::Few | Found::Planned) && self.offset == 0 {
+            // For an offset that is an argument PostgreSQL takes a row more, which is twice as much as one.
+            let whole =
+                if found == Found::Few { format!("ORDER BY {order} LIMIT $4") } else { whole };
             // The index that finds a row reads it too.
             return format!("(SELECT * FROM {table} l WHERE l.org_id = $1{condition} {whole}) l");
         }

@@ -107,8 +107,11 @@ pub async fn list(
         &Ordered {
             table: "sms",
             condition: &condition,
-            // A Link's are few.
-            found: if link.is_some() { Found::Planned } else { Found::InOrder },
+            found: match filter {
+                SmsFilter { link: None, .. } => Found::InOrder,
+                SmsFilter { status: None, .. } => Found::Few,
+                SmsFilter { .. } => Found::Planned,
+            },
         },
     );
     let (columns, order) = (columns!(), walk.order());
