@@ -34,6 +34,12 @@ impl Answer {
     /// The result in a success.
     pub(super) fn result<T: DeserializeOwned>(&self) -> Result<T, CallError> {
         self.success()?;
+        serde_json::from_slice(&self.body).or_else(|_| self.read_with_places())
+    }
+
+    /// The same once more, for an error that names the field: to keep account of fields takes longer than
+    /// to read them.
+    fn read_with_places<T: DeserializeOwned>(&self) -> Result<T, CallError> {
         let mut json = serde_json::Deserializer::from_slice(&self.body);
         serde_path_to_error::deserialize(&mut json).map_err(|error| unreadable(&error.to_string()))
     }

@@ -13,6 +13,7 @@ use crate::model::{OperationKind, OrgId};
 use crate::ports::{Clock, Ids, Offers, Store};
 use crate::traced;
 use crate::wallet::WalletHandle;
+use futures_util::future::BoxFuture;
 use std::{
     sync::{
         Arc,
@@ -104,47 +105,36 @@ impl Operations {
     /// Creates a Link.
     pub async fn create_link(&self, caller: Caller, create: CreateLink) -> Ended {
         let (org, services) = (caller.org, Arc::clone(&self.services));
-        self.run((org, OperationKind::CreateLink), async move {
-            charge::create_link(&services, caller, create).await
-        })
-        .await
+        let operation = async move { charge::create_link(&services, caller, create).await };
+        self.run((org, OperationKind::CreateLink), Box::pin(operation)).await
     }
 
     /// Adds plans to a Link.
     pub async fn add_plans(&self, caller: Caller, add: AddPlans) -> Ended {
         let (org, services) = (caller.org, Arc::clone(&self.services));
-        self.run((org, OperationKind::Topup), async move {
-            charge::add_plans(&services, caller, add).await
-        })
-        .await
+        let operation = async move { charge::add_plans(&services, caller, add).await };
+        self.run((org, OperationKind::Topup), Box::pin(operation)).await
     }
 
     /// Takes plans off a Link.
     pub async fn remove_plans(&self, caller: Caller, remove: RemovePlans) -> Ended {
         let (org, services) = (caller.org, Arc::clone(&self.services));
-        self.run((org, OperationKind::RemovePlan), async move {
-            change::remove_plans(&services, caller, remove).await
-        })
-        .await
+        let operation = async move { change::remove_plans(&services, caller, remove).await };
+        self.run((org, OperationKind::RemovePlan), Box::pin(operation)).await
     }
 
     /// Changes a Link.
     pub async fn update_link(&self, caller: Caller, update: UpdateLink) -> Ended {
         let (org, services) = (caller.org, Arc::clone(&self.services));
-        self.run((org, OperationKind::UpdateLink), async move {
-            change::update_link(&services, caller, update).await
-        })
-        .await
+        let operation = async move { change::update_link(&services, caller, update).await };
+        self.run((org, OperationKind::UpdateLink), Box::pin(operation)).await
     }
 
     /// Charges an SMS and queues it.
     pub async fn send_sms(&self, caller: Caller, send: SendSms) -> Ended {
         let (org, services) = (caller.org, Arc::clone(&self.services));
-        self.run(
-            (org, OperationKind::SendSms),
-            async move { sms::queue(&services, caller, send).await },
-        )
-        .await
+        let operation = async move { sms::queue(&services, caller, send).await };
+        self.run((org, OperationKind::SendSms), Box::pin(operation)).await
     }
 
     /// Lets nothing new in and waits until all that runs has ended.
@@ -159,11 +149,12 @@ impl Operations {
         self.running.len()
     }
 
-    /// Runs an operation in a task of its own, so that it ends whatever becomes of its caller.
+    /// Runs an operation in a task of its own, so that it ends whatever becomes of its caller. In a
+    /// box: it is some kilobytes, and is handed on.
     async fn run(
         &self,
         (org, kind): (OrgId, OperationKind),
-        operation: impl Future<Output = Ended> + Send + 'static,
+        operation: BoxFuture<'static, Ended>,
     ) -> Ended {
         let asked = self.services.clock.elapsed();
         let span = traced!("operation", kind = ?kind);
