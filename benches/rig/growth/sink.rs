@@ -20,6 +20,8 @@ pub enum Cell<'a> {
 
 /// Sent at a time.
 const CHUNK_BYTES: usize = 1 << 20;
+/// Rows of a SQLite statement: each is a round trip to the connection's thread.
+const ROWS_A_STATEMENT: usize = 100;
 /// Rows of a SQLite transaction.
 const ROWS_A_COMMIT: u64 = 1_000_000;
 
@@ -111,19 +113,31 @@ impl Sink {
                 copy.finish().await?;
             }
             Conn::Sqlite(conn) => {
-                let places = columns.split(',').enumerate().map(|(n, _)| format!("${}", n + 1));
-                let places = places.collect::<Vec<_>>().join(", ");
-                let sql = format!("INSERT INTO {table} ({columns}) VALUES ({places})");
+                let places = vec!["?"; columns.split(',').count()].join(", ");
+                let insert = |rows| {
+                    let rows = vec![format!("({places})"); rows].join(", ");
+                    format!("INSERT INTO {table} ({columns}) VALUES {rows}")
+                };
+                let whole = insert(ROWS_A_STATEMENT);
+                let (mut arguments, mut waiting) = (SqliteArguments::default(), 0);
                 conn.execute("BEGIN").await?;
-                while rows(&mut row) {
-                    let mut arguments = SqliteArguments::default();
+                loop {
+                    let more = rows(&mut row);
                     for cell in row.drain(..) {
                         bind(&mut arguments, cell)?;
                     }
-                    sqlx::query_with(AssertSqlSafe(sql.clone()), arguments)
-                        .execute(&mut *conn)
-                        .await?;
-                    count += 1;
+                    waiting += usize::from(more);
+                    count += u64::from(more);
+                    let is_whole = waiting == ROWS_A_STATEMENT;
+                    if is_whole || !more && waiting > 0 {
+                        let sql = if is_whole { whole.clone() } else { insert(waiting) };
+                        let arguments = std::mem::take(&mut arguments);
+                        sqlx::query_with(AssertSqlSafe(sql), arguments).execute(&mut *conn).await?;
+                        waiting = 0;
+                    }
+                    if !more {
+                        break;
+                    }
                     if count.is_multiple_of(ROWS_A_COMMIT) {
                         conn.execute("COMMIT").await?;
                         conn.execute("BEGIN").await?;
