@@ -37,8 +37,8 @@ impl Answer {
         serde_json::from_slice(&self.body).or_else(|_| self.read_with_places())
     }
 
-    /// The same once more, for an error that names the field: to keep account of fields takes longer than
-    /// to read them.
+    /// The same once more, for an error that names the field: to keep track of fields takes longer than to
+    /// read them.
     fn read_with_places<T: DeserializeOwned>(&self) -> Result<T, CallError> {
         let mut json = serde_json::Deserializer::from_slice(&self.body);
         serde_path_to_error::deserialize(&mut json).map_err(|error| unreadable(&error.to_string()))

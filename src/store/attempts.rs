@@ -147,6 +147,7 @@ pub async fn list(
             found: match (key, filter.state, filter.kind) {
                 (Some(_), None, None) => Found::Few,
                 (None, None, _) | (None, _, None) => Found::InOrder,
+                // By the index of the one or of the other.
                 _ => Found::Planned,
             },
         },

@@ -86,9 +86,9 @@ pub(super) struct Ordered<'a> {
 pub(super) enum Found {
     /// In their order, by one index for all arguments, however many there are.
     InOrder,
-    /// Likewise, and few: what is read besides the ids would be found twice for nothing.
+    /// In their order, by one index, and few: where none are stepped over whole rows are read at once.
     Few,
-    /// As the database thinks best for each call: there are several indexes to choose from.
+    /// As the database thinks best for each call.
     Planned,
     /// In no order: they are put in order by their ids afterwards.
     Unordered,
@@ -113,11 +113,11 @@ impl Walk {
         let found = if is_postgres || *found == Found::Unordered { *found } else { Found::Planned };
         let whole = format!("ORDER BY {order} LIMIT $4 OFFSET $5");
         if matches!(found, Found::Few | Found::Planned) && self.offset == 0 {
-            // For an offset that is an argument PostgreSQL takes a row more, which is twice as much as one.
-            let whole =
+            // Of few a tenth is at least a row: with an offset PostgreSQL would expect one more, and plan each call.
+            let bounds =
                 if found == Found::Few { format!("ORDER BY {order} LIMIT $4") } else { whole };
             // The index that finds a row reads it too.
-            return format!("(SELECT * FROM {table} l WHERE l.org_id = $1{condition} {whole}) l");
+            return format!("(SELECT * FROM {table} l WHERE l.org_id = $1{condition} {bounds}) l");
         }
         let ids = format!("SELECT org_id, id FROM {table} l WHERE l.org_id = $1{condition}");
         let page = PAGES.into_iter().find(|page| self.limit <= *page);

@@ -110,6 +110,7 @@ pub async fn list(
             found: match filter {
                 SmsFilter { link: None, .. } => Found::InOrder,
                 SmsFilter { status: None, .. } => Found::Few,
+                // By the index of the one or of the other.
                 SmsFilter { .. } => Found::Planned,
             },
         },

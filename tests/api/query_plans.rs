@@ -263,8 +263,8 @@ fn planned_for_each_call(plans: &[Statement]) -> Vec<String> {
     }
     pages.retain(|_, calls| calls.len() >= TIMES);
     assert!(pages.len() > 18, "only {} such statements", pages.len());
-    // A key's operations, a Link's SMS.
-    assert_eq!(pages.keys().filter(|text| !text.contains("AS of_id")).count(), 2);
+    let few = pages.keys().filter(|text| !text.contains("AS of_id")).count();
+    assert_eq!(few, 2, "of a key's operations and of a Link's SMS");
     pages.retain(|_, calls| !calls.contains(&true));
     pages.into_keys().cloned().collect()
 }

@@ -190,6 +190,12 @@ pub async fn messages_are_listed_and_counted_by_link_and_status(world: World) {
         }
     }
     assert_eq!(walked, ids);
+    let of_two = SmsFilter { link: Some(two), status: None };
+    for (number, id) in (1..).zip(&ids[..4]) {
+        let window = Window { place: Place::Page(number), size: 1 };
+        let part = sms::list(&mut tx, world.org, &of_two, &window).await.unwrap();
+        assert_eq!(part.rows.iter().map(|sms| sms.id).collect::<Vec<_>>(), [*id]);
+    }
 }
 
 pub async fn an_audit_tells_a_message_that_its_operation_does_not(world: World) {

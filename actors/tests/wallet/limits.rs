@@ -142,7 +142,7 @@ fn a_wallet_that_waits_for_the_database_is_not_let_go() {
         bench.script.fail_next("commit", Fault::UnknownBefore);
         bench.script.fail_all("fence_wallet", Fault::Unavailable);
         let end = bench.send(refund(bench.org, 1, "1"));
-        tokio::time::sleep(Duration::from_secs(120)).await;
+        tokio::time::sleep(Duration::from_mins(2)).await;
         bench.wallets.drop_idle();
         assert_eq!(bench.wallets.live(), 1);
         assert!(is_pending(&end));

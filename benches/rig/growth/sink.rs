@@ -20,7 +20,7 @@ pub enum Cell<'a> {
 
 /// Sent at a time.
 const CHUNK_BYTES: usize = 1 << 20;
-/// Rows of a SQLite statement: each is a round trip to the connection's thread.
+/// Rows of a SQLite statement; each statement is a round trip to the connection's thread.
 const ROWS_A_STATEMENT: usize = 100;
 /// Rows of a SQLite transaction.
 const ROWS_A_COMMIT: u64 = 1_000_000;
@@ -113,35 +113,25 @@ impl Sink {
                 copy.finish().await?;
             }
             Conn::Sqlite(conn) => {
-                let places = vec!["?"; columns.split(',').count()].join(", ");
-                let insert = |rows| {
-                    let rows = vec![format!("({places})"); rows].join(", ");
-                    format!("INSERT INTO {table} ({columns}) VALUES {rows}")
-                };
-                let whole = insert(ROWS_A_STATEMENT);
-                let (mut arguments, mut waiting) = (SqliteArguments::default(), 0);
+                let width = columns.split(',').count();
+                let mut waiting = Vec::new();
                 conn.execute("BEGIN").await?;
-                loop {
-                    let more = rows(&mut row);
-                    for cell in row.drain(..) {
-                        bind(&mut arguments, cell)?;
+                while rows(&mut row) {
+                    if row.len() != width {
+                        return Err(Failed(format!("{} values of {table} ({columns})", row.len())));
                     }
-                    waiting += usize::from(more);
-                    count += u64::from(more);
-                    let is_whole = waiting == ROWS_A_STATEMENT;
-                    if is_whole || !more && waiting > 0 {
-                        let sql = if is_whole { whole.clone() } else { insert(waiting) };
-                        let arguments = std::mem::take(&mut arguments);
-                        sqlx::query_with(AssertSqlSafe(sql), arguments).execute(&mut *conn).await?;
-                        waiting = 0;
-                    }
-                    if !more {
-                        break;
+                    waiting.append(&mut row);
+                    count += 1;
+                    if waiting.len() == width * ROWS_A_STATEMENT {
+                        insert(conn, table, columns, &mut waiting).await?;
                     }
                     if count.is_multiple_of(ROWS_A_COMMIT) {
                         conn.execute("COMMIT").await?;
                         conn.execute("BEGIN").await?;
                     }
+                }
+                if !waiting.is_empty() {
+                    insert(conn, table, columns, &mut waiting).await?;
                 }
                 conn.execute("COMMIT").await?;
             }
@@ -203,6 +193,25 @@ fn line(text: &mut String, row: &[Cell]) {
         };
     }
     text.push('\n');
+}
+
+/// Inserts the rows whose values wait.
+async fn insert(
+    conn: &mut SqliteConnection,
+    table: &str,
+    columns: &str,
+    waiting: &mut Vec<Cell<'_>>,
+) -> Result<(), Failed> {
+    let width = columns.split(',').count();
+    let row = format!("({})", vec!["?"; width].join(", "));
+    let rows = vec![row; waiting.len() / width].join(", ");
+    let mut arguments = SqliteArguments::default();
+    for cell in waiting.drain(..) {
+        bind(&mut arguments, cell)?;
+    }
+    let sql = format!("INSERT INTO {table} ({columns}) VALUES {rows}");
+    sqlx::query_with(AssertSqlSafe(sql), arguments).execute(conn).await?;
+    Ok(())
 }
 
 fn bind(arguments: &mut SqliteArguments, cell: Cell) -> Result<(), Failed> {
