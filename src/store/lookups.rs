@@ -94,33 +94,22 @@ impl CachedOffers {
     pub fn observe(&self) {
         METRICS.plans.holds(self.plans.entry_count());
     }
-
-    /// A plan that is not remembered: read once for all who ask at the same time; a failure is told to
-    /// each of them.
-    async fn read(&self, asked: Asked) -> Result<Option<Arc<Plan>>, StoreError> {
-        let mut known = true;
-        let read = async {
-            known = false;
-            let (_, org, id) = asked;
-            let mut tx = self.database.read_of(org).await?;
-            let plan = catalogue::sold_plan(&mut tx, org, id).await?;
-            Ok::<_, DbError>(plan.map(Arc::new))
-        };
-        let plan = self.plans.try_get_with(asked, read).await;
-        METRICS.plans.asked(known);
-        plan.map_err(|error| StoreError::Unavailable(error.to_string()))
-    }
 }
 
 #[async_trait]
 impl Offers for CachedOffers {
     async fn plan(&self, org: OrgId, id: PlanId) -> Result<Option<Arc<Plan>>, StoreError> {
-        let asked = (self.settings.revision().await?, org, id);
-        if let Some(plan) = self.plans.get(&asked).await {
-            METRICS.plans.asked(true);
-            return Ok(plan);
-        }
-        // In a box, so that who finds it remembered makes no room for a read.
-        Box::pin(self.read(asked)).await
+        let revision = self.settings.revision().await?;
+        let mut known = true;
+        let read = async {
+            known = false;
+            let mut tx = self.database.read_of(org).await?;
+            let plan = catalogue::sold_plan(&mut tx, org, id).await?;
+            Ok::<_, DbError>(plan.map(Arc::new))
+        };
+        // Read once for all who ask at the same time; a failure is told to each of them.
+        let plan = self.plans.try_get_with((revision, org, id), read).await;
+        METRICS.plans.asked(known);
+        plan.map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 }
