@@ -1,5 +1,6 @@
 //! What commands and the edge read and write beside the core's store: organizations, the
-//! catalogue, lists and the audit. Each fact is a test on SQLite and on PostgreSQL.
+//! catalogue, lists and the audit. Each fact is a test on SQLite and on PostgreSQL; what SQLite goes
+//! through for it is counted on SQLite alone.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -20,6 +21,7 @@ mod catalogue;
 mod lists;
 mod organizations;
 mod searches;
+mod steps;
 
 /// Makes a test on SQLite and a test on PostgreSQL of each fact of a module.
 macro_rules! on_both {

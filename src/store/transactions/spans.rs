@@ -74,10 +74,12 @@ impl Spans {
             tx,
             (NaiveDate, i64, i64, i64),
             AssertSqlSafe(format!(
-                "SELECT day, MIN(first_sequence), MAX(last_sequence), CAST(SUM(entries) AS BIGINT)
-                 FROM ledger_days WHERE org_id = $1 AND plan_id = $2 AND kind {kinds}{from}{to}
-                     AND entries > 0
-                 GROUP BY day"
+                // Grouped at once, SQLite would take the index of days, and read the totals of every plan.
+                "WITH totals AS MATERIALIZED (
+                     SELECT day, first_sequence, last_sequence, entries FROM ledger_days
+                     WHERE org_id = $1 AND plan_id = $2 AND kind {kinds}{from}{to} AND entries > 0)
+                 SELECT day, MIN(first_sequence), MAX(last_sequence), CAST(SUM(entries) AS BIGINT)
+                 FROM totals GROUP BY day"
             )),
             org.0,
             ALL_PLANS,
