@@ -74,39 +74,33 @@ pub(super) async fn split(
     day: NaiveDate,
     (from, until): (Timestamp, Timestamp),
 ) -> Result<Split, DbError> {
-    let (begin, end) = one!(
-        tx,
-        (Option<i64>, Option<i64>),
-        "SELECT MIN(first_sequence), MAX(last_sequence) FROM ledger_days
-         WHERE org_id = $1 AND plan_id = $2 AND day = $3 AND kind IN
-             ('credit', 'activation', 'topup', 'refund', 'sms', 'link_fee', 'adjustment')",
-        org.0,
-        ALL_PLANS,
-        day
-    )?;
-    let Some((begin, end)) = begin.zip(end) else { return Ok(Split::default()) };
     // A block that goes on past the day's last entry is not worth having.
     let rows = all!(
         tx,
         BlockRow,
-        "SELECT first_sequence, last_sequence, kind, entries, debited, credited, first_at, last_at
-         FROM ledger_blocks
-         WHERE org_id = $1 AND last_sequence >= $2 AND last_sequence <= $3
-         ORDER BY last_sequence, first_sequence",
+        "SELECT of_day.first, b.first_sequence, b.last_sequence, b.kind, b.entries, b.debited,
+             b.credited, b.first_at, b.last_at
+         FROM (SELECT MIN(first_sequence) AS first, MAX(last_sequence) AS last FROM ledger_days
+               WHERE org_id = $1 AND plan_id = $2 AND day = $3 AND kind IN
+                   ('credit', 'activation', 'topup', 'refund', 'sms', 'link_fee', 'adjustment')
+              ) of_day
+         JOIN ledger_blocks b ON b.org_id = $1
+             AND b.last_sequence >= of_day.first AND b.last_sequence <= of_day.last
+         ORDER BY b.last_sequence, b.first_sequence",
         org.0,
-        begin,
-        end
+        ALL_PLANS,
+        day
     )?;
-    Ok(Split::of(chain(rows, begin)?, from, until))
+    Ok(Split::of(chain(rows)?, from, until))
 }
 
-/// A row of `ledger_blocks`, without its organization.
-type BlockRow = (i64, i64, String, i64, i64, i64, Time, Time);
+/// The first sequence of the day, and a row of `ledger_blocks` without its organization.
+type BlockRow = (i64, i64, i64, String, i64, i64, i64, Time, Time);
 
-/// The blocks from `begin` that follow each other.
-fn chain(rows: Vec<BlockRow>, begin: i64) -> Result<Vec<Block>, DbError> {
+/// The blocks from the day's first entry on that follow each other.
+fn chain(rows: Vec<BlockRow>) -> Result<Vec<Block>, DbError> {
     let mut blocks: Vec<Block> = Vec::new();
-    for (first, last, kind, entries, debited, credited, first_at, last_at) in rows {
+    for (begin, first, last, kind, entries, debited, credited, first_at, last_at) in rows {
         let kind = EntryKind::from_word(&kind)?;
         let sums = Sums { kind, entries, debited, credited };
         let times = (Timestamp::from(first_at), Timestamp::from(last_at));
@@ -321,11 +315,11 @@ mod tests {
     fn blocks_of_two_sizes_are_gone_through_by_the_smaller() {
         let row = |(first, last): (i64, i64)| {
             let at = Time::from(second(0));
-            (first, last, "topup".to_owned(), last - first + 1, 0, 0, at, at)
+            (1, first, last, "topup".to_owned(), last - first + 1, 0, 0, at, at)
         };
         let chained = |stretches: &[(i64, i64)]| {
             let rows = stretches.iter().copied().map(row).collect();
-            let blocks = chain(rows, 1).unwrap();
+            let blocks = chain(rows).unwrap();
             blocks.iter().map(|block| (block.first, block.last)).collect::<Vec<_>>()
         };
         // As the statement puts them in order.
