@@ -25,6 +25,10 @@ const CHECKPOINT_PAGES: &str = "10000";
 /// rows included.
 const STATEMENTS_MAX: usize = 512;
 
+/// Rows that a connection's thread may be ahead of who reads them: past it the thread waits, and each
+/// wait is a switch between threads.
+const ROWS_AHEAD: usize = 1_000;
+
 /// Opens `sqlite://path`: one writing connection and `connections_max` reading ones.
 pub async fn open(url: &str, connections_max: u32) -> Result<Engine, DbError> {
     let options = SqliteConnectOptions::from_str(url)
@@ -48,6 +52,7 @@ pub async fn open(url: &str, connections_max: u32) -> Result<Engine, DbError> {
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         .statement_cache_capacity(STATEMENTS_MAX)
+        .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging();
     let pool = || {
         SqlitePoolOptions::new()
