@@ -3,6 +3,7 @@
 use super::history::{History, Org, Thing};
 use crate::Failed;
 use crate::world::World;
+use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -150,7 +151,7 @@ impl Site {
     fn day(&self, part: f64) -> chrono::DateTime<chrono::Utc> {
         #[expect(clippy::cast_possible_truncation, reason = "days")]
         let days = (365.0 * part) as i64;
-        self.history.begin + chrono::TimeDelta::days(days)
+        self.history.begin + TimeDelta::days(days)
     }
 }
 
@@ -303,10 +304,17 @@ fn transactions() -> Vec<Call> {
                 s.day(0.58).date_naive()
             ))
         }),
-        call!("GET /transactions?from=&to= (an hour)", |s, _| {
+        call!("GET /transactions?from=&to= (cut days)", |s, _| {
             let from = s.day(0.5).format("%Y-%m-%dT10:00:00Z");
-            let to = s.day(0.5).format("%Y-%m-%dT11:00:00Z");
+            let to = s.day(0.58).format("%Y-%m-%dT11:00:00Z");
             get(format!("/transactions?from={from}&to={to}"))
+        }),
+        // One a page: at the smallest size there is one in seventeen hours.
+        call!("GET /transactions?from=&to= (one of an hour)", |s, _| {
+            let at = s.history.at(&s.org, s.org.entries() / 2);
+            let from = at.format("%Y-%m-%dT%H:00:00Z");
+            let to = (at + TimeDelta::hours(1)).format("%Y-%m-%dT%H:00:00Z");
+            get(format!("/transactions?from={from}&to={to}&per_page=1"))
         }),
         call!("GET /transactions as CSV, first byte", |_, _| {
             Request { csv: true, ..get("/transactions") }

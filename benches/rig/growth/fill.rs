@@ -1,6 +1,6 @@
 //! Writes a history into a database, so that `bappy audit` finds nothing wrong in it.
 
-use super::history::{Event, History, Org, ROUNDS, Thing, event};
+use super::history::{Event, History, Org, PHYSICAL, ROUNDS, SMS_FAILED, SUSPENDED, Thing};
 use super::sink::{Cell, Sink};
 use crate::Failed;
 use bappy_actors::model::Request;
@@ -36,13 +36,13 @@ pub async fn fill(sink: &mut Sink, history: &History, sponsor: &str) -> Result<(
                 Cell::Owned(format!("Traveller {l}")),
                 Cell::Owned(org.iccid(l)),
                 Cell::Owned(format!("+88{:03}{l:08}", org.number)),
-                Cell::Text(kind(l)),
-                Cell::Text(status(l)),
+                Cell::Text(kind(&org, l)),
+                Cell::Text(status(&org, l)),
                 Cell::Owned(sponsor.to_owned()),
                 Cell::Owned(format!("ep-{}-{l}", org.number)),
                 Cell::Text("smdp.example.com"),
                 Cell::Owned(format!("MATCHING-{l}")),
-                Cell::Int(DATA_KB * in_force(l)),
+                Cell::Int(DATA_KB * in_force(&org, l)),
                 Cell::Int(DATA_KB),
                 Cell::Time(at),
                 Cell::Time(at),
@@ -59,7 +59,7 @@ pub async fn fill(sink: &mut Sink, history: &History, sponsor: &str) -> Result<(
             let Some((org, _, l)) = each.next() else { return false };
             row.extend([
                 Cell::Owned(org.iccid(l)),
-                Cell::Text(kind(l)),
+                Cell::Text(kind(&org, l)),
                 Cell::Owned(sponsor.to_owned()),
                 Cell::Text("smdp.example.com"),
                 Cell::Owned(format!("MATCHING-{l}")),
@@ -78,25 +78,25 @@ pub async fn fill(sink: &mut Sink, history: &History, sponsor: &str) -> Result<(
 }
 
 /// How many of a Link's activations are in force: all but the first two, which have expired.
-fn in_force(link: u64) -> i64 {
-    let count = (2..ROUNDS).filter(|round| event(*round, link).activates()).count();
+fn in_force(org: &Org, link: u64) -> i64 {
+    let count = (2..ROUNDS).filter(|round| org.event(*round, link).activates()).count();
     i64::try_from(count).unwrap_or(0)
 }
 
-fn kind(link: u64) -> &'static str {
-    if link % 100 == 7 { "physical" } else { "esim" }
+fn kind(org: &Org, link: u64) -> &'static str {
+    if org.has(PHYSICAL, link) { "physical" } else { "esim" }
 }
 
-fn status(link: u64) -> &'static str {
-    match link % 40 {
-        3 => "suspended",
-        5 => "inactive",
-        _ => "active",
+fn status(org: &Org, link: u64) -> &'static str {
+    match () {
+        () if org.has(SUSPENDED, link) => "suspended",
+        () if link % 40 == 6 => "inactive",
+        () => "active",
     }
 }
 
-fn sms_status(link: u64) -> &'static str {
-    if link % 50 == 9 { "failed" } else { "delivered" }
+fn sms_status(org: &Org, link: u64) -> &'static str {
+    if org.has(SMS_FAILED, link) { "failed" } else { "delivered" }
 }
 
 /// Every Link of every organization, in each of the first rounds, in the order of their sequences.
@@ -121,20 +121,20 @@ async fn operations(sink: &mut Sink, h: &History) -> Result<(), Failed> {
     let create = serde_json::to_string(&create)?;
     let send = Request::SendSms { endpoint_id: "ENDPOINT".to_owned(), attempted_at: None };
     let send = serde_json::to_string(&send)?;
-    let mut each = pairs(h, ROUNDS).filter(|(_, r, l)| event(*r, *l).operates());
+    let mut each = pairs(h, ROUNDS).filter(|(o, r, l)| o.event(*r, *l).operates());
     sink.fill("operations", "org_id, id, group_id, position, kind, state, link_id, activation_id, \
          plan_id, amount, debit_id, idempotency_key, request_hash, request, failure, cleanup, epoch, \
          attempts, deadline_at, horizon_at, created_at, settled_at", |row| {
         let Some((org, r, l)) = each.next() else { return false };
         let id = h.id(Thing::Operation, &org, r, l);
         let at = h.at(&org, org.sequence(r, l));
-        let (kind, state, amount, request) = match event(r, l) {
+        let (kind, state, amount, request) = match org.event(r, l) {
             Event::Activation => ("create_link", "succeeded", PRICE, create.replace("ICCID", &org.iccid(l))),
             Event::FailedTopup => ("topup", "refunded", PRICE, topup.replace("ICCID", &org.iccid(l))),
             Event::Sms => ("send_sms", "succeeded", SMS_PRICE, send.clone()),
             _ => ("topup", "succeeded", PRICE, topup.replace("ICCID", &org.iccid(l))),
         };
-        let is_sms = event(r, l) == Event::Sms;
+        let is_sms = org.event(r, l) == Event::Sms;
         let keyed = r == 1 && l % 10 == 0;
         row.extend([
             Cell::Id(org.id), Cell::Id(id), Cell::Id(id), Cell::Int(0), Cell::Text(kind),
@@ -154,7 +154,7 @@ async fn operations(sink: &mut Sink, h: &History) -> Result<(), Failed> {
 }
 
 async fn activations(sink: &mut Sink, h: &History) -> Result<(), Failed> {
-    let mut each = pairs(h, 8).filter(|(_, r, l)| event(*r, *l).activates());
+    let mut each = pairs(h, 8).filter(|(o, r, l)| o.event(*r, *l).activates());
     sink.fill(
         "activations",
         "org_id, id, link_id, operation_id, plan_id, plan_name, status, \
@@ -209,7 +209,7 @@ async fn messages_and_fees(sink: &mut Sink, h: &History) -> Result<(), Failed> {
                 Cell::Id(h.link(&org, l)),
                 Cell::Owned(org.iccid(l)),
                 Cell::Text("Welcome!"),
-                Cell::Text(sms_status(l)),
+                Cell::Text(sms_status(&org, l)),
                 Cell::Int(SMS_PRICE),
                 Cell::Owned(format!("sms-{}-{l}", org.number)),
                 Cell::Time(at),
@@ -260,7 +260,7 @@ async fn counts(sink: &mut Sink, h: &History) -> Result<(), Failed> {
     let mut each = h.orgs.iter().flat_map(|org| ["esim", "physical"].map(|of| (org, of)));
     sink.fill("link_counts", "org_id, kind, active, suspended, inactive", |row| {
         let Some((org, of)) = each.next() else { return false };
-        let in_state = |word| count(org.links, &|l| kind(l) == of && status(l) == word);
+        let in_state = |word| count(org.links, &|l| kind(org, l) == of && status(org, l) == word);
         row.extend([Cell::Id(org.id), Cell::Text(of)]);
         row.extend(["active", "suspended", "inactive"].map(in_state));
         true
@@ -269,7 +269,7 @@ async fn counts(sink: &mut Sink, h: &History) -> Result<(), Failed> {
     let mut each = h.orgs.iter();
     sink.fill("sms_counts", "org_id, queued, sent, delivered, failed", |row| {
         let Some(org) = each.next() else { return false };
-        let in_state = |word| count(org.links, &|l| sms_status(l) == word);
+        let in_state = |word| count(org.links, &|l| sms_status(org, l) == word);
         row.push(Cell::Id(org.id));
         row.extend(["queued", "sent", "delivered", "failed"].map(in_state));
         true
@@ -310,7 +310,7 @@ async fn entries(sink: &mut Sink, h: &History) -> Result<(), Failed> {
             let balance =
                 &mut wallets.last_mut().expect("each organization begins with its credit").1;
             let sequence = place.map_or(1, |(r, l)| org.sequence(r, l));
-            let (kind, amount) = match place.map(|(r, l)| event(r, l)) {
+            let (kind, amount) = match place.map(|(r, l)| org.event(r, l)) {
                 None => ("credit", CREDIT),
                 Some(Event::Activation) => ("activation", -PRICE),
                 Some(Event::Topup | Event::FailedTopup) => ("topup", -PRICE),
@@ -322,7 +322,7 @@ async fn entries(sink: &mut Sink, h: &History) -> Result<(), Failed> {
             let at = h.at(&org, sequence);
             let sequence = i64::try_from(sequence).unwrap_or(0);
             let plan = place.filter(|(r, _)| *r < 8).map(|(_, l)| h.plans[h.plan(&org, l)]);
-            let made = place.is_some_and(|(r, l)| event(r, l).activates());
+            let made = place.is_some_and(|(r, l)| org.event(r, l).activates());
             for plan in [Some(Uuid::nil()), plan].into_iter().flatten() {
                 let day = days.entry((org.id, plan, kind, at.date_naive())).or_default();
                 day.entries += 1;
@@ -333,10 +333,10 @@ async fn entries(sink: &mut Sink, h: &History) -> Result<(), Failed> {
                 day.last = sequence;
             }
             // A refund is about the round before it.
-            let of =
-                place.map(|(r, l)| if event(r, l) == Event::Refund { (r - 1, l) } else { (r, l) });
+            let of = place
+                .map(|(r, l)| if org.event(r, l) == Event::Refund { (r - 1, l) } else { (r, l) });
             let id = |thing| of.map_or(Cell::Null, |(r, l)| Cell::Id(h.id(thing, &org, r, l)));
-            let operation = of.filter(|(r, l)| event(*r, *l) != Event::Fee);
+            let operation = of.filter(|(r, l)| org.event(*r, *l) != Event::Fee);
             let with_plan = plan.is_some();
             row.extend([
                 Cell::Id(org.id),

@@ -2,8 +2,9 @@
 //! pure functions of numbers, so that every table can be written by itself and all agree.
 //!
 //! An organization is credited once; then its Links go through ten rounds, one entry a Link each:
-//! activation, seven top-ups, a message, a monthly fee. Of one Link in fifty the sixth top-up fails,
-//! and the next round is its refund. Half of all is the first organization's.
+//! activation, seven top-ups, a message, a monthly fee. Of some Links the sixth top-up fails, and the next
+//! round is its refund. Half of all is the first organization's. Of what is rare and asked for it has more
+//! than a page at any size, so that answers are as long.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -12,9 +13,8 @@ use uuid::Uuid;
 pub const ROUNDS: u64 = 10;
 /// Transactions of all but the first organization: 2,000 organizations at ten million.
 const OF_OTHERS: u64 = 2_500;
-/// Of one Link in so many a top-up fails.
-const FAILING: u64 = 50;
-const FAILS_AT: u64 = 11;
+/// The first organization has at least so many Links of each rare sort: more than a page.
+const RARE_MIN: u64 = 25;
 /// All of it happened within this.
 const SPAN_DAYS: i64 = 365;
 
@@ -29,17 +29,21 @@ pub enum Event {
     Fee,
 }
 
-/// The event of a Link's round.
-pub fn event(round: u64, link: u64) -> Event {
-    match round {
-        0 => Event::Activation,
-        6 if link % FAILING == FAILS_AT => Event::FailedTopup,
-        7 if link % FAILING == FAILS_AT => Event::Refund,
-        1..=7 => Event::Topup,
-        8 => Event::Sms,
-        _ => Event::Fee,
-    }
+/// Links of a rare sort: one in `every`, from the one with the number `first` on.
+#[derive(Clone, Copy, Debug)]
+pub struct Rare {
+    every: u64,
+    first: u64,
 }
+
+/// Those on physical cards.
+pub const PHYSICAL: Rare = Rare { every: 100, first: 8 };
+/// Those that are suspended.
+pub const SUSPENDED: Rare = Rare { every: 40, first: 3 };
+/// Those whose message failed.
+pub const SMS_FAILED: Rare = Rare { every: 50, first: 10 };
+/// Those of which a top-up failed.
+const TOPUP_FAILED: Rare = Rare { every: 50, first: 11 };
 
 impl Event {
     /// Whether there is an activation of it.
@@ -133,10 +137,40 @@ impl Org {
         2 + round * self.links + link
     }
 
+    /// The event of a Link's round.
+    pub fn event(&self, round: u64, link: u64) -> Event {
+        match round {
+            0 => Event::Activation,
+            6 if self.has(TOPUP_FAILED, link) => Event::FailedTopup,
+            7 if self.has(TOPUP_FAILED, link) => Event::Refund,
+            1..=7 => Event::Topup,
+            8 => Event::Sms,
+            _ => Event::Fee,
+        }
+    }
+
     /// How many operations it has.
     pub fn operations(&self) -> u64 {
         // Of a Link all but the fee; of one that fails all but the refund as well.
-        self.links * (ROUNDS - 1) - (self.links + FAILING - 1 - FAILS_AT) / FAILING
+        self.links * (ROUNDS - 1) - self.count(TOPUP_FAILED)
+    }
+
+    /// Whether one of its Links is of a rare sort.
+    pub fn has(&self, rare: Rare, link: u64) -> bool {
+        let every = self.every(rare);
+        link % every == rare.first % every
+    }
+
+    /// How many of its Links are of a rare sort.
+    fn count(&self, rare: Rare) -> u64 {
+        let every = self.every(rare);
+        (self.links + every - 1 - rare.first % every) / every
+    }
+
+    fn every(&self, rare: Rare) -> u64 {
+        let most = if self.number == 0 { self.links / RARE_MIN } else { rare.every };
+        // Some are left that are not rare, however few there are.
+        rare.every.min(most).max(2)
     }
 
     /// Its short name.
