@@ -4,7 +4,7 @@
 //! An organization is credited once; then its Links go through ten rounds, one entry a Link each:
 //! activation, seven top-ups, a message, a monthly fee. Of some Links the sixth top-up fails, and the next
 //! round is its refund. Half of all is the first organization's. Of what is rare and asked for it has more
-//! than a page at any size, so that answers are as long.
+//! than a page at any size from a thousand transactions on, so that answers are as long.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
