@@ -12,6 +12,7 @@ use super::ledger::ALL_PLANS;
 use super::{Database, DbError, Text, Time, Tx};
 use bappy_actors::model::{EntryKind, OrgId, Timestamp};
 use chrono::NaiveDate;
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 /// Entries of a block. Of a part of a day two blocks are read entry by entry, and all others of the
@@ -20,36 +21,26 @@ const SIZE: i64 = 250;
 /// Blocks made at a time: some tens of milliseconds.
 const BLOCKS_AT_A_TIME: i64 = 100;
 
-/// What entries of one kind add up to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sums {
-    /// Their kind.
-    pub kind: EntryKind,
-    /// How many.
-    pub entries: i64,
-    /// Micros of the debits among them, without sign.
-    pub debited: i64,
-    /// Micros of the credits among them.
-    pub credited: i64,
-}
-
 /// A stretch of entries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Block {
     /// Its least sequence.
     pub first: i64,
     /// Its greatest sequence.
     pub last: i64,
-    /// What it adds up to, by kind.
-    pub sums: Vec<Sums>,
+    /// How many of the kind asked for are in it.
+    pub count: i64,
     /// When the earliest and the latest of it were written.
     times: (Timestamp, Timestamp),
 }
 
+/// A day that a period cuts, and what of it is in the period.
+pub(super) type Cut = (NaiveDate, Timestamp, Timestamp);
+
 /// How a part of a day lies in blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Split {
-    /// Blocks that are in the part as a whole.
+    /// Blocks that are in the part as a whole, and follow each other.
     pub whole: Vec<Block>,
     /// Stretches of sequences, of which the entries in the part are to be read; each may be empty.
     pub ends: [(i64, i64); 2],
@@ -67,56 +58,75 @@ impl Default for Split {
     }
 }
 
-/// How what of a day is in a period lies in the day's blocks.
+/// How what of two days at most is in a period lies in the days' blocks; entries of a kind or of all
+/// are counted.
 pub(super) async fn split(
     tx: &mut Tx,
     org: OrgId,
-    day: NaiveDate,
-    (from, until): (Timestamp, Timestamp),
-) -> Result<Split, DbError> {
-    // A block that goes on past the day's last entry is not worth having.
+    kind: Option<EntryKind>,
+    cuts: &[Cut],
+) -> Result<Vec<Split>, DbError> {
+    if cuts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let counted = kind.map_or("b.entries", |_| "CASE WHEN b.kind = $3 THEN b.entries ELSE 0 END");
+    // The last block may go on past the day's last entry.
+    let of_day = |n: usize| {
+        format!(
+            "SELECT {n}, MIN(of_day.first), MIN(of_day.last), b.first_sequence, b.last_sequence,
+                 CAST(SUM({counted}) AS BIGINT), MIN(b.first_at), MAX(b.last_at)
+             FROM (SELECT MIN(first_sequence) AS first, MAX(last_sequence) AS last
+                   FROM ledger_days WHERE org_id = $1 AND plan_id = $2 AND day = ${} AND kind IN
+                       ('credit', 'activation', 'topup', 'refund', 'sms', 'link_fee', 'adjustment')
+                  ) of_day
+             JOIN ledger_blocks b ON b.org_id = $1 AND b.last_sequence >= of_day.first
+                 AND b.last_sequence <= COALESCE((SELECT MIN(n.last_sequence) FROM ledger_blocks n
+                     WHERE n.org_id = $1 AND n.last_sequence >= of_day.last), of_day.last)
+             GROUP BY b.last_sequence, b.first_sequence",
+            4 + n
+        )
+    };
+    let days: Vec<_> = (0..cuts.len()).map(of_day).collect();
     let rows = all!(
         tx,
         BlockRow,
-        "SELECT of_day.first, b.first_sequence, b.last_sequence, b.kind, b.entries, b.debited,
-             b.credited, b.first_at, b.last_at
-         FROM (SELECT MIN(first_sequence) AS first, MAX(last_sequence) AS last FROM ledger_days
-               WHERE org_id = $1 AND plan_id = $2 AND day = $3 AND kind IN
-                   ('credit', 'activation', 'topup', 'refund', 'sms', 'link_fee', 'adjustment')
-              ) of_day
-         JOIN ledger_blocks b ON b.org_id = $1
-             AND b.last_sequence >= of_day.first AND b.last_sequence <= of_day.last
-         ORDER BY b.last_sequence, b.first_sequence",
+        AssertSqlSafe(format!("{} ORDER BY 1, 5, 4", days.join(" UNION ALL "))),
         org.0,
         ALL_PLANS,
-        day
+        kind.map(|kind| kind.word()),
+        cuts.first().map(|(day, ..)| *day),
+        cuts.get(1).map(|(day, ..)| *day)
     )?;
-    Ok(Split::of(chain(rows)?, from, until))
+    let of_day = |(n, (_, from, until)): (i32, &Cut)| {
+        let rows = || rows.iter().filter(|row| row.0 == n);
+        let day = rows().next().map_or(EMPTY, |row| (row.1, row.2));
+        Split::of(chain(rows()), day, *from, *until)
+    };
+    Ok((0..).zip(cuts).map(of_day).collect())
 }
 
-/// The first sequence of the day, and a row of `ledger_blocks` without its organization.
-type BlockRow = (i64, i64, i64, String, i64, i64, i64, Time, Time);
+/// Which of the days it is of, the least and greatest sequence of the day and of a block, how many
+/// entries are counted in the block, and its times.
+type BlockRow = (i32, i64, i64, i64, i64, i64, Time, Time);
 
-/// The blocks from the day's first entry on that follow each other.
-fn chain(rows: Vec<BlockRow>) -> Result<Vec<Block>, DbError> {
+/// The blocks from the day's first entry on that follow each other. Those of another size, which
+/// a version of the service may have made at the same time, and all after them are left out.
+fn chain<'a>(rows: impl Iterator<Item = &'a BlockRow>) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
-    for (begin, first, last, kind, entries, debited, credited, first_at, last_at) in rows {
-        let kind = EntryKind::from_word(&kind)?;
-        let sums = Sums { kind, entries, debited, credited };
-        let times = (Timestamp::from(first_at), Timestamp::from(last_at));
-        match blocks.last_mut() {
-            Some(block) if (block.first, block.last) == (first, last) => {
-                block.sums.push(sums);
-                block.times = (block.times.0.min(times.0), block.times.1.max(times.1));
-            }
-            // Versions of the service that make blocks of other sizes may have been at work.
-            Some(block) if first <= block.last => {}
-            Some(block) if first != block.last + 1 => break,
+    for (_, begin, _, first, last, count, earliest, latest) in rows.copied() {
+        match blocks.last() {
             None if first > begin => break,
-            _ => blocks.push(Block { first, last, sums: vec![sums], times }),
+            Some(block) if last == block.last => {
+                blocks.pop();
+                break;
+            }
+            Some(block) if first != block.last + 1 => break,
+            _ => {}
         }
+        let times = (Timestamp::from(earliest), Timestamp::from(latest));
+        blocks.push(Block { first, last, count, times });
     }
-    Ok(blocks)
+    blocks
 }
 
 /// How a block lies to a period.
@@ -139,9 +149,10 @@ impl Block {
 }
 
 impl Split {
-    /// Of blocks that follow each other. Most often those within the period are one run, with a block
-    /// across each of its ends; where times are in disorder, what is around the longest run is read.
-    fn of(mut blocks: Vec<Block>, from: Timestamp, until: Timestamp) -> Self {
+    /// Of blocks that follow each other, and a day's least and greatest sequence. Most often the blocks
+    /// within the period are one run, with a block across each of its ends; where times are in disorder,
+    /// what is around the longest run is read.
+    fn of(mut blocks: Vec<Block>, day: (i64, i64), from: Timestamp, until: Timestamp) -> Self {
         let after = blocks.last().map_or(0, |block| block.last);
         let is_outside = |block: &Block| block.place(from, until) == Place::Outside;
         while blocks.last().is_some_and(is_outside) {
@@ -152,16 +163,17 @@ impl Split {
         let (Some(first), Some(last)) = (blocks.first(), blocks.last()) else {
             return Self { after, ..Self::default() };
         };
-        let (first, last) = (first.first, last.last);
+        // The block before may have begun on the day before, and the last go on into the next.
+        let (first, last) = (first.first.max(day.0), last.last.min(day.1));
         let longest = blocks
-            .split(|block| block.place(from, until) == Place::Across)
+            .split(|block| block.place(from, until) != Place::Within)
             .max_by_key(|run| run.len())
             .unwrap_or_default();
         let ends = match (longest.first(), longest.last()) {
             (Some(begin), Some(end)) => [(first, begin.first - 1), (end.last + 1, last)],
             _ => [(first, last), EMPTY],
         };
-        let whole = longest.iter().filter(|block| !is_outside(block)).cloned().collect();
+        let whole = longest.to_vec();
         Self { whole, ends, after }
     }
 }
@@ -286,7 +298,7 @@ mod tests {
         let block = |(n, (earliest, latest)): (i64, &(i64, i64))| Block {
             first: n * 10 + 1,
             last: n * 10 + 10,
-            sums: vec![],
+            count: 10,
             times: (second(*earliest), second(*latest)),
         };
         (0..).zip(times).map(block).collect()
@@ -297,7 +309,7 @@ mod tests {
     }
 
     fn split(times: &[(i64, i64)], from: i64, until: i64) -> (Vec<i64>, [(i64, i64); 2], i64) {
-        let split = Split::of(blocks(times), second(from), second(until));
+        let split = Split::of(blocks(times), (4, 57), second(from), second(until));
         (split.whole.iter().map(|block| block.first).collect(), split.ends, split.after)
     }
 
@@ -312,19 +324,26 @@ mod tests {
     }
 
     #[test]
-    fn blocks_of_two_sizes_are_gone_through_by_the_smaller() {
+    fn of_blocks_that_go_past_a_day_only_the_day_is_read() {
+        let times = [(0, 9), (10, 19), (20, 29), (30, 39), (40, 49), (50, 59)];
+        assert_eq!(split(&times, 3, 15), (vec![], [(4, 20), EMPTY], 60));
+        assert_eq!(split(&times, 35, 57), (vec![41], [(31, 40), (51, 57)], 60));
+    }
+
+    #[test]
+    fn blocks_of_another_size_end_the_chain() {
         let row = |(first, last): (i64, i64)| {
             let at = Time::from(second(0));
-            (1, first, last, "topup".to_owned(), last - first + 1, 0, 0, at, at)
+            (0, 1, 25, first, last, last - first + 1, at, at)
         };
         let chained = |stretches: &[(i64, i64)]| {
-            let rows = stretches.iter().copied().map(row).collect();
-            let blocks = chain(rows).unwrap();
-            blocks.iter().map(|block| (block.first, block.last)).collect::<Vec<_>>()
+            let rows: Vec<_> = stretches.iter().copied().map(row).collect();
+            chain(rows.iter()).iter().map(|block| (block.first, block.last)).collect::<Vec<_>>()
         };
         // As the statement puts them in order.
-        let mixed = [(1, 10), (11, 15), (11, 20), (16, 20), (21, 25)];
-        assert_eq!(chained(&mixed), [(1, 10), (11, 15), (16, 20), (21, 25)]);
+        assert_eq!(chained(&[(1, 10), (11, 15), (16, 25)]), [(1, 10), (11, 15), (16, 25)]);
+        assert_eq!(chained(&[(1, 10), (11, 15), (11, 20), (16, 20)]), [(1, 10), (11, 15)]);
+        assert_eq!(chained(&[(1, 10), (11, 20), (16, 20), (21, 25)]), [(1, 10)]);
         assert_eq!(chained(&[(1, 10), (21, 30)]), [(1, 10)]);
         assert_eq!(chained(&[(11, 20)]), []);
     }
@@ -333,9 +352,9 @@ mod tests {
     fn where_times_are_in_disorder_nothing_is_missed() {
         // Of a clock that was behind, in the midst of others.
         let times = [(0, 9), (10, 19), (5, 29), (30, 39), (3, 49), (12, 14)];
-        assert_eq!(split(&times, 10, 40), (vec![51], [(11, 50), (61, 60)], 60));
+        assert_eq!(split(&times, 10, 40), (vec![51], [(11, 50), (61, 57)], 60));
         // What is outside lies between what is within.
-        let times = [(10, 19), (0, 9), (11, 12), (0, 99)];
-        assert_eq!(split(&times, 10, 20), (vec![1, 21], [(1, 0), (31, 40)], 40));
+        let times = [(10, 19), (0, 9), (11, 12), (12, 13), (0, 99)];
+        assert_eq!(split(&times, 10, 20), (vec![21, 31], [(4, 20), (41, 50)], 50));
     }
 }

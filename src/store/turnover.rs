@@ -1,12 +1,13 @@
 //! What an organization has been charged and has paid in over a period, from the daily totals.
 //! Called by `GET /transactions/stats` and `GET /transactions/analytics`.
 //!
-//! **Invariants:** of an answer what may change is read by one statement, so it is of one moment; blocks
-//! of entries, which never change, and which months stand are asked for before it; what is read is a row a day and kind (and plan), and of a day that the period cuts the
-//! blocks, and the entries around the cut. Plans are from months too, which are gone by only where no
-//! plan's totals have changed since.
+//! **Invariants:** of an answer what may change is read by one statement, so it is of one moment; which
+//! blocks of entries there are, which never change, and which months stand is asked before it; what is
+//! read is a row a day and kind (and plan), and of a day that the period cuts the blocks, and the entries
+//! around the cut. Plans are from months too, which are gone by only where no plan's totals have changed
+//! since.
 
-use super::blocks::{self, Split};
+use super::blocks;
 use super::ledger::ALL_PLANS;
 use super::period::Period;
 use super::{DbError, Text, Time, Tx, months};
@@ -94,14 +95,19 @@ const AFTER: &str = concat!(
     " AND day = {day})"
 );
 
-/// The entries of the nth part of a day that are to be read, by its eight arguments.
+/// Blocks as a whole, by the sequences that the first and the last of them end with.
+const BLOCKS: &str = "SELECT kind, entries, debited, credited FROM ledger_blocks
+     WHERE org_id = $1 AND last_sequence >= {low} AND last_sequence <= {high}";
+
+/// What is to be added up of the nth part of a day, by its ten arguments.
 fn part_of_day(n: usize) -> String {
-    let argument = |place: usize| format!("${}", 5 + 8 * n + place);
+    let argument = |place: usize| format!("${}", 5 + 10 * n + place);
     let between = |low: usize, high: usize| {
         BETWEEN.replace("{low}", &argument(low)).replace("{high}", &argument(high))
     };
     let after = AFTER.replace("{day}", &argument(0)).replace("{after}", &argument(7));
-    [between(3, 4), between(5, 6), after]
+    let blocks = BLOCKS.replace("{low}", &argument(8)).replace("{high}", &argument(9));
+    [between(3, 4), between(5, 6), after, blocks]
         .map(|part| part.replace("{from}", &argument(1)).replace("{until}", &argument(2)))
         .join(" UNION ALL ")
 }
@@ -111,11 +117,8 @@ pub async fn by_kind(tx: &mut Tx, org: OrgId, period: &Period) -> Result<Vec<Tur
     if period.is_empty() {
         return Ok(Vec::new());
     }
-    let mut cuts = Vec::new();
-    for (day, from, until) in period.cuts() {
-        let split = blocks::split(tx, org, day, (from, until)).await?;
-        cuts.push((day, from, until, split));
-    }
+    let cuts = period.cuts();
+    let splits = blocks::split(tx, org, None, &cuts).await?;
     let is_cut = |day: NaiveDate| cuts.iter().any(|(cut, ..)| *cut == day);
     let mut booked = WHOLE_DAYS.to_owned();
     let first = period.first_day().map(|day| if is_cut(day) { day.succ_opt() } else { Some(day) });
@@ -127,7 +130,10 @@ pub async fn by_kind(tx: &mut Tx, org: OrgId, period: &Period) -> Result<Vec<Tur
         booked.push_str(&part_of_day(n));
     }
     let cut = |n: usize| cuts.get(n);
-    let end = |n: usize, of: usize| cut(n).map(|(_, _, _, split)| split.ends[of]);
+    let end = |n: usize, of: usize| splits.get(n).map(|split| split.ends[of]);
+    let after = |n: usize| splits.get(n).map(|split| split.after);
+    let first_whole = |n: usize| Some(splits.get(n)?.whole.first()?.last);
+    let last_whole = |n: usize| Some(splits.get(n)?.whole.last()?.last);
     let rows = all!(
         tx,
         (String, i64, i64, i64),
@@ -141,21 +147,25 @@ pub async fn by_kind(tx: &mut Tx, org: OrgId, period: &Period) -> Result<Vec<Tur
         first.flatten(),
         last.flatten(),
         cut(0).map(|(day, ..)| *day),
-        cut(0).map(|(_, from, ..)| Time::from(*from)),
-        cut(0).map(|(_, _, until, _)| Time::from(*until)),
+        cut(0).map(|(_, from, _)| Time::from(*from)),
+        cut(0).map(|(.., until)| Time::from(*until)),
         end(0, 0).map(|(low, _)| low),
         end(0, 0).map(|(_, high)| high),
         end(0, 1).map(|(low, _)| low),
         end(0, 1).map(|(_, high)| high),
-        cut(0).map(|(.., split)| split.after),
+        after(0),
+        first_whole(0),
+        last_whole(0),
         cut(1).map(|(day, ..)| *day),
-        cut(1).map(|(_, from, ..)| Time::from(*from)),
-        cut(1).map(|(_, _, until, _)| Time::from(*until)),
+        cut(1).map(|(_, from, _)| Time::from(*from)),
+        cut(1).map(|(.., until)| Time::from(*until)),
         end(1, 0).map(|(low, _)| low),
         end(1, 0).map(|(_, high)| high),
         end(1, 1).map(|(low, _)| low),
         end(1, 1).map(|(_, high)| high),
-        cut(1).map(|(.., split)| split.after)
+        after(1),
+        first_whole(1),
+        last_whole(1)
     )?;
     let turnover = |(kind, count, debited, credited): (String, i64, i64, i64)| {
         Ok(Turnover {
@@ -165,32 +175,7 @@ pub async fn by_kind(tx: &mut Tx, org: OrgId, period: &Period) -> Result<Vec<Tur
             credited: Money::from_micros(credited),
         })
     };
-    let read = rows.into_iter().map(turnover).collect::<Result<Vec<_>, DbError>>()?;
-    Ok(with_blocks(read, cuts.iter().map(|(.., split)| split)))
-}
-
-/// Adds what is in blocks as a whole. An amount past all range stays at its end.
-fn with_blocks<'a>(
-    mut booked: Vec<Turnover>,
-    splits: impl Iterator<Item = &'a Split>,
-) -> Vec<Turnover> {
-    let sum = |one: Money, micros: i64| Money::from_micros(one.micros().saturating_add(micros));
-    for sums in splits.flat_map(|split| &split.whole).flat_map(|block| &block.sums) {
-        match booked.iter_mut().find(|turnover| turnover.kind == sums.kind) {
-            Some(turnover) => {
-                turnover.count += sums.entries;
-                turnover.debited = sum(turnover.debited, sums.debited);
-                turnover.credited = sum(turnover.credited, sums.credited);
-            }
-            None => booked.push(Turnover {
-                kind: sums.kind,
-                count: sums.entries,
-                debited: Money::from_micros(sums.debited),
-                credited: Money::from_micros(sums.credited),
-            }),
-        }
-    }
-    booked
+    rows.into_iter().map(turnover).collect()
 }
 
 /// What was booked on each day from `first` to `last`, by kind; what was not is left out.

@@ -8,7 +8,7 @@
 //! asked for as it says, maybe among others; all of them are in some span. Reading them costs a row
 //! a day and kind, and of a day that the period cuts the blocks, and the entries around the cut.
 
-use super::super::blocks;
+use super::super::blocks::{self, Cut};
 use super::super::ledger::ALL_PLANS;
 use super::super::period::Period;
 use super::super::{DbError, Text, Time, Tx};
@@ -88,13 +88,15 @@ impl Spans {
             period.last_day()
         )?;
         let mut spans = Vec::with_capacity(days.len());
+        let mut cuts = Vec::new();
         for (day, first, last, count) in days {
             let span = Span { first, last, count };
             match period.cut(day) {
-                Some(part) => spans.extend(cut(tx, org, kind, part, (day, span)).await?),
+                Some((from, until)) => cuts.push(((day, from, until), span)),
                 None => spans.push(span),
             }
         }
+        spans.extend(cut(tx, org, kind, &cuts).await?);
         Ok(Self::of(spans))
     }
 
@@ -157,47 +159,69 @@ impl Span {
     }
 }
 
-/// What of a day's span is in a part of the day.
+/// What of the spans of days, two at most, is in parts of the days.
 async fn cut(
     tx: &mut Tx,
     org: OrgId,
     kind: Option<EntryKind>,
-    (from, until): (Timestamp, Timestamp),
-    (day, of_day): (NaiveDate, Span),
+    cuts: &[(Cut, Span)],
 ) -> Result<Vec<Span>, DbError> {
-    let split = blocks::split(tx, org, day, (from, until)).await?;
-    let mut spans: Vec<Span> = Vec::with_capacity(split.whole.len() + 3);
-    for block in &split.whole {
-        let wanted = block.sums.iter().filter(|sums| kind.is_none_or(|kind| sums.kind == kind));
-        let count = wanted.map(|sums| sums.entries).sum();
-        spans.push(Span { first: block.first, last: block.last, count });
+    if cuts.is_empty() {
+        return Ok(Vec::new());
     }
+    let days: Vec<Cut> = cuts.iter().map(|(cut, _)| *cut).collect();
+    let splits = blocks::split(tx, org, kind, &days).await?;
+    let whole = splits.iter().flat_map(|split| &split.whole);
+    let mut spans: Vec<Span> = whole
+        .map(|block| Span { first: block.first, last: block.last, count: block.count })
+        .collect();
     let of_kind = kind.map_or("", |kind| {
-        of_kind(kind, " AND kind = 'topup'", " AND kind <> 'topup' AND kind = $4")
+        of_kind(kind, " AND kind = 'topup'", " AND kind <> 'topup' AND kind = $2")
     });
-    let counted = |low: usize| {
-        format!(
-            "SELECT COUNT(*), MIN(sequence), MAX(sequence) FROM ledger_entries
-             WHERE org_id = $1 AND sequence >= ${low} AND sequence <= ${}
-                 AND created_at >= $2 AND created_at < $3{of_kind}",
-            low + 1
-        )
+    let of_day = |n: usize| {
+        let argument = |place: usize| format!("${}", 3 + 8 * n + place);
+        let counted = |low: usize| {
+            format!(
+                "SELECT COUNT(*), MIN(sequence), MAX(sequence) FROM ledger_entries
+                 WHERE org_id = $1 AND sequence >= {} AND sequence <= {}
+                     AND created_at >= {} AND created_at < {}{of_kind}",
+                argument(low),
+                argument(low + 1),
+                argument(0),
+                argument(1)
+            )
+        };
+        [2, 4, 6].map(counted).join(" UNION ALL ")
     };
-    let [one, other] = split.ends;
+    let of_days: Vec<_> = (0..cuts.len()).map(of_day).collect();
+    let time = |n: usize, of: fn(&Cut) -> Timestamp| days.get(n).map(|cut| Time::from(of(cut)));
+    let end = |n: usize, of: usize| splits.get(n).map(|split| split.ends[of]);
+    let after = |n: usize| {
+        let (split, (_, of_day)) = splits.get(n).zip(cuts.get(n))?;
+        Some((of_day.first.max(split.after + 1), of_day.last))
+    };
     let read = all!(
         tx,
         (i64, Option<i64>, Option<i64>),
-        AssertSqlSafe([5, 7, 9].map(counted).join(" UNION ALL ")),
+        AssertSqlSafe(of_days.join(" UNION ALL ")),
         org.0,
-        Time::from(from),
-        Time::from(until),
         kind.map(|kind| kind.word()),
-        one.0,
-        one.1,
-        other.0,
-        other.1,
-        of_day.first.max(split.after + 1),
-        of_day.last
+        time(0, |cut| cut.1),
+        time(0, |cut| cut.2),
+        end(0, 0).map(|end| end.0),
+        end(0, 0).map(|end| end.1),
+        end(0, 1).map(|end| end.0),
+        end(0, 1).map(|end| end.1),
+        after(0).map(|end| end.0),
+        after(0).map(|end| end.1),
+        time(1, |cut| cut.1),
+        time(1, |cut| cut.2),
+        end(1, 0).map(|end| end.0),
+        end(1, 0).map(|end| end.1),
+        end(1, 1).map(|end| end.0),
+        end(1, 1).map(|end| end.1),
+        after(1).map(|end| end.0),
+        after(1).map(|end| end.1)
     )?;
     spans.extend(
         read.into_iter()
