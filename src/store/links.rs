@@ -293,7 +293,9 @@ pub async fn record_usage(
     for (activation, used, status, first_used_at) in &reading.activations {
         activations::record(tx, org, id, *activation, *used, *status, *first_used_at).await?;
     }
-    sum_up(tx, org, id).await?;
+    if !reading.activations.is_empty() {
+        sum_up(tx, org, id).await?;
+    }
     if let Some(profile) = &reading.profile {
         exec!(
             tx,

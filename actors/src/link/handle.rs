@@ -253,7 +253,8 @@ impl LinkHandle {
     }
 }
 
-/// What is kept of a reading: each activation that the operator still speaks of.
+/// What is kept of a reading: each activation of which the operator says something new. A Link may have
+/// hundreds, and whoever tops it up meanwhile waits for all that is written.
 fn reading(usage: &Usage, known: &[Activation]) -> UsageReading {
     let activations = known
         .iter()
@@ -266,7 +267,10 @@ fn reading(usage: &Usage, known: &[Activation]) -> UsageReading {
             if known.is_over(usage.at) {
                 status = ActivationStatus::Expired;
             }
-            Some((known.id, used, status, told.first_used_at))
+            let first_used_at = told.first_used_at.or(known.first_used_at);
+            let is_new = (used, status, first_used_at)
+                != (known.data_used, known.status, known.first_used_at);
+            is_new.then_some((known.id, used, status, first_used_at))
         })
         .collect::<Vec<(ActivationId, Volume, ActivationStatus, Option<Timestamp>)>>();
     UsageReading {

@@ -14,7 +14,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(4);
 /// it holds what is asked for and not the whole answer, which is five times as large.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Usage {
-    /// The plans on its endpoint, in the operator's order.
+    /// The plans on its endpoint, by the operator's ids of them.
     pub plans: Box<[PlanUsage]>,
     /// Whether the endpoint is gone for good.
     pub terminated: bool,
@@ -53,6 +53,7 @@ impl Usage {
         // Into a box of their number: a vector would keep the room of the whole answer.
         let mut plans = Vec::with_capacity(endpoint.plans.len());
         plans.extend(endpoint.plans.into_iter().map(PlanUsage::from));
+        plans.sort_by(|one: &PlanUsage, other| one.instance_id.cmp(&other.instance_id));
         Self {
             plans: plans.into_boxed_slice(),
             terminated: endpoint.status == EndpointStatus::Terminated,
@@ -63,7 +64,8 @@ impl Usage {
 
     /// What was said of the plan with this id of the operator's.
     pub fn of_plan(&self, instance_id: &str) -> Option<&PlanUsage> {
-        self.plans.iter().find(|plan| *plan.instance_id == *instance_id)
+        let place = self.plans.binary_search_by(|plan| (*plan.instance_id).cmp(instance_id));
+        place.ok().map(|place| &self.plans[place])
     }
 }
 

@@ -45,6 +45,34 @@ fn what_was_read_is_kept_as_last_known() {
 }
 
 #[test]
+fn of_many_plans_only_what_is_new_is_kept() {
+    run(async {
+        let world = World::new();
+        let link = world.link().await;
+        let add = World::add(link, 3);
+        world.operations.add_plans(caller(org(1)), add).await.result.unwrap();
+        let say = |told: &[i64]| {
+            let told = told.iter().map(|kb| Volume::from_kb(*kb));
+            let plans = &mut world.outside.operator.state().endpoints[0].plans;
+            plans.iter_mut().zip(told).for_each(|(plan, used)| plan.data_used = used);
+        };
+        for (told, is_new) in [([0; 4], 0), ([0, 7, 0, 9], 2), ([0, 7, 0, 9], 0), ([1, 7, 0, 9], 1)]
+        {
+            say(&told);
+            links(&world).usage_changed(org(1), link).await;
+            let usage = usage(&world, link).await.unwrap();
+            let data = world.outside.store.data();
+            assert_eq!(data.readings.last().unwrap().1.activations.len(), is_new, "{told:?}");
+            for (_, activation) in data.activations.values() {
+                let told = usage.of_plan(&activation.instance_id).unwrap();
+                assert_eq!(activation.data_used, told.data_used);
+            }
+            assert_eq!(data.links[&link].1.data_used, Volume::from_kb(told.iter().sum()));
+        }
+    });
+}
+
+#[test]
 fn without_an_answer_there_are_only_the_last_known_figures() {
     for fault in [Fault::Unreachable, Fault::Error500, Fault::HangNothing] {
         run(async {
