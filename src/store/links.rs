@@ -293,9 +293,7 @@ pub async fn record_usage(
     for (activation, used, status, first_used_at) in &reading.activations {
         activations::record(tx, org, id, *activation, *used, *status, *first_used_at).await?;
     }
-    if !reading.activations.is_empty() {
-        sum_up(tx, org, id).await?;
-    }
+    sum_up(tx, org, id).await?;
     if let Some(profile) = &reading.profile {
         exec!(
             tx,

@@ -2,7 +2,7 @@
 //! Called by `GET /transactions/stats` and `GET /transactions/analytics`.
 //!
 //! **Invariants:** of an answer what may change is read by one statement, so it is of one moment; which
-//! blocks of entries there are, which never change, and which months stand is asked before it; what is
+//! blocks of entries there are, which stay as they are, and which months stand is asked before it; what is
 //! read is a row a day and kind (and plan), and of a day that the period cuts the blocks, and the entries
 //! around the cut. Plans are from months too, which are gone by only where no plan's totals have changed
 //! since.
@@ -95,9 +95,11 @@ const AFTER: &str = concat!(
     " AND day = {day})"
 );
 
-/// Blocks as a whole, by the sequences that the first and the last of them end with.
+/// Blocks as a whole, by the sequences that the first and the last of them end with: each block there is
+/// in the part, or outside of it.
 const BLOCKS: &str = "SELECT kind, entries, debited, credited FROM ledger_blocks
-     WHERE org_id = $1 AND last_sequence >= {low} AND last_sequence <= {high}";
+     WHERE org_id = $1 AND last_sequence >= {low} AND last_sequence <= {high}
+         AND first_at >= {from} AND last_at < {until}";
 
 /// What is to be added up of the nth part of a day, by its ten arguments.
 fn part_of_day(n: usize) -> String {

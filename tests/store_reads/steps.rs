@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 const DAYS: i64 = 60;
 /// Entries of a day, and of a block.
-const OF_A_DAY: i64 = 40;
-const OF_A_BLOCK: i64 = 10;
+const OF_A_DAY: i64 = 1_000;
+const OF_A_BLOCK: i64 = 250;
 
 /// Totals of each of the days, of one plan or of all.
 async fn totals(world: &World, org: OrgId, plan: Uuid) {

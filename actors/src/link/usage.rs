@@ -54,6 +54,8 @@ impl Usage {
         let mut plans = Vec::with_capacity(endpoint.plans.len());
         plans.extend(endpoint.plans.into_iter().map(PlanUsage::from));
         plans.sort_by(|one: &PlanUsage, other| one.instance_id.cmp(&other.instance_id));
+        // Of what is told twice the first is believed.
+        plans.dedup_by(|other, one| other.instance_id == one.instance_id);
         Self {
             plans: plans.into_boxed_slice(),
             terminated: endpoint.status == EndpointStatus::Terminated,

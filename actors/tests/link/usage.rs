@@ -73,6 +73,24 @@ fn of_many_plans_only_what_is_new_is_kept() {
 }
 
 #[test]
+fn of_a_plan_that_is_told_twice_the_first_is_believed() {
+    run(async {
+        let world = World::new();
+        let link = world.link().await;
+        {
+            let plans = &mut world.outside.operator.state().endpoints[0].plans;
+            let mut again = plans[0].clone();
+            plans[0].data_used = Volume::from_kb(5);
+            again.data_used = Volume::from_kb(7);
+            plans.extend([again.clone(), again]);
+        }
+        let usage = usage(&world, link).await.unwrap();
+        assert_eq!(usage.plans.len(), 1);
+        assert_eq!(usage.plans[0].data_used, Volume::from_kb(5));
+    });
+}
+
+#[test]
 fn without_an_answer_there_are_only_the_last_known_figures() {
     for fault in [Fault::Unreachable, Fault::Error500, Fault::HangNothing] {
         run(async {
