@@ -2,29 +2,28 @@
 
 use crate::world::{World, activating, at, closing, debiting, money};
 use bappy_actors::model::{
-    Activation, ActivationStatus, EsimProfile, Link, LinkStatus, Operation, OperationKind,
-    OperationState, PlanId, ProfileState, Volume,
+    Activation, ActivationStatus, EsimProfile, Link, LinkStatus, OperationKind, OperationState,
+    PlanId, ProfileState, Volume,
 };
 use bappy_actors::ports::{
     Connectivity, ConnectivityReading, ConnectivityState, NetworkInfo, Planned, Store, UsageReading,
 };
 
-/// Pays for and settles topups, each changed by `with` on its way.
+/// Pays for and settles topups, the activation of each changed by `with`.
 async fn topups(
     world: &World,
     link: &Link,
     count: i64,
-    with: impl Fn(i64, &mut Operation, &mut Option<ActivationStatus>),
+    with: impl Fn(i64, &mut Activation),
 ) -> Vec<Activation> {
     world.has(money(5 * count)).await;
     let mut made = Vec::new();
     let (mut debits, mut ends) = (Vec::new(), Vec::new());
     for n in 0..count {
         let mut operation = world.operation(OperationKind::Topup, link.id);
-        let mut status = None;
-        with(n, &mut operation, &mut status);
         let mut activation = activating(&operation, link.id);
-        activation.status = status.unwrap_or(ActivationStatus::Active);
+        with(n, &mut activation);
+        operation.plan_id = Some(activation.plan_id);
         debits.push(debiting(operation.clone()));
         ends.push(Planned {
             closed: vec![closing(&operation, OperationState::Succeeded)],
@@ -40,13 +39,13 @@ async fn topups(
 
 pub async fn a_snapshot_has_all_in_force_and_the_newest_hundred_others(world: World) {
     let (link, first) = world.settled_link("89010").await;
-    let made = topups(&world, &link, 130, |n, _, status| {
-        *status = Some(match n {
+    let made = topups(&world, &link, 130, |n, activation| {
+        activation.status = match n {
             0..10 => ActivationStatus::Active,
             10..15 => ActivationStatus::Depleted,
             15..70 => ActivationStatus::Expired,
             _ => ActivationStatus::Cancelled,
-        });
+        };
     })
     .await;
     let snapshot = world.link_snapshot(world.org, link.id, at(0)).await.unwrap().unwrap();
@@ -66,9 +65,11 @@ pub async fn a_snapshot_unites_the_coverage_in_force(world: World) {
         )
         .await;
     let gone = world.another_plan(r#"[{"country":"US","networks":[]}]"#, "US").await;
-    topups(&world, &link, 3, |n, operation, status| {
-        operation.plan_id = Some(if n == 2 { gone } else { north });
-        *status = (n == 2).then_some(ActivationStatus::Expired);
+    topups(&world, &link, 3, |n, activation| {
+        activation.plan_id = north;
+        if n == 2 {
+            (activation.plan_id, activation.status) = (gone, ActivationStatus::Expired);
+        }
     })
     .await;
     let snapshot = world.link_snapshot(world.org, link.id, at(0)).await.unwrap().unwrap();
@@ -89,7 +90,7 @@ fn reading(activation: &Activation, kb: i64, status: ActivationStatus, at_s: i64
 
 pub async fn usage_is_kept_and_totals_follow(world: World) {
     let (link, _) = world.settled_link("89010").await;
-    let made = topups(&world, &link, 1, |_, _, _| {}).await;
+    let made = topups(&world, &link, 1, |_, _| {}).await;
     let record = |kb, status, at_s| {
         world.record_usage(world.org, link.id, reading(&made[0], kb, status, at_s))
     };
@@ -113,9 +114,29 @@ impl World {
     }
 }
 
+/// What is found at the operator long after may be over, or have been used.
+pub async fn totals_follow_what_is_settled_late(world: World) {
+    let (link, _) = world.settled_link("89010").await;
+    topups(&world, &link, 2, |n, activation| {
+        activation.data_used = Volume::from_kb(40);
+        if n == 0 {
+            activation.status = ActivationStatus::Expired;
+        }
+    })
+    .await;
+    let stored = world.store.link(world.org, link.id).await.unwrap().unwrap();
+    assert_eq!(stored.data_total.kb(), 2_000_000);
+    // Nothing new is told of any of them.
+    let nothing =
+        UsageReading { terminated: false, activations: vec![], profile: None, at: at(10) };
+    world.record_usage(world.org, link.id, nothing).await.unwrap();
+    let stored = world.store.link(world.org, link.id).await.unwrap().unwrap();
+    assert_eq!((stored.data_total.kb(), stored.data_used.kb()), (2_000_000, 40));
+}
+
 pub async fn an_older_reading_changes_nothing(world: World) {
     let (link, _) = world.settled_link("89010").await;
-    let made = topups(&world, &link, 1, |_, _, _| {}).await;
+    let made = topups(&world, &link, 1, |_, _| {}).await;
     let newer = reading(&made[0], 900, ActivationStatus::Active, 20);
     world.record_usage(world.org, link.id, newer).await.unwrap();
     let older = reading(&made[0], 100, ActivationStatus::Active, 10);

@@ -162,6 +162,7 @@ on_both! {
         a_snapshot_has_all_in_force_and_the_newest_hundred_others,
         a_snapshot_unites_the_coverage_in_force,
         usage_is_kept_and_totals_follow,
+        totals_follow_what_is_settled_late,
         an_older_reading_changes_nothing,
         termination_is_final,
         where_a_card_was_last_known_to_be_is_kept_and_never_goes_back,

@@ -19,6 +19,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
+/// By then it is stored of a plan that it is over, though nobody reads its Link.
+const STORED_AFTER: Duration = Duration::from_secs(60);
+
 /// Bounds of the Links' actors and caches.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkLimits {
@@ -269,7 +272,8 @@ fn reading(usage: &Usage, known: &[Activation]) -> UsageReading {
             }
             let first_used_at = told.first_used_at.or(known.first_used_at);
             let is_new = (used, status, first_used_at)
-                != (known.data_used, known.status, known.first_used_at);
+                != (known.data_used, known.status, known.first_used_at)
+                || may_be_stored_as_in_force(known, told.state, usage.at);
             is_new.then_some((known.id, used, status, first_used_at))
         })
         .collect::<Vec<(ActivationId, Volume, ActivationStatus, Option<Timestamp>)>>();
@@ -279,6 +283,12 @@ fn reading(usage: &Usage, known: &[Activation]) -> UsageReading {
         profile: usage.profile.clone(),
         at: usage.at,
     }
+}
+
+/// Whether what is over, as what is known says by the time, may still be stored as in force.
+fn may_be_stored_as_in_force(known: &Activation, told: InstanceState, now: Timestamp) -> bool {
+    let ended_lately = !known.is_over(now - STORED_AFTER);
+    known.is_over(now) && (ended_lately || told == InstanceState::Active)
 }
 
 fn told_status(state: InstanceState, used: Volume, total: Volume) -> (ActivationStatus, Volume) {

@@ -5,7 +5,9 @@ use crate::support::fixtures::{caller, org};
 use crate::support::script::Fault;
 use crate::support::world::{World, run};
 use bappy_actors::link::Usage;
-use bappy_actors::model::{LinkId, Volume};
+use bappy_actors::model::{ActivationStatus, LinkId, Volume};
+use bappy_actors::ports::InstanceState;
+use chrono::TimeDelta;
 use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +72,31 @@ fn of_many_plans_only_what_is_new_is_kept() {
             assert_eq!(data.links[&link].1.data_used, Volume::from_kb(told.iter().sum()));
         }
     });
+}
+
+#[test]
+fn what_has_just_ended_is_kept_as_over() {
+    for told in [InstanceState::Active, InstanceState::Expired] {
+        run(async move {
+            let world = World::new();
+            let link = world.link().await;
+            let now = world.now();
+            world.outside.operator.state().endpoints[0].plans[0].state = told;
+            let mut snapshot = {
+                let mut data = world.outside.store.data();
+                for (_, activation) in data.activations.values_mut() {
+                    activation.expires_at = Some(now - TimeDelta::seconds(1));
+                }
+                data.snapshot(org(1), link).unwrap()
+            };
+            snapshot.age(now);
+            let links = links(&world);
+            links.usage(org(1), &snapshot.link, &snapshot.activations).await.unwrap();
+            let data = world.outside.store.data();
+            let mut stored = data.activations.values().map(|(_, activation)| activation.status);
+            assert!(stored.all(|status| status == ActivationStatus::Expired), "{told:?}");
+        });
+    }
 }
 
 #[test]

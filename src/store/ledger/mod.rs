@@ -62,14 +62,15 @@ fn sms_new(batch: &Batch) -> i64 {
 }
 
 /// The kilobytes that a batch adds to Links that are there already; a new Link has its volume
-/// from the start.
+/// from the start, and what is over by now adds none.
 fn volumes_added(batch: &Batch) -> BTreeMap<LinkId, i64> {
     let new: HashSet<LinkId> =
         batch.items.iter().flat_map(|item| &item.links).map(|link| link.id).collect();
     let mut added = BTreeMap::new();
     for activation in batch.items.iter().flat_map(|item| &item.activations) {
         if !new.contains(&activation.link_id) {
-            *added.entry(activation.link_id).or_insert(0) += activation.data_total.kb();
+            let kb = if activation.status.is_in_force() { activation.data_total.kb() } else { 0 };
+            *added.entry(activation.link_id).or_insert(0) += kb;
         }
     }
     added
