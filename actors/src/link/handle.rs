@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 /// By then it is stored of a plan that it is over, though nobody reads its Link.
-const STORED_AFTER: Duration = Duration::from_secs(60);
+const STORED_AFTER: Duration = Duration::from_mins(1);
 
 /// Bounds of the Links' actors and caches.
 #[derive(Clone, Copy, Debug)]
