@@ -14,7 +14,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(4);
 /// it holds what is asked for and not the whole answer, which is five times as large.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Usage {
-    /// The plans on its endpoint, by the operator's ids of them.
+    /// The plans on its endpoint, in the order of the operator's ids of them, each once.
     pub plans: Box<[PlanUsage]>,
     /// Whether the endpoint is gone for good.
     pub terminated: bool,
