@@ -15,13 +15,14 @@ use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-/// Entries of a block. Of a part of a day two blocks are read entry by entry, and all others of the
-/// day looked at: with some tens of thousands of entries a day the two cost the same.
+/// Entries of a block; of the last of a day there may be fewer. Of a part of a day the block that is cut is
+/// read entry by entry, and all others of the day looked at: with some tens of thousands of entries a day the
+/// two cost the same.
 const SIZE: i64 = 250;
 /// Blocks made at a time: some tens of milliseconds.
 const BLOCKS_AT_A_TIME: i64 = 100;
 
-/// A stretch of entries.
+/// A block, or some that follow each other and lie alike to the period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Block {
     /// Its least sequence.
@@ -42,11 +43,18 @@ pub(super) type Cut = (NaiveDate, Timestamp, Timestamp);
 pub(super) struct Split {
     /// Blocks that are in the part as a whole. Those between them are outside of it as a whole.
     pub whole: Vec<Block>,
+    /// Where these end: from one sequence to another. No block ends there that is not one of them, or
+    /// between them.
+    pub whole_end: (i64, i64),
     /// Stretches of sequences, of which the entries in the part are to be read; each may be empty.
     pub ends: [(i64, i64); 2],
     /// What comes after this sequence is in no block yet, and is to be read.
     pub after: i64,
 }
+
+/// Totals of all kinds and plans, in words that the index serves.
+const OF_ALL_PLANS: &str = "org_id = $1 AND plan_id = $2 AND kind IN
+    ('credit', 'activation', 'topup', 'refund', 'sms', 'link_fee', 'adjustment')";
 
 /// No sequence is in it.
 const EMPTY: (i64, i64) = (1, 0);
@@ -54,7 +62,7 @@ const EMPTY: (i64, i64) = (1, 0);
 impl Default for Split {
     /// Without blocks.
     fn default() -> Self {
-        Self { whole: Vec::new(), ends: [EMPTY; 2], after: 0 }
+        Self { whole: Vec::new(), whole_end: EMPTY, ends: [EMPTY; 2], after: 0 }
     }
 }
 
@@ -69,63 +77,134 @@ pub(super) async fn split(
     if cuts.is_empty() {
         return Ok(Vec::new());
     }
+    let rows = stretches(tx, org, kind, cuts, Blocks::Together).await?;
+    if (0..cuts.len()).all(|n| are_in_order(of_day(&rows, n))) {
+        return Ok(splits(&rows, cuts));
+    }
+    Ok(splits(&stretches(tx, org, kind, cuts, Blocks::Each).await?, cuts))
+}
+
+/// A stretch of a day's blocks: which of the days it is of, that day's least and greatest sequence, the
+/// stretch's, how many entries are counted in it, its times, and of how many entries its blocks are.
+#[derive(Clone, Copy, sqlx::FromRow)]
+struct Stretch {
+    day: i32,
+    day_first: i64,
+    day_last: i64,
+    first: i64,
+    last: i64,
+    counted: i64,
+    first_at: Time,
+    last_at: Time,
+    size: i64,
+}
+
+/// Which blocks make a stretch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Blocks {
+    /// All that are before the period, all within, all after, and each that is across an end of it: a
+    /// handful of rows. Where times are in disorder they may lie between each other.
+    Together,
+    Each,
+}
+
+async fn stretches(
+    tx: &mut Tx,
+    org: OrgId,
+    kind: Option<EntryKind>,
+    cuts: &[Cut],
+    blocks: Blocks,
+) -> Result<Vec<Stretch>, DbError> {
     let counted = kind.map_or("b.entries", |_| "CASE WHEN b.kind = $3 THEN b.entries ELSE 0 END");
     // The last block may go on past the day's last entry. Row-level security looks for rows by plain
     // columns only.
     let of_day = |n: usize| {
+        let [day, from, until] = [4, 5, 6].map(|place| format!("${}", place + 3 * n));
         format!(
-            "SELECT {n}, MIN(of_day.first), MIN(of_day.last), b.first_sequence, b.last_sequence,
-                 CAST(SUM({counted}) AS BIGINT), MIN(b.first_at), MAX(b.last_at)
+            "SELECT {n} AS day, of_day.first AS day_first, of_day.last AS day_last,
+                 b.first_sequence, b.last_sequence, SUM({counted}) AS counted,
+                 MIN(b.first_at) AS first_at, MAX(b.last_at) AS last_at,
+                 CASE WHEN MAX(b.last_at) < {from} THEN 'before'
+                     WHEN MIN(b.first_at) >= {until} THEN 'after'
+                     WHEN MIN(b.first_at) >= {from} AND MAX(b.last_at) < {until} THEN 'within'
+                     ELSE 'across' END AS place
              FROM (SELECT MIN(first_sequence) AS first, MAX(last_sequence) AS last,
                        MAX(last_sequence) + {SIZE} - 1 AS upto
-                   FROM ledger_days WHERE org_id = $1 AND plan_id = $2 AND day = ${} AND kind IN
-                       ('credit', 'activation', 'topup', 'refund', 'sms', 'link_fee', 'adjustment')
-                  ) of_day
+                   FROM ledger_days WHERE {OF_ALL_PLANS} AND day = {day}) of_day
              JOIN ledger_blocks b ON b.org_id = $1
                  AND b.last_sequence >= of_day.first AND b.last_sequence <= of_day.upto
-             GROUP BY b.last_sequence, b.first_sequence",
-            4 + n
+             GROUP BY b.last_sequence, b.first_sequence, of_day.first, of_day.last"
         )
     };
     let days: Vec<_> = (0..cuts.len()).map(of_day).collect();
+    let stretch = match blocks {
+        Blocks::Together => "place, CASE WHEN place = 'across' THEN last_sequence ELSE 0 END",
+        Blocks::Each => "last_sequence, first_sequence",
+    };
+    let of = |n: usize| cuts.get(n);
     let rows = all!(
         tx,
-        BlockRow,
-        AssertSqlSafe(format!("{} ORDER BY 1, 5, 4", days.join(" UNION ALL "))),
+        Stretch,
+        AssertSqlSafe(format!(
+            "SELECT day, MIN(day_first) AS day_first, MIN(day_last) AS day_last,
+                 MIN(first_sequence) AS first, MAX(last_sequence) AS last,
+                 CAST(SUM(counted) AS BIGINT) AS counted,
+                 MIN(first_at) AS first_at, MAX(last_at) AS last_at,
+                 CAST(SUM(last_sequence - first_sequence + 1) AS BIGINT) AS size
+             FROM ({}) blocks GROUP BY day, {stretch} ORDER BY day, last, first",
+            days.join(" UNION ALL ")
+        )),
         org.0,
         ALL_PLANS,
         kind.map(|kind| kind.word()),
-        cuts.first().map(|(day, ..)| *day),
-        cuts.get(1).map(|(day, ..)| *day)
+        of(0).map(|(day, ..)| *day),
+        of(0).map(|(_, from, _)| Time::from(*from)),
+        of(0).map(|(.., until)| Time::from(*until)),
+        of(1).map(|(day, ..)| *day),
+        of(1).map(|(_, from, _)| Time::from(*from)),
+        of(1).map(|(.., until)| Time::from(*until))
     )?;
-    let of_day = |(n, (_, from, until)): (i32, &Cut)| {
-        let rows = || rows.iter().filter(|row| row.0 == n);
-        let day = rows().next().map_or(EMPTY, |row| (row.1, row.2));
-        Split::of(chain(rows()), day, *from, *until)
-    };
-    Ok((0..).zip(cuts).map(of_day).collect())
+    Ok(rows)
 }
 
-/// Which of the days it is of, the least and greatest sequence of the day and of a block, how many
-/// entries are counted in the block, and its times.
-type BlockRow = (i32, i64, i64, i64, i64, i64, Time, Time);
+fn of_day(rows: &[Stretch], n: usize) -> impl Iterator<Item = &Stretch> {
+    rows.iter().filter(move |row| usize::try_from(row.day) == Ok(n))
+}
+
+/// Whether stretches follow each other, and the blocks of each of them do.
+fn are_in_order<'a>(rows: impl Iterator<Item = &'a Stretch>) -> bool {
+    let mut before = None;
+    rows.into_iter().all(|row| {
+        let follows = before.is_none_or(|last| row.first == last + 1);
+        before = Some(row.last);
+        follows && row.size == row.last - row.first + 1
+    })
+}
+
+fn splits(rows: &[Stretch], cuts: &[Cut]) -> Vec<Split> {
+    let of = |(n, (_, from, until)): (usize, &Cut)| {
+        let day = of_day(rows, n).next().map_or(EMPTY, |row| (row.day_first, row.day_last));
+        Split::of(chain(of_day(rows, n)), day, *from, *until)
+    };
+    cuts.iter().enumerate().map(of).collect()
+}
 
 /// The blocks from the day's first entry on that follow each other. Those of another size, which
 /// a version of the service may have made at the same time, and all after them are left out.
-fn chain<'a>(rows: impl Iterator<Item = &'a BlockRow>) -> Vec<Block> {
+fn chain<'a>(rows: impl Iterator<Item = &'a Stretch>) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
-    for (_, begin, _, first, last, count, earliest, latest) in rows.copied() {
+    for row in rows {
         match blocks.last() {
-            None if first > begin => break,
-            Some(block) if last == block.last => {
+            None if row.first > row.day_first => break,
+            Some(block) if row.last == block.last => {
                 blocks.pop();
                 break;
             }
-            Some(block) if first != block.last + 1 => break,
+            Some(block) if row.first != block.last + 1 => break,
             _ => {}
         }
-        let times = (Timestamp::from(earliest), Timestamp::from(latest));
-        blocks.push(Block { first, last, count, times });
+        let times = (Timestamp::from(row.first_at), Timestamp::from(row.last_at));
+        blocks.push(Block { first: row.first, last: row.last, count: row.counted, times });
     }
     blocks
 }
@@ -151,8 +230,8 @@ impl Block {
 
 impl Split {
     /// Of blocks that follow each other, and a day's least and greatest sequence. Most often the blocks
-    /// within the period are one run, with a block across each of its ends; where times are in disorder,
-    /// what is around the longest run is read.
+    /// within the period are one run, with a block across an end of it that is no midnight; where times are
+    /// in disorder, what is around the longest run is read.
     fn of(mut blocks: Vec<Block>, day: (i64, i64), from: Timestamp, until: Timestamp) -> Self {
         let after = blocks.last().map_or(0, |block| block.last);
         let is_outside = |block: &Block| block.place(from, until) == Place::Outside;
@@ -168,14 +247,21 @@ impl Split {
         let (first, last) = (first.first.max(day.0), last.last.min(day.1));
         let longest = blocks
             .split(|block| block.place(from, until) == Place::Across)
-            .max_by_key(|run| run.len())
+            .max_by_key(|run| {
+                run.last().zip(run.first()).map(|(end, begin)| end.last - begin.first)
+            })
             .unwrap_or_default();
         let ends = match (longest.first(), longest.last()) {
             (Some(begin), Some(end)) => [(first, begin.first - 1), (end.last + 1, last)],
             _ => [(first, last), EMPTY],
         };
-        let whole = longest.iter().filter(|block| !is_outside(block)).copied().collect();
-        Self { whole, ends, after }
+        let whole: Vec<_> = longest.iter().filter(|block| !is_outside(block)).copied().collect();
+        // Blocks of another size may end before the day.
+        let whole_end = match (whole.first(), whole.last()) {
+            (Some(begin), Some(end)) => (begin.first.max(day.0), end.last),
+            _ => EMPTY,
+        };
+        Self { whole, whole_end, ends, after }
     }
 }
 
@@ -227,11 +313,14 @@ async fn extend(
     (mut kept, version): (i64, i64),
     size: i64,
 ) -> Result<(), DbError> {
+    let ends = ends_of_days(database, org, kept, size).await?;
     loop {
         let count = ((version - kept) / size).min(BLOCKS_AT_A_TIME);
         if count <= 0 {
             return Ok(());
         }
+        let upto = kept + count * size;
+        let upto = ends.iter().copied().find(|end| (kept + 1..upto).contains(end)).unwrap_or(upto);
         let rows = {
             let mut tx = database.read().await?;
             all!(
@@ -246,19 +335,47 @@ async fn extend(
                  GROUP BY 1, 2 ORDER BY 1, 2",
                 org.0,
                 kept,
-                kept + count * size,
+                upto,
                 size
             )?
         };
-        write(database, org, kept, size, rows).await?;
-        kept += count * size;
+        write(database, org, (kept, upto), size, rows).await?;
+        kept = upto;
     }
+}
+
+/// The sequences, ascending, that a block does not go past: where a day's entries end, if they are worth a
+/// block. What is asked for of a day that is cut begins or ends at a midnight, and there nothing is to be
+/// read. These are the same whenever they are asked for once what is after them is there.
+async fn ends_of_days(
+    database: &Database,
+    org: OrgId,
+    kept: i64,
+    size: i64,
+) -> Result<Vec<i64>, DbError> {
+    let mut tx = database.read().await?;
+    let begun = all!(
+        tx,
+        (i64,),
+        AssertSqlSafe(format!(
+            // Grouped at once, SQLite would take the index of days, and read the totals of every plan.
+            "WITH totals AS MATERIALIZED (
+                 SELECT day, first_sequence, last_sequence FROM ledger_days WHERE {OF_ALL_PLANS})
+             SELECT MIN(first_sequence) FROM totals
+             GROUP BY day HAVING MAX(last_sequence) >= $3 ORDER BY 1"
+        )),
+        org.0,
+        ALL_PLANS,
+        kept
+    )?;
+    let is_worth_it = |days: &[(i64,)]| days[1].0 - days[0].0 >= size;
+    Ok(begun.windows(2).filter(|days| is_worth_it(days)).map(|days| days[1].0 - 1).collect())
 }
 
 async fn write(
     database: &Database,
     org: OrgId,
-    kept: i64,
+    (kept, upto): (i64, i64),
     size: i64,
     rows: Vec<Row>,
 ) -> Result<(), DbError> {
@@ -274,7 +391,7 @@ async fn write(
                          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
                         org.0,
                         kept + row.number * size + 1,
-                        kept + (row.number + 1) * size,
+                        (kept + (row.number + 1) * size).min(upto),
                         row.kind,
                         row.entries,
                         row.debited,
@@ -324,6 +441,52 @@ mod tests {
         assert_eq!(split(&[], 0, 9), (vec![], [EMPTY; 2], 0));
     }
 
+    fn stretch((first, last): (i64, i64)) -> Stretch {
+        let at = Time::from(second(0));
+        let size = last - first + 1;
+        let (day_first, day_last) = (1, 25);
+        let (first_at, last_at) = (at, at);
+        Stretch { day: 0, day_first, day_last, first, last, counted: size, first_at, last_at, size }
+    }
+
+    #[test]
+    fn stretches_are_in_order_if_nothing_is_between_their_blocks() {
+        let rows: Vec<_> = [(1, 10), (11, 15), (16, 20)].map(stretch).to_vec();
+        assert!(are_in_order(rows.iter()) && are_in_order([].iter()));
+        // Ten entries of twenty: the others are in another stretch.
+        let parted = Stretch { size: 10, ..stretch((1, 20)) };
+        assert!(!are_in_order([parted].iter()));
+        // Two blocks of another size, which end where one does.
+        let twice = Stretch { size: 20, ..stretch((1, 10)) };
+        assert!(!are_in_order([twice].iter()));
+        assert!(!are_in_order([stretch((1, 10)), stretch((12, 15))].iter()));
+        assert!(!are_in_order([stretch((1, 10)), stretch((6, 15))].iter()));
+    }
+
+    #[test]
+    fn blocks_are_added_up_by_where_they_end() {
+        let whole_end = |times: &[(i64, i64)], from, until| {
+            Split::of(blocks(times), (4, 57), second(from), second(until)).whole_end
+        };
+        let times = [(0, 9), (10, 19), (20, 29), (30, 39), (40, 49), (50, 59)];
+        assert_eq!(whole_end(&times, 0, 20), (4, 20));
+        assert_eq!(whole_end(&times, 15, 45), (21, 40));
+        assert_eq!(whole_end(&times, 12, 18), EMPTY);
+    }
+
+    #[test]
+    fn of_two_runs_the_one_of_more_entries_is_not_read() {
+        let block = |(first, last, earliest, latest)| Block {
+            first,
+            last,
+            count: 0,
+            times: (second(earliest), second(latest)),
+        };
+        let rows = [(1, 10, 10, 11), (11, 20, 12, 13), (21, 30, 5, 14), (31, 99, 15, 16)];
+        let split = Split::of(rows.map(block).to_vec(), (1, 99), second(10), second(20));
+        assert_eq!((split.whole_end, split.ends), ((31, 99), [(1, 30), (100, 99)]));
+    }
+
     #[test]
     fn of_blocks_that_go_past_a_day_only_the_day_is_read() {
         let times = [(0, 9), (10, 19), (20, 29), (30, 39), (40, 49), (50, 59)];
@@ -333,12 +496,8 @@ mod tests {
 
     #[test]
     fn blocks_of_another_size_end_the_chain() {
-        let row = |(first, last): (i64, i64)| {
-            let at = Time::from(second(0));
-            (0, 1, 25, first, last, last - first + 1, at, at)
-        };
         let chained = |stretches: &[(i64, i64)]| {
-            let rows: Vec<_> = stretches.iter().copied().map(row).collect();
+            let rows: Vec<_> = stretches.iter().copied().map(stretch).collect();
             chain(rows.iter()).iter().map(|block| (block.first, block.last)).collect::<Vec<_>>()
         };
         // As the statement puts them in order.

@@ -95,8 +95,8 @@ const AFTER: &str = concat!(
     " AND day = {day})"
 );
 
-/// Blocks as a whole, by the sequences that the first and the last of them end with: each block there is
-/// in the part, or outside of it.
+/// Blocks as a whole, by the sequences between which they end: each block there is in the part, or outside
+/// of it.
 const BLOCKS: &str = "SELECT kind, entries, debited, credited FROM ledger_blocks
      WHERE org_id = $1 AND last_sequence >= {low} AND last_sequence <= {high}
          AND first_at >= {from} AND last_at < {until}";
@@ -134,8 +134,7 @@ pub async fn by_kind(tx: &mut Tx, org: OrgId, period: &Period) -> Result<Vec<Tur
     let cut = |n: usize| cuts.get(n);
     let end = |n: usize, of: usize| splits.get(n).map(|split| split.ends[of]);
     let after = |n: usize| splits.get(n).map(|split| split.after);
-    let first_whole = |n: usize| Some(splits.get(n)?.whole.first()?.last);
-    let last_whole = |n: usize| Some(splits.get(n)?.whole.last()?.last);
+    let whole = |n: usize| splits.get(n).map(|split| split.whole_end);
     let rows = all!(
         tx,
         (String, i64, i64, i64),
@@ -156,8 +155,8 @@ pub async fn by_kind(tx: &mut Tx, org: OrgId, period: &Period) -> Result<Vec<Tur
         end(0, 1).map(|(low, _)| low),
         end(0, 1).map(|(_, high)| high),
         after(0),
-        first_whole(0),
-        last_whole(0),
+        whole(0).map(|(low, _)| low),
+        whole(0).map(|(_, high)| high),
         cut(1).map(|(day, ..)| *day),
         cut(1).map(|(_, from, _)| Time::from(*from)),
         cut(1).map(|(.., until)| Time::from(*until)),
@@ -166,8 +165,8 @@ pub async fn by_kind(tx: &mut Tx, org: OrgId, period: &Period) -> Result<Vec<Tur
         end(1, 1).map(|(low, _)| low),
         end(1, 1).map(|(_, high)| high),
         after(1),
-        first_whole(1),
-        last_whole(1)
+        whole(1).map(|(low, _)| low),
+        whole(1).map(|(_, high)| high)
     )?;
     let turnover = |(kind, count, debited, credited): (String, i64, i64, i64)| {
         Ok(Turnover {
