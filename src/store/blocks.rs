@@ -15,9 +15,8 @@ use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-/// Entries of a block; of the last of a day there may be fewer. Of a part of a day the block that is cut is
-/// read entry by entry, and all others of the day looked at: with some tens of thousands of entries a day the
-/// two cost the same.
+/// Entries of a block; of the last of a day there may be fewer. A block that is cut is read entry by entry, and
+/// all others of the day looked at: with some tens of thousands of entries a day the two cost the same.
 const SIZE: i64 = 250;
 /// Blocks made at a time: some tens of milliseconds.
 const BLOCKS_AT_A_TIME: i64 = 100;
@@ -43,9 +42,6 @@ pub(super) type Cut = (NaiveDate, Timestamp, Timestamp);
 pub(super) struct Split {
     /// Blocks that are in the part as a whole. Those between them are outside of it as a whole.
     pub whole: Vec<Block>,
-    /// Where these end: from one sequence to another. No block ends there that is not one of them, or
-    /// between them.
-    pub whole_end: (i64, i64),
     /// Stretches of sequences, of which the entries in the part are to be read; each may be empty.
     pub ends: [(i64, i64); 2],
     /// What comes after this sequence is in no block yet, and is to be read.
@@ -62,7 +58,7 @@ const EMPTY: (i64, i64) = (1, 0);
 impl Default for Split {
     /// Without blocks.
     fn default() -> Self {
-        Self { whole: Vec::new(), whole_end: EMPTY, ends: [EMPTY; 2], after: 0 }
+        Self { whole: Vec::new(), ends: [EMPTY; 2], after: 0 }
     }
 }
 
@@ -77,11 +73,19 @@ pub(super) async fn split(
     if cuts.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = stretches(tx, org, kind, cuts, Blocks::Together).await?;
-    if (0..cuts.len()).all(|n| are_in_order(of_day(&rows, n))) {
-        return Ok(splits(&rows, cuts));
+    // As the database compares them.
+    let kept = |at: Timestamp| Timestamp::from(Time::from(at));
+    let cuts: Vec<Cut> =
+        cuts.iter().map(|(day, from, until)| (*day, kept(*from), kept(*until))).collect();
+    // Of all kinds the place of any entry in a stretch is known. Among others those of a kind are
+    // counted, in a block and not in half a day.
+    if kind.is_none() {
+        let rows = stretches(tx, org, kind, &cuts, Told::Alike).await?;
+        if (0..cuts.len()).all(|n| are_in_order(of_day(&rows, n))) {
+            return Ok(splits(&rows, &cuts));
+        }
     }
-    Ok(splits(&stretches(tx, org, kind, cuts, Blocks::Each).await?, cuts))
+    Ok(splits(&stretches(tx, org, kind, &cuts, Told::Each).await?, &cuts))
 }
 
 /// A stretch of a day's blocks: which of the days it is of, that day's least and greatest sequence, the
@@ -99,12 +103,12 @@ struct Stretch {
     size: i64,
 }
 
-/// Which blocks make a stretch.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Blocks {
-    /// All that are before the period, all within, all after, and each that is across an end of it: a
-    /// handful of rows. Where times are in disorder they may lie between each other.
-    Together,
+/// Which blocks are told as one stretch.
+#[derive(Clone, Copy)]
+enum Told {
+    /// All that are before the period, all within, all after; each that is across an end of it by itself.
+    /// Where times are in disorder they may lie between each other.
+    Alike,
     Each,
 }
 
@@ -113,7 +117,7 @@ async fn stretches(
     org: OrgId,
     kind: Option<EntryKind>,
     cuts: &[Cut],
-    blocks: Blocks,
+    told: Told,
 ) -> Result<Vec<Stretch>, DbError> {
     let counted = kind.map_or("b.entries", |_| "CASE WHEN b.kind = $3 THEN b.entries ELSE 0 END");
     // The last block may go on past the day's last entry. Row-level security looks for rows by plain
@@ -137,9 +141,9 @@ async fn stretches(
         )
     };
     let days: Vec<_> = (0..cuts.len()).map(of_day).collect();
-    let stretch = match blocks {
-        Blocks::Together => "place, CASE WHEN place = 'across' THEN last_sequence ELSE 0 END",
-        Blocks::Each => "last_sequence, first_sequence",
+    let stretch = match told {
+        Told::Alike => "place, CASE WHEN place = 'across' THEN last_sequence ELSE 0 END",
+        Told::Each => "last_sequence, first_sequence",
     };
     let of = |n: usize| cuts.get(n);
     let rows = all!(
@@ -255,13 +259,8 @@ impl Split {
             (Some(begin), Some(end)) => [(first, begin.first - 1), (end.last + 1, last)],
             _ => [(first, last), EMPTY],
         };
-        let whole: Vec<_> = longest.iter().filter(|block| !is_outside(block)).copied().collect();
-        // Blocks of another size may end before the day.
-        let whole_end = match (whole.first(), whole.last()) {
-            (Some(begin), Some(end)) => (begin.first.max(day.0), end.last),
-            _ => EMPTY,
-        };
-        Self { whole, whole_end, ends, after }
+        let whole = longest.iter().filter(|block| !is_outside(block)).copied().collect();
+        Self { whole, ends, after }
     }
 }
 
@@ -344,9 +343,9 @@ async fn extend(
     }
 }
 
-/// The sequences, ascending, that a block does not go past: where a day's entries end, if they are worth a
-/// block. What is asked for of a day that is cut begins or ends at a midnight, and there nothing is to be
-/// read. These are the same whenever they are asked for once what is after them is there.
+/// The sequences, ascending, that a block does not go past: where the next day's entries begin, if there are
+/// enough before them for a block. A part of a day most often begins or ends at a midnight, and there
+/// nothing is to be read then. Where a day begins never changes, so all who make blocks make the same.
 async fn ends_of_days(
     database: &Database,
     org: OrgId,
@@ -354,22 +353,31 @@ async fn ends_of_days(
     size: i64,
 ) -> Result<Vec<i64>, DbError> {
     let mut tx = database.read().await?;
+    let last = one!(
+        tx,
+        (Option<Time>,),
+        "SELECT MIN(first_at) FROM ledger_blocks WHERE org_id = $1 AND last_sequence = $2",
+        org.0,
+        kept
+    )?;
+    // What is not kept yet begins on the day of the last block's entries, or on the next.
+    let since = last.0.and_then(|at| Timestamp::from(at).date_naive().pred_opt());
+    let days = if since.is_some() { " AND day >= $3" } else { "" };
     let begun = all!(
         tx,
         (i64,),
         AssertSqlSafe(format!(
             // Grouped at once, SQLite would take the index of days, and read the totals of every plan.
             "WITH totals AS MATERIALIZED (
-                 SELECT day, first_sequence, last_sequence FROM ledger_days WHERE {OF_ALL_PLANS})
-             SELECT MIN(first_sequence) FROM totals
-             GROUP BY day HAVING MAX(last_sequence) >= $3 ORDER BY 1"
+                 SELECT day, first_sequence FROM ledger_days WHERE {OF_ALL_PLANS}{days})
+             SELECT MIN(first_sequence) FROM totals GROUP BY day ORDER BY 1"
         )),
         org.0,
         ALL_PLANS,
-        kept
+        since
     )?;
-    let is_worth_it = |days: &[(i64,)]| days[1].0 - days[0].0 >= size;
-    Ok(begun.windows(2).filter(|days| is_worth_it(days)).map(|days| days[1].0 - 1).collect())
+    let is_enough = |days: &[(i64,)]| days[1].0 - days[0].0 >= size;
+    Ok(begun.windows(2).filter(|days| is_enough(days)).map(|days| days[1].0 - 1).collect())
 }
 
 async fn write(
@@ -464,17 +472,6 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_added_up_by_where_they_end() {
-        let whole_end = |times: &[(i64, i64)], from, until| {
-            Split::of(blocks(times), (4, 57), second(from), second(until)).whole_end
-        };
-        let times = [(0, 9), (10, 19), (20, 29), (30, 39), (40, 49), (50, 59)];
-        assert_eq!(whole_end(&times, 0, 20), (4, 20));
-        assert_eq!(whole_end(&times, 15, 45), (21, 40));
-        assert_eq!(whole_end(&times, 12, 18), EMPTY);
-    }
-
-    #[test]
     fn of_two_runs_the_one_of_more_entries_is_not_read() {
         let block = |(first, last, earliest, latest)| Block {
             first,
@@ -484,7 +481,7 @@ mod tests {
         };
         let rows = [(1, 10, 10, 11), (11, 20, 12, 13), (21, 30, 5, 14), (31, 99, 15, 16)];
         let split = Split::of(rows.map(block).to_vec(), (1, 99), second(10), second(20));
-        assert_eq!((split.whole_end, split.ends), ((31, 99), [(1, 30), (100, 99)]));
+        assert_eq!((split.whole[0].first, split.ends), (31, [(1, 30), (100, 99)]));
     }
 
     #[test]

@@ -134,7 +134,8 @@ pub async fn by_kind(tx: &mut Tx, org: OrgId, period: &Period) -> Result<Vec<Tur
     let cut = |n: usize| cuts.get(n);
     let end = |n: usize, of: usize| splits.get(n).map(|split| split.ends[of]);
     let after = |n: usize| splits.get(n).map(|split| split.after);
-    let whole = |n: usize| splits.get(n).map(|split| split.whole_end);
+    let first_whole = |n: usize| Some(splits.get(n)?.whole.first()?.first);
+    let last_whole = |n: usize| Some(splits.get(n)?.whole.last()?.last);
     let rows = all!(
         tx,
         (String, i64, i64, i64),
@@ -155,8 +156,8 @@ pub async fn by_kind(tx: &mut Tx, org: OrgId, period: &Period) -> Result<Vec<Tur
         end(0, 1).map(|(low, _)| low),
         end(0, 1).map(|(_, high)| high),
         after(0),
-        whole(0).map(|(low, _)| low),
-        whole(0).map(|(_, high)| high),
+        first_whole(0),
+        last_whole(0),
         cut(1).map(|(day, ..)| *day),
         cut(1).map(|(_, from, _)| Time::from(*from)),
         cut(1).map(|(.., until)| Time::from(*until)),
@@ -165,8 +166,8 @@ pub async fn by_kind(tx: &mut Tx, org: OrgId, period: &Period) -> Result<Vec<Tur
         end(1, 1).map(|(low, _)| low),
         end(1, 1).map(|(_, high)| high),
         after(1),
-        whole(1).map(|(low, _)| low),
-        whole(1).map(|(_, high)| high)
+        first_whole(1),
+        last_whole(1)
     )?;
     let turnover = |(kind, count, debited, credited): (String, i64, i64, i64)| {
         Ok(Turnover {

@@ -185,8 +185,8 @@ async fn traded(world: &World, runner: &mut TestRunner, skew: i64, block: Option
              GROUP BY last_sequence";
         let times = all!(tx, (Time, Time), sql, world.org.0).unwrap();
         let over_midnight =
-            |(first, last): &&(Time, Time)| first.0.date_naive() != last.0.date_naive();
-        assert!(skew > 1 || times.iter().find(over_midnight).is_none(), "{times:?}");
+            |(first, last): &(Time, Time)| first.0.date_naive() != last.0.date_naive();
+        assert!(skew > 1 || !times.iter().any(over_midnight), "{times:?}");
     }
     business
 }
