@@ -43,12 +43,13 @@ pub(super) async fn standing(
     let now = all!(
         tx,
         (String, i64, i64),
-        "SELECT SUBSTR(CAST(day AS TEXT), 1, 7), CAST(SUM(entries) AS BIGINT),
-             CAST(SUM(made) AS BIGINT)
-         FROM ledger_days WHERE org_id = $1 AND plan_id = $2 AND kind IN
-             ('credit', 'activation', 'topup', 'refund', 'sms', 'link_fee', 'adjustment')
-             AND day >= $3 AND day <= $4
-         GROUP BY 1",
+        concat!(
+            "SELECT SUBSTR(CAST(day AS TEXT), 1, 7), CAST(SUM(entries) AS BIGINT),
+                 CAST(SUM(made) AS BIGINT)
+             FROM ledger_days WHERE ",
+            totals_of_all!(),
+            " AND day >= $3 AND day <= $4 GROUP BY 1"
+        ),
         org.0,
         ALL_PLANS,
         begin,

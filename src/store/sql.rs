@@ -5,7 +5,7 @@
 //! values that both drivers can encode. All are `async` and give a `sqlx::Error`.
 //!
 //! **Invariant:** the text is one that both databases run; what differs is a constant of its own
-//! beside the `match` on [`super::Tx::conn`].
+//! beside the `match` on [`super::Tx::conn`]. The last macros are words that several statements share.
 
 /// A statement under way, as traces show it: by the module that has it, never by its arguments.
 macro_rules! traced_statement {
@@ -71,4 +71,19 @@ macro_rules! exec {
             }
         }
     }};
+}
+
+/// Every kind of entry, as a list in SQL: by it the index of the daily totals is used for all of them.
+macro_rules! all_kinds {
+    () => {
+        "('credit', 'activation', 'topup', 'refund', 'sms', 'link_fee', 'adjustment')"
+    };
+}
+
+/// That daily totals are an organization's, of all kinds and plans: `$1` is the organization, `$2` stands for all
+/// plans.
+macro_rules! totals_of_all {
+    () => {
+        concat!("org_id = $1 AND plan_id = $2 AND kind IN ", all_kinds!())
+    };
 }

@@ -57,14 +57,6 @@ pub struct PlanTurnover {
     pub spent: Money,
 }
 
-/// Totals of all kinds and plans, in words that the index serves.
-macro_rules! totals_of_all {
-    () => {
-        "org_id = $1 AND plan_id = $2 AND kind IN
-             ('credit', 'activation', 'topup', 'refund', 'sms', 'link_fee', 'adjustment')"
-    };
-}
-
 /// The totals of whole days.
 const WHOLE_DAYS: &str = concat!(
     "SELECT kind, entries, debited, credited FROM ledger_days WHERE ",

@@ -32,9 +32,6 @@ pub(super) struct Span {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Spans(Vec<Span>);
 
-/// Every kind, so that a day's totals are found by the index.
-const KINDS: &str = "('credit', 'activation', 'topup', 'refund', 'sms', 'link_fee', 'adjustment')";
-
 impl Spans {
     /// Those of a wallet's first `version` entries.
     pub(super) fn all(version: i64) -> Self {
@@ -67,7 +64,7 @@ impl Spans {
         if period.is_empty() {
             return Ok(Self::default());
         }
-        let kinds = kind.map_or_else(|| format!("IN {KINDS}"), |_| "= $3".to_owned());
+        let kinds = kind.map_or(concat!("IN ", all_kinds!()), |_| "= $3");
         let from = if period.from.is_some() { " AND day >= $4" } else { "" };
         let to = if period.until.is_some() { " AND day <= $5" } else { "" };
         let days = all!(

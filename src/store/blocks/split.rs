@@ -1,45 +1,30 @@
-//! What stretches of a ledger add up to, kept so that a part of a day is not added up entry by entry.
-//!
-//! [`keep`] is called beside the service, with the ranks of lists; turnovers and the list of
-//! transactions ask `split` how the part of a day that they want lies in the blocks.
-//!
-//! **Invariants:** a block is of entries that are there, which never change, and so neither does it.
-//! Nothing is assumed of the order of times: a block knows its earliest and its latest, and counts as a
-//! whole only if both are in the period. Blocks follow each other from the first entry; what comes after
-//! the last is read. Without blocks every sum is as right, and slower.
+//! How a part of a day lies in the blocks that are kept.
 
-use super::ledger::ALL_PLANS;
-use super::{Database, DbError, Text, Time, Tx};
+use super::SIZE;
+use crate::store::ledger::ALL_PLANS;
+use crate::store::{DbError, Text, Time, Tx};
 use bappy_actors::model::{EntryKind, OrgId, Timestamp};
 use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
-use uuid::Uuid;
-
-/// Entries of a block; of the last of a day there may be fewer. A block that is cut is read entry by entry, and
-/// all others of the day looked at: with some tens of thousands of entries a day the two cost the same.
-const SIZE: i64 = 250;
-/// Blocks made at a time: some tens of milliseconds.
-const BLOCKS_AT_A_TIME: i64 = 100;
 
 /// A block, or some that follow each other and lie alike to the period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Block {
+pub(in crate::store) struct Block {
     /// Its least sequence.
     pub first: i64,
     /// Its greatest sequence.
     pub last: i64,
     /// How many of the kind asked for are in it.
     pub count: i64,
-    /// When the earliest and the latest of it were written.
-    times: (Timestamp, Timestamp),
+    place: Place,
 }
 
 /// A day that a period cuts, and what of it is in the period.
-pub(super) type Cut = (NaiveDate, Timestamp, Timestamp);
+pub(in crate::store) type Cut = (NaiveDate, Timestamp, Timestamp);
 
 /// How a part of a day lies in blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Split {
+pub(in crate::store) struct Split {
     /// Blocks that are in the part as a whole. Those between them are outside of it as a whole.
     pub whole: Vec<Block>,
     /// Stretches of sequences, of which the entries in the part are to be read; each may be empty.
@@ -47,10 +32,6 @@ pub(super) struct Split {
     /// What comes after this sequence is in no block yet, and is to be read.
     pub after: i64,
 }
-
-/// Totals of all kinds and plans, in words that the index serves.
-const OF_ALL_PLANS: &str = "org_id = $1 AND plan_id = $2 AND kind IN
-    ('credit', 'activation', 'topup', 'refund', 'sms', 'link_fee', 'adjustment')";
 
 /// No sequence is in it.
 const EMPTY: (i64, i64) = (1, 0);
@@ -64,7 +45,7 @@ impl Default for Split {
 
 /// How what of two days at most is in a period lies in the days' blocks; entries of a kind or of all
 /// are counted.
-pub(super) async fn split(
+pub(in crate::store) async fn split(
     tx: &mut Tx,
     org: OrgId,
     kind: Option<EntryKind>,
@@ -73,24 +54,20 @@ pub(super) async fn split(
     if cuts.is_empty() {
         return Ok(Vec::new());
     }
-    // As the database compares them.
-    let kept = |at: Timestamp| Timestamp::from(Time::from(at));
-    let cuts: Vec<Cut> =
-        cuts.iter().map(|(day, from, until)| (*day, kept(*from), kept(*until))).collect();
     // Of all kinds the place of any entry in a stretch is known. Among others those of a kind are
     // counted, in a block and not in half a day.
     if kind.is_none() {
-        let rows = stretches(tx, org, kind, &cuts, Told::Alike).await?;
+        let rows = stretches(tx, org, kind, cuts, Told::Alike).await?;
         if (0..cuts.len()).all(|n| are_in_order(of_day(&rows, n))) {
-            return Ok(splits(&rows, &cuts));
+            return Ok(splits(&rows, cuts.len()));
         }
     }
-    Ok(splits(&stretches(tx, org, kind, &cuts, Told::Each).await?, &cuts))
+    Ok(splits(&stretches(tx, org, kind, cuts, Told::Each).await?, cuts.len()))
 }
 
 /// A stretch of a day's blocks: which of the days it is of, that day's least and greatest sequence, the
-/// stretch's, how many entries are counted in it, its times, and of how many entries its blocks are.
-#[derive(Clone, Copy, sqlx::FromRow)]
+/// stretch's, how many entries are counted in it, where it lies, and of how many entries its blocks are.
+#[derive(Clone, sqlx::FromRow)]
 struct Stretch {
     day: i32,
     day_first: i64,
@@ -98,8 +75,7 @@ struct Stretch {
     first: i64,
     last: i64,
     counted: i64,
-    first_at: Time,
-    last_at: Time,
+    place: String,
     size: i64,
 }
 
@@ -109,6 +85,7 @@ enum Told {
     /// All that are before the period, all within, all after; each that is across an end of it by itself.
     /// Where times are in disorder they may lie between each other.
     Alike,
+    /// No other.
     Each,
 }
 
@@ -122,19 +99,19 @@ async fn stretches(
     let counted = kind.map_or("b.entries", |_| "CASE WHEN b.kind = $3 THEN b.entries ELSE 0 END");
     // The last block may go on past the day's last entry. Row-level security looks for rows by plain
     // columns only.
+    let totals = totals_of_all!();
     let of_day = |n: usize| {
         let [day, from, until] = [4, 5, 6].map(|place| format!("${}", place + 3 * n));
         format!(
             "SELECT {n} AS day, of_day.first AS day_first, of_day.last AS day_last,
                  b.first_sequence, b.last_sequence, SUM({counted}) AS counted,
-                 MIN(b.first_at) AS first_at, MAX(b.last_at) AS last_at,
                  CASE WHEN MAX(b.last_at) < {from} THEN 'before'
                      WHEN MIN(b.first_at) >= {until} THEN 'after'
                      WHEN MIN(b.first_at) >= {from} AND MAX(b.last_at) < {until} THEN 'within'
                      ELSE 'across' END AS place
              FROM (SELECT MIN(first_sequence) AS first, MAX(last_sequence) AS last,
                        MAX(last_sequence) + {SIZE} - 1 AS upto
-                   FROM ledger_days WHERE {OF_ALL_PLANS} AND day = {day}) of_day
+                   FROM ledger_days WHERE {totals} AND day = {day}) of_day
              JOIN ledger_blocks b ON b.org_id = $1
                  AND b.last_sequence >= of_day.first AND b.last_sequence <= of_day.upto
              GROUP BY b.last_sequence, b.first_sequence, of_day.first, of_day.last"
@@ -142,7 +119,7 @@ async fn stretches(
     };
     let days: Vec<_> = (0..cuts.len()).map(of_day).collect();
     let stretch = match told {
-        Told::Alike => "place, CASE WHEN place = 'across' THEN last_sequence ELSE 0 END",
+        Told::Alike => "CASE WHEN place = 'across' THEN last_sequence ELSE 0 END",
         Told::Each => "last_sequence, first_sequence",
     };
     let of = |n: usize| cuts.get(n);
@@ -153,9 +130,8 @@ async fn stretches(
             "SELECT day, MIN(day_first) AS day_first, MIN(day_last) AS day_last,
                  MIN(first_sequence) AS first, MAX(last_sequence) AS last,
                  CAST(SUM(counted) AS BIGINT) AS counted,
-                 MIN(first_at) AS first_at, MAX(last_at) AS last_at,
-                 CAST(SUM(last_sequence - first_sequence + 1) AS BIGINT) AS size
-             FROM ({}) blocks GROUP BY day, {stretch} ORDER BY day, last, first",
+                 place, CAST(SUM(last_sequence - first_sequence + 1) AS BIGINT) AS size
+             FROM ({}) blocks GROUP BY day, place, {stretch} ORDER BY day, last, first",
             days.join(" UNION ALL ")
         )),
         org.0,
@@ -185,12 +161,12 @@ fn are_in_order<'a>(rows: impl Iterator<Item = &'a Stretch>) -> bool {
     })
 }
 
-fn splits(rows: &[Stretch], cuts: &[Cut]) -> Vec<Split> {
-    let of = |(n, (_, from, until)): (usize, &Cut)| {
+fn splits(rows: &[Stretch], days: usize) -> Vec<Split> {
+    let of = |n: usize| {
         let day = of_day(rows, n).next().map_or(EMPTY, |row| (row.day_first, row.day_last));
-        Split::of(chain(of_day(rows, n)), day, *from, *until)
+        Split::of(chain(of_day(rows, n)), day)
     };
-    cuts.iter().enumerate().map(of).collect()
+    (0..days).map(of).collect()
 }
 
 /// The blocks from the day's first entry on that follow each other. Those of another size, which
@@ -207,8 +183,8 @@ fn chain<'a>(rows: impl Iterator<Item = &'a Stretch>) -> Vec<Block> {
             Some(block) if row.first != block.last + 1 => break,
             _ => {}
         }
-        let times = (Timestamp::from(row.first_at), Timestamp::from(row.last_at));
-        blocks.push(Block { first: row.first, last: row.last, count: row.counted, times });
+        let place = Place::of(&row.place);
+        blocks.push(Block { first: row.first, last: row.last, count: row.counted, place });
     }
     blocks
 }
@@ -221,13 +197,13 @@ enum Place {
     Within,
 }
 
-impl Block {
-    fn place(&self, from: Timestamp, until: Timestamp) -> Place {
-        let (earliest, latest) = self.times;
-        match () {
-            () if latest < from || earliest >= until => Place::Outside,
-            () if earliest >= from && latest < until => Place::Within,
-            () => Place::Across,
+impl Place {
+    /// In the words of the statement.
+    fn of(word: &str) -> Self {
+        match word {
+            "within" => Self::Within,
+            "across" => Self::Across,
+            _ => Self::Outside,
         }
     }
 }
@@ -236,9 +212,9 @@ impl Split {
     /// Of blocks that follow each other, and a day's least and greatest sequence. Most often the blocks
     /// within the period are one run, with a block across an end of it that is no midnight; where times are
     /// in disorder, what is around the longest run is read.
-    fn of(mut blocks: Vec<Block>, day: (i64, i64), from: Timestamp, until: Timestamp) -> Self {
+    fn of(mut blocks: Vec<Block>, day: (i64, i64)) -> Self {
         let after = blocks.last().map_or(0, |block| block.last);
-        let is_outside = |block: &Block| block.place(from, until) == Place::Outside;
+        let is_outside = |block: &Block| block.place == Place::Outside;
         while blocks.last().is_some_and(is_outside) {
             blocks.pop();
         }
@@ -250,7 +226,7 @@ impl Split {
         // The block before may have begun on the day before, and the last go on into the next.
         let (first, last) = (first.first.max(day.0), last.last.min(day.1));
         let longest = blocks
-            .split(|block| block.place(from, until) == Place::Across)
+            .split(|block| block.place == Place::Across)
             .max_by_key(|run| {
                 run.last().zip(run.first()).map(|(end, begin)| end.last - begin.first)
             })
@@ -264,178 +240,28 @@ impl Split {
     }
 }
 
-/// Keeps the blocks of all ledgers up.
-pub async fn keep(database: &Database) -> Result<(), DbError> {
-    keep_by(database, SIZE).await
-}
-
-/// The same, with blocks of so many entries; for tests.
-pub async fn keep_by(database: &Database, size: i64) -> Result<(), DbError> {
-    let grown = {
-        let mut tx = database.read().await?;
-        all!(
-            tx,
-            (Uuid, i64, i64),
-            "SELECT org_id, kept, version
-             FROM (SELECT w.org_id, w.version, COALESCE((SELECT MAX(b.last_sequence)
-                       FROM ledger_blocks b WHERE b.org_id = w.org_id), 0) AS kept
-                   FROM wallets w WHERE w.version >= $1) grown
-             WHERE version - kept >= $1",
-            size
-        )?
-    };
-    // One ledger that cannot be added up keeps no other from it.
-    let mut outcome = Ok(());
-    for (org, kept, version) in grown {
-        if let Err(error) = extend(database, OrgId(org), (kept, version), size).await {
-            outcome = Err(error);
-        }
-    }
-    outcome
-}
-
-#[derive(sqlx::FromRow)]
-struct Row {
-    number: i64,
-    kind: String,
-    entries: i64,
-    debited: i64,
-    credited: i64,
-    first_at: Time,
-    last_at: Time,
-}
-
-/// Adds up the entries past those `kept`, of which `version` are there.
-async fn extend(
-    database: &Database,
-    org: OrgId,
-    (mut kept, version): (i64, i64),
-    size: i64,
-) -> Result<(), DbError> {
-    let ends = ends_of_days(database, org, kept, size).await?;
-    loop {
-        let count = ((version - kept) / size).min(BLOCKS_AT_A_TIME);
-        if count <= 0 {
-            return Ok(());
-        }
-        let upto = kept + count * size;
-        let upto = ends.iter().copied().find(|end| (kept + 1..upto).contains(end)).unwrap_or(upto);
-        let rows = {
-            let mut tx = database.read().await?;
-            all!(
-                tx,
-                Row,
-                "SELECT (sequence - $2 - 1) / $4 AS number, kind, COUNT(*) AS entries,
-                     CAST(SUM(CASE WHEN amount < 0 THEN -amount ELSE 0 END) AS BIGINT) AS debited,
-                     CAST(SUM(CASE WHEN amount > 0 THEN amount ELSE 0 END) AS BIGINT) AS credited,
-                     MIN(created_at) AS first_at, MAX(created_at) AS last_at
-                 FROM ledger_entries
-                 WHERE org_id = $1 AND sequence > $2 AND sequence <= $3
-                 GROUP BY 1, 2 ORDER BY 1, 2",
-                org.0,
-                kept,
-                upto,
-                size
-            )?
-        };
-        write(database, org, (kept, upto), size, rows).await?;
-        kept = upto;
-    }
-}
-
-/// The sequences, ascending, that a block does not go past: where the next day's entries begin, if there are
-/// enough before them for a block. A part of a day most often begins or ends at a midnight, and there
-/// nothing is to be read then. Where a day begins never changes, so all who make blocks make the same.
-async fn ends_of_days(
-    database: &Database,
-    org: OrgId,
-    kept: i64,
-    size: i64,
-) -> Result<Vec<i64>, DbError> {
-    let mut tx = database.read().await?;
-    let last = one!(
-        tx,
-        (Option<Time>,),
-        "SELECT MIN(first_at) FROM ledger_blocks WHERE org_id = $1 AND last_sequence = $2",
-        org.0,
-        kept
-    )?;
-    // What is not kept yet begins on the day of the last block's entries, or on the next.
-    let since = last.0.and_then(|at| Timestamp::from(at).date_naive().pred_opt());
-    let days = if since.is_some() { " AND day >= $3" } else { "" };
-    let begun = all!(
-        tx,
-        (i64,),
-        AssertSqlSafe(format!(
-            // Grouped at once, SQLite would take the index of days, and read the totals of every plan.
-            "WITH totals AS MATERIALIZED (
-                 SELECT day, first_sequence FROM ledger_days WHERE {OF_ALL_PLANS}{days})
-             SELECT MIN(first_sequence) FROM totals GROUP BY day ORDER BY 1"
-        )),
-        org.0,
-        ALL_PLANS,
-        since
-    )?;
-    let is_enough = |days: &[(i64,)]| days[1].0 - days[0].0 >= size;
-    Ok(begun.windows(2).filter(|days| is_enough(days)).map(|days| days[1].0 - 1).collect())
-}
-
-async fn write(
-    database: &Database,
-    org: OrgId,
-    (kept, upto): (i64, i64),
-    size: i64,
-    rows: Vec<Row>,
-) -> Result<(), DbError> {
-    database
-        .write(move |tx| {
-            Box::pin(async move {
-                for row in rows {
-                    // Another instance may have been first, with the same.
-                    exec!(
-                        tx,
-                        "INSERT INTO ledger_blocks (org_id, first_sequence, last_sequence, kind,
-                             entries, debited, credited, first_at, last_at)
-                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
-                        org.0,
-                        kept + row.number * size + 1,
-                        (kept + (row.number + 1) * size).min(upto),
-                        row.kind,
-                        row.entries,
-                        row.debited,
-                        row.credited,
-                        row.first_at,
-                        row.last_at
-                    )?;
-                }
-                Ok::<_, DbError>(())
-            })
-        })
-        .await
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::{TimeDelta, Utc};
 
-    /// Blocks of ten entries, each written from one second to another.
-    fn blocks(times: &[(i64, i64)]) -> Vec<Block> {
+    /// Blocks of ten entries, each written from one second to another, and a period.
+    fn blocks(times: &[(i64, i64)], from: i64, until: i64) -> Vec<Block> {
+        let place = |earliest: i64, latest: i64| match () {
+            () if latest < from || earliest >= until => Place::Outside,
+            () if earliest >= from && latest < until => Place::Within,
+            () => Place::Across,
+        };
         let block = |(n, (earliest, latest)): (i64, &(i64, i64))| Block {
             first: n * 10 + 1,
             last: n * 10 + 10,
             count: 10,
-            times: (second(*earliest), second(*latest)),
+            place: place(*earliest, *latest),
         };
         (0..).zip(times).map(block).collect()
     }
 
-    fn second(n: i64) -> Timestamp {
-        chrono::DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(n)
-    }
-
     fn split(times: &[(i64, i64)], from: i64, until: i64) -> (Vec<i64>, [(i64, i64); 2], i64) {
-        let split = Split::of(blocks(times), (4, 57), second(from), second(until));
+        let split = Split::of(blocks(times, from, until), (4, 57));
         (split.whole.iter().map(|block| block.first).collect(), split.ends, split.after)
     }
 
@@ -450,11 +276,9 @@ mod tests {
     }
 
     fn stretch((first, last): (i64, i64)) -> Stretch {
-        let at = Time::from(second(0));
         let size = last - first + 1;
-        let (day_first, day_last) = (1, 25);
-        let (first_at, last_at) = (at, at);
-        Stretch { day: 0, day_first, day_last, first, last, counted: size, first_at, last_at, size }
+        let place = "within".to_owned();
+        Stretch { day: 0, day_first: 1, day_last: 25, first, last, counted: size, place, size }
     }
 
     #[test]
@@ -473,14 +297,10 @@ mod tests {
 
     #[test]
     fn of_two_runs_the_one_of_more_entries_is_not_read() {
-        let block = |(first, last, earliest, latest)| Block {
-            first,
-            last,
-            count: 0,
-            times: (second(earliest), second(latest)),
-        };
-        let rows = [(1, 10, 10, 11), (11, 20, 12, 13), (21, 30, 5, 14), (31, 99, 15, 16)];
-        let split = Split::of(rows.map(block).to_vec(), (1, 99), second(10), second(20));
+        use Place::{Across, Within};
+        let block = |(first, last, place)| Block { first, last, count: 0, place };
+        let rows = [(1, 10, Within), (11, 20, Within), (21, 30, Across), (31, 99, Within)];
+        let split = Split::of(rows.map(block).to_vec(), (1, 99));
         assert_eq!((split.whole[0].first, split.ends), (31, [(1, 30), (100, 99)]));
     }
 
