@@ -1,12 +1,12 @@
 //! Links with a text somewhere in their name, ICCID, MSISDN or id. Called by the list of Links.
 //!
-//! An index says which Links may have it, of all organizations: of trigrams (`links_text`), and on PostgreSQL
-//! of digits as well (`links_digits`). One of trigrams goes through the list of each that is asked for, and
-//! those that nearly all Links have are as long as the table: the first digits of all ICCIDs, the word that all
-//! names begin with. So it is asked for what tells Links apart, and the few that it gives are tested for all of
-//! the text, and for whose they are: an organization that has half of all Links would be another list of that
-//! length. On SQLite it is a table of FTS5 that triggers keep. Where PostgreSQL has no trigrams, or row-level
-//! security hides its indexes, and for less than a trigram, all of the organization's Links are read.
+//! An index says which Links may have it, of all organizations: of trigrams (`links_text`), and before that of
+//! digits (`links_digits`). One of trigrams goes through the list of each that is asked for, and those that nearly
+//! all Links have are as long as the table: the first digits of all ICCIDs, the word that all names begin with. So it
+//! is asked for what tells Links apart, and the few that it gives are tested for all of the text, and for whose they
+//! are: an organization that has half of all Links would be another list of that length. On SQLite both are tables
+//! of FTS5 that triggers keep. Where PostgreSQL has no trigrams, or row-level security hides its indexes, and for
+//! less than a trigram, all of the organization's Links are read.
 //!
 //! **Invariant:** what is found is what has the text, whatever the index is asked for.
 
@@ -117,7 +117,7 @@ fn telling(search: &str) -> &str {
     if is_telling { &search[from - before..to + after] } else { search }
 }
 
-/// What PostgreSQL's index of digits is asked for: six, which are the last, or fewer that begin where they do in a
+/// What an index of digits is asked for: six, which are the last, or fewer that begin where they do in a
 /// Link, behind how many they are.
 fn telling_digits(search: &str) -> Option<String> {
     match longest_digits(search) {
@@ -139,11 +139,10 @@ pub(super) async fn few(
 ) -> Result<Option<Vec<LinkId>>, DbError> {
     let search = filter.search.as_deref().unwrap_or_default();
     let asked_for = match tx.conn() {
-        Conn::Postgres(_) => match trigrams(search) {
-            Some(whole) => ask_postgres(search, whole, indexes(tx).await?),
-            None => vec![Ask::All],
-        },
-        Conn::Sqlite(_) => ask_sqlite(search),
+        Conn::Postgres(_) => {
+            ask(search, indexes(tx).await?, |part| trigrams(part).map(Ask::Trigrams))
+        }
+        Conn::Sqlite(_) => ask(search, ALL_INDEXES, |part| phrases(part).map(Ask::Phrases)),
     };
     for part in asked_for {
         if let Some(mut ids) = found(tx, org, filter, search, part).await? {
@@ -157,8 +156,8 @@ pub(super) async fn few(
 /// What says which Links may have a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Ask {
-    /// PostgreSQL's index of digits, for all of an array.
-    Digits(String),
+    /// The index of digits, for all of these.
+    Digits(Vec<String>),
     /// PostgreSQL's index of trigrams, for a pattern.
     Trigrams(String),
     /// SQLite's, for phrases.
@@ -167,13 +166,16 @@ enum Ask {
     All,
 }
 
-/// PostgreSQL's indexes that are there, and serve whoever asks.
+/// The indexes that are there, and serve whoever asks.
 #[derive(Clone, Copy)]
 struct Indexes {
     digits: bool,
     trigrams: bool,
 }
 
+const ALL_INDEXES: Indexes = Indexes { digits: true, trigrams: true };
+
+/// Those of PostgreSQL.
 async fn indexes(tx: &mut Tx) -> Result<Indexes, DbError> {
     let sql = "SELECT seen AND to_regclass('links_digits') IS NOT NULL,
             seen AND to_regclass('links_text') IS NOT NULL
@@ -182,43 +184,37 @@ async fn indexes(tx: &mut Tx) -> Result<Indexes, DbError> {
     Ok(Indexes { digits, trigrams })
 }
 
-/// What PostgreSQL's indexes are asked for, one after the other while what they tell is too little; at last for
-/// the `whole` of it by trigrams.
-fn ask_postgres(search: &str, whole: String, indexes: Indexes) -> Vec<Ask> {
+/// What the indexes are asked for, one after the other while what they tell is too little; at last for the whole
+/// of it by trigrams, which are asked for as `by_trigrams` says.
+fn ask(search: &str, indexes: Indexes, by_trigrams: impl Fn(&str) -> Option<Ask>) -> Vec<Ask> {
+    let Some(whole) = by_trigrams(search) else { return vec![Ask::All] };
     let mut asked_for = Vec::new();
     if indexes.digits
         && let Some(digits) = telling_digits(search)
     {
-        asked_for.push(Ask::Digits(format!("{{{digits}}}")));
+        asked_for.push(Ask::Digits(vec![digits]));
         let all = all_six_digits(search);
         if all.len() > 1 {
-            asked_for.push(Ask::Digits(format!("{{{}}}", all.join(","))));
+            asked_for.push(Ask::Digits(all));
         }
     }
-    if indexes.trigrams {
-        if asked_for.is_empty() && telling(search) != search {
-            asked_for.extend(trigrams(telling(search)).map(Ask::Trigrams));
-        }
-        asked_for.push(Ask::Trigrams(whole));
-    } else {
+    if !indexes.trigrams {
         asked_for.push(Ask::All);
+        return asked_for;
     }
+    if asked_for.is_empty() && telling(search) != search {
+        asked_for.extend(by_trigrams(telling(search)));
+    }
+    asked_for.push(whole);
     asked_for
 }
 
 /// Every six digits in a row that there are, up to what an ICCID and a number have.
-fn all_six_digits(search: &str) -> Vec<&str> {
+fn all_six_digits(search: &str) -> Vec<String> {
     let parts = stretches(search).flat_map(|digits| {
-        (TELLING_DIGITS..=digits.len()).map(|end| &digits[end - TELLING_DIGITS..end])
+        (TELLING_DIGITS..=digits.len()).map(|end| digits[end - TELLING_DIGITS..end].to_owned())
     });
     parts.take(ALL_DIGITS_MAX).collect()
-}
-
-/// What SQLite's index is asked for, likewise.
-fn ask_sqlite(search: &str) -> Vec<Ask> {
-    let Some(whole) = phrases(search) else { return vec![Ask::All] };
-    let digits = (telling(search) != search).then(|| phrases(telling(search))).flatten();
-    digits.into_iter().chain([whole]).map(Ask::Phrases).collect()
 }
 
 /// What PostgreSQL's index of trigrams is asked for: a pattern, if it need not be read from end to end for it.
@@ -263,25 +259,18 @@ async fn found(
     // PostgreSQL plans an index's as for all that there are, and stops where it has enough; SQLite would first read
     // them all.
     let materialized = match asked_for {
-        Ask::Digits(_) | Ask::Trigrams(_) => "MATERIALIZED",
-        Ask::Phrases(_) | Ask::All => "NOT MATERIALIZED",
+        Ask::Digits(_) | Ask::Trigrams(_) if is_postgres => "MATERIALIZED",
+        _ => "NOT MATERIALIZED",
     };
     let (given, text) = match asked_for {
         // An extension may bring another `@>` of integers, which no index of ours serves.
-        Ask::Digits(digits) => (
+        Ask::Digits(digits) if is_postgres => (
             format!("links l WHERE {DIGITS} OPERATOR(pg_catalog.@>) CAST($3 AS INTEGER[])"),
-            Some(digits),
+            Some(format!("{{{}}}", digits.join(","))),
         ),
+        Ask::Digits(digits) => (by_fts5("links_digits"), Some(digits.join(" AND "))),
         Ask::Trigrams(pattern) => (format!("links l WHERE {INDEXED}$3)"), Some(pattern)),
-        // SQLite reads tables that are joined so in the order in which they are named.
-        Ask::Phrases(phrases) => (
-            "links_text t
-             CROSS JOIN link_numbers n ON n.number = t.rowid
-             CROSS JOIN links l ON l.org_id = n.org_id AND l.id = n.link_id
-             WHERE t.links_text MATCH $3"
-                .to_owned(),
-            Some(phrases),
-        ),
+        Ask::Phrases(phrases) => (by_fts5("links_text"), Some(phrases)),
         Ask::All => (format!("links l WHERE {wanted}"), None),
     };
     let sql = format!(
@@ -294,6 +283,17 @@ async fn found(
     let rows = all!(tx, (Uuid, bool), AssertSqlSafe(sql), org.0, containing(search), text)?;
     let are_few = rows.iter().all(|(_, is_wanted)| *is_wanted);
     Ok(are_few.then(|| rows.into_iter().map(|(id, _)| LinkId(id)).collect()))
+}
+
+/// The Links that a table of FTS5 gives for the argument. SQLite reads tables that are joined so in the order in
+/// which they are named.
+fn by_fts5(table: &str) -> String {
+    format!(
+        "{table} t
+         CROSS JOIN link_numbers n ON n.number = t.rowid
+         CROSS JOIN links l ON l.org_id = n.org_id AND l.id = n.link_id
+         WHERE t.{table} MATCH $3"
+    )
 }
 
 #[cfg(test)]
@@ -324,9 +324,9 @@ mod tests {
 
     #[test]
     fn what_tells_little_is_followed_by_what_may_tell_more() {
-        let digits = |text: &str| Ask::Digits(format!("{{{text}}}"));
+        let digits = |text: &str| Ask::Digits(text.split(',').map(str::to_owned).collect());
         let pattern = |text: &str| Ask::Trigrams(format!("%{text}%"));
-        let both = Indexes { digits: true, trigrams: true };
+        let both = ALL_INDEXES;
         let no_trigrams = Indexes { trigrams: false, ..both };
         let hidden = Indexes { digits: false, trigrams: false };
         for (search, indexes, asked_for) in [
@@ -337,6 +337,7 @@ mod tests {
             ("123 routers", both, vec![pattern("123 "), pattern("123 routers")]),
             ("router 12", both, vec![pattern("router 12")]),
             ("router", both, vec![pattern("router")]),
+            ("ab", both, vec![Ask::All]),
             (
                 "ö123456 7654321",
                 no_trigrams,
@@ -347,13 +348,9 @@ mod tests {
             ("12345 routers", no_trigrams, vec![Ask::All]),
             ("1234567", hidden, vec![Ask::All]),
         ] {
-            let whole = trigrams(search).unwrap();
-            assert_eq!(ask_postgres(search, whole, indexes), asked_for, "{search}");
+            let by_trigrams = |part: &str| trigrams(part).map(Ask::Trigrams);
+            assert_eq!(ask(search, indexes, by_trigrams), asked_for, "{search}");
         }
-        let phrases = |text: &str| Ask::Phrases(format!("\"{text}\""));
-        assert_eq!(ask_sqlite("1234567"), [phrases("234567"), phrases("1234567")]);
-        assert_eq!(ask_sqlite("123456"), [phrases("123456")]);
-        assert_eq!(ask_sqlite("ab"), [Ask::All]);
     }
 
     #[test]

@@ -262,19 +262,25 @@ pub async fn links_of_before_the_index_are_found(world: World) {
     let is_sqlite = matches!(world.read().await.conn(), Conn::Sqlite(_));
     let undone: &[&'static str] = if is_sqlite {
         &[
-            "DROP TRIGGER links_text_insert",
-            "DROP TRIGGER links_text_update",
-            "DROP TRIGGER links_text_delete",
+            "DROP TRIGGER links_search_insert",
+            "DROP TRIGGER links_search_update",
+            "DROP TRIGGER links_search_delete",
+            "DROP VIEW link_digits",
+            "DROP TABLE links_digits",
             "DROP TABLE links_text",
             "DROP TABLE link_numbers",
+            "DELETE FROM _sqlx_migrations WHERE version IN (13, 14)",
         ]
     } else {
-        &["DROP INDEX links_digits", "DROP FUNCTION digits_of"]
+        &[
+            "DROP INDEX links_digits",
+            "DROP FUNCTION digits_of",
+            "DELETE FROM _sqlx_migrations WHERE version IN (13, 21)",
+        ]
     };
     for &sql in undone {
         world.exec(sql).await;
     }
-    world.exec("DELETE FROM _sqlx_migrations WHERE version IN (13, 21)").await;
     let ([org, other], made) = links(&world).await;
     world.db.migrate().await.unwrap();
     for (n, search) in searches(&made).iter().step_by(7).enumerate() {
@@ -294,15 +300,33 @@ pub async fn links_of_before_the_index_are_found(world: World) {
         return;
     }
     world.exec("INSERT INTO links_text (links_text) VALUES ('integrity-check')").await;
+    world.exec("INSERT INTO links_digits (links_digits) VALUES ('integrity-check')").await;
     // What a Link no longer has is gone from the index itself; the other organization's has it still.
-    for (text, count) in [("hello", 1), ("renamed", 1), ("89490000000000000012", 0)] {
-        let sql = "SELECT COUNT(*) FROM links_text WHERE links_text MATCH $1";
+    for (table, text, count) in [
+        ("links_text", "hello", 1),
+        ("links_text", "renamed", 1),
+        ("links_text", "89490000000000000012", 0),
+        ("links_digits", "000012", 0),
+        ("links_digits", "000013", 1),
+        ("links_digits", "009999", 1),
+    ] {
+        let sql = format!("SELECT COUNT(*) FROM {table} WHERE {table} MATCH $1");
+        let sql = sqlx::AssertSqlSafe(sql);
         assert_eq!(one!(world.read().await, (i64,), sql, text).unwrap(), (count,), "{text}");
     }
 
-    // It is the index that is asked, and not each Link.
+    // It is the indexes that are asked, and not each Link: digits first.
+    let by_digits = ["89490000000000000010", "009999"];
+    let by_trigrams = ["one more", "käse*"];
     world.exec("INSERT INTO links_text (links_text) VALUES ('delete-all')").await;
-    for search in ["one more", "89490000000000000010", &new.to_string(), "käse*"] {
+    for search in by_trigrams {
+        assert_eq!(found(&world, org, search).await, NONE, "{search}");
+    }
+    for search in by_digits {
+        assert_eq!(found(&world, org, search).await.len(), 1, "{search}");
+    }
+    world.exec("INSERT INTO links_digits (links_digits) VALUES ('delete-all')").await;
+    for search in by_digits {
         assert_eq!(found(&world, org, search).await, NONE, "{search}");
     }
     assert_eq!(found(&world, org, "ab").await, scanned(&world, org, "ab").await);

@@ -45,14 +45,19 @@ const INDEXES_SQLITE: &str =
     "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL";
 /// The triggers, which on PostgreSQL a replica's session does not fire.
 const TRIGGERS_SQLITE: &str = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'";
-/// What triggers would have put into the index of Links' texts.
-const TEXTS_SQLITE: [&str; 3] = [
+/// What triggers would have put into the indexes of what is searched of Links.
+const SEARCHED_SQLITE: [&str; 5] = [
     "INSERT INTO link_numbers (org_id, link_id) SELECT org_id, id FROM links ORDER BY org_id, id",
     "INSERT INTO links_text (rowid, name, iccid, msisdn, id)
      SELECT n.number, l.name, l.iccid, l.msisdn, HEX(l.id)
      FROM link_numbers n CROSS JOIN links l ON l.org_id = n.org_id AND l.id = n.link_id
      ORDER BY n.number",
     "INSERT INTO links_text (links_text) VALUES ('optimize')",
+    "INSERT INTO link_digits (number, name, iccid, msisdn, id)
+     SELECT n.number, l.name, l.iccid, l.msisdn, l.id
+     FROM link_numbers n CROSS JOIN links l ON l.org_id = n.org_id AND l.id = n.link_id
+     ORDER BY n.number",
+    "INSERT INTO links_digits (links_digits) VALUES ('optimize')",
 ];
 
 impl Sink {
@@ -156,8 +161,8 @@ impl Sink {
                 for made_by in dropped {
                     conn.execute(made_by).await?;
                 }
-                for texts in TEXTS_SQLITE {
-                    conn.execute(texts).await?;
+                for searched in SEARCHED_SQLITE {
+                    conn.execute(searched).await?;
                 }
                 conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").await?;
                 conn.close().await?;
