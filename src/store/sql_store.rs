@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use bappy_actors::fault_point;
 use bappy_actors::model::{
     Activation, ActivationId, Cleanup, Currency, EntryId, LedgerEntry, Link, LinkFee, LinkId,
-    LinkSnapshot, Month, Operation, OperationId, OrgId, Plan, PlanId, Request, SimKind, Sms,
-    SmsStatus, Timestamp,
+    LinkSnapshot, Month, Operation, OperationId, OperationState, OrgId, Plan, PlanId, Request,
+    SimKind, Sms, SmsStatus, Timestamp,
 };
 use bappy_actors::ports::{
     Batch, Candidate, Claimed, Closing, CommitOutcome, ConnectivityReading, Due, FeeBook,
@@ -115,6 +115,14 @@ impl Store for SqlStore {
         id: OperationId,
     ) -> Result<Option<Operation>, StoreError> {
         read_of!(self, org, operations::operation, id)
+    }
+
+    async fn operation_state(
+        &self,
+        org: OrgId,
+        id: OperationId,
+    ) -> Result<Option<OperationState>, StoreError> {
+        read_of!(self, org, operations::state, id)
     }
 
     async fn operation_group(

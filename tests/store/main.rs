@@ -125,6 +125,7 @@ on_both! {
     }
     operations {
         an_operation_reads_back_as_it_was_written,
+        how_far_an_operation_is_can_be_read_when_the_rest_cannot,
         a_second_exclusive_operation_finds_the_link_busy,
         a_late_status_is_undone_only_while_the_link_has_the_other,
         a_key_in_use_refuses_a_free_operation,

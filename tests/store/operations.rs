@@ -49,6 +49,19 @@ pub async fn an_operation_reads_back_as_it_was_written(world: World) {
     );
 }
 
+pub async fn how_far_an_operation_is_can_be_read_when_the_rest_cannot(world: World) {
+    world.has(money(5)).await;
+    let operation = world.topup();
+    let state = || world.store.operation_state(world.org, operation.id);
+    assert_eq!(state().await.unwrap(), None);
+    world.written(vec![debiting(operation.clone())]).await;
+    assert_eq!(state().await.unwrap(), Some(OperationState::Pending));
+    let spoilt = "UPDATE operations SET request = '{'";
+    world.db.write(move |tx| Box::pin(async move { Ok(exec!(tx, spoilt)?) })).await.unwrap();
+    world.store.operation(world.org, operation.id).await.unwrap_err();
+    assert_eq!(state().await.unwrap(), Some(OperationState::Pending));
+}
+
 pub async fn a_second_exclusive_operation_finds_the_link_busy(world: World) {
     let link = LinkId(crate::world::id());
     let first = free(&world, OperationKind::UpdateLink, link);

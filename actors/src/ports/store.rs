@@ -265,6 +265,12 @@ pub trait Store: Send + Sync + 'static {
     /// An operation.
     async fn operation(&self, org: OrgId, id: OperationId)
     -> Result<Option<Operation>, StoreError>;
+    /// How far an operation is, whatever else is recorded of it.
+    async fn operation_state(
+        &self,
+        org: OrgId,
+        id: OperationId,
+    ) -> Result<Option<OperationState>, StoreError>;
     /// All operations of a group, in order.
     async fn operation_group(
         &self,

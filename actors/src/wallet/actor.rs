@@ -362,8 +362,9 @@ async fn is_applied(store: &dyn Store, org: OrgId, command: &Command) -> Result<
         Command::Credit(_) => (None, None),
     };
     let Some(id) = id else { return Ok(false) };
-    let operation = store.operation(org, id).await?;
-    Ok(operation.is_some_and(|o| ended_as.is_none_or(|state| o.state == state)))
+    // The rest of a record, which might be unreadable, keeps no wallet waiting.
+    let found = store.operation_state(org, id).await?;
+    Ok(found.is_some_and(|state| ended_as.is_none_or(|ended_as| state == ended_as)))
 }
 
 impl Actor for WalletActor {

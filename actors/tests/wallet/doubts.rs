@@ -68,7 +68,7 @@ fn commands_in_doubt_wait_until_the_database_is_back() {
         bench.script.fail_next("commit", Fault::UnknownAfter);
         for _ in 0..5 {
             bench.script.fail_next("fence_wallet", Fault::Unavailable);
-            bench.script.fail_next("operation", Fault::Unavailable);
+            bench.script.fail_next("operation_state", Fault::Unavailable);
         }
         let (one, two) =
             (bench.send(debit(bench.org, 1, "10")), bench.send(debit(bench.org, 2, "10")));

@@ -2,12 +2,13 @@
 //! databases of made-up histories, a service over each, every endpoint called on all in turns.
 
 mod calls;
+mod files;
 mod fill;
 mod history;
 mod sink;
 
 use crate::Failed;
-use crate::process::{command, program};
+use crate::process::{Process, command, program};
 use crate::table::{goal, median, print};
 use crate::world::{Engine, Service, Tuning, World};
 use bappy::store::{blocks, months, ranks};
@@ -16,8 +17,6 @@ use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 use history::History;
 use sink::{Cell, Sink};
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -46,6 +45,10 @@ pub struct Growth {
     /// Has `bappy audit` look at the databases first; at ten million that takes many minutes
     #[arg(long)]
     audit: bool,
+    /// Holds the databases' files in memory, by `vmtouch`: some systems take back what nobody has read for
+    /// some seconds
+    #[arg(long)]
+    hold: bool,
 }
 
 /// A database with its service.
@@ -62,8 +65,12 @@ impl Growth {
             grown.push(self.grow(*rows).await?);
         }
         // What is read last stays.
+        let mut held: Vec<Process> = Vec::new();
         for grown in grown.iter().rev() {
-            read_once(&grown.world).await?;
+            files::read_once(&grown.world).await?;
+            if self.hold {
+                held.push(files::hold(&grown.world).await?);
+            }
         }
         let header: Vec<String> = self.rows.iter().map(|rows| format!("P50/P99 {rows}")).collect();
         let header: Vec<&str> = [""]
@@ -218,24 +225,6 @@ async fn history(world: &World, transactions: u64) -> Result<History, Failed> {
     blocks::keep(database).await?;
     months::keep(database, before).await?;
     Ok(history)
-}
-
-/// Reads the database's files once, so that they are in the system's memory as far as that has room. What was
-/// left of them there by those who filled it is chance, and each page that was not is a wait for the disk.
-async fn read_once(world: &World) -> Result<(), Failed> {
-    let folder = if world.database_url.starts_with("sqlite:") {
-        world.folder.path().to_owned()
-    } else {
-        let sql = "SELECT current_setting('data_directory') || '/base/' || CAST(oid AS TEXT)
-            FROM pg_database WHERE datname = current_database()";
-        let mut tx = world.parts.database.read().await?;
-        PathBuf::from(one!(tx, (String,), sql)?.0)
-    };
-    // Another process: to close a file that SQLite has open here would take its locks away.
-    let mut command = Command::new("sh");
-    command.args(["-c", "cat \"$1\"/* > /dev/null 2>&1 || true", "sh"]).arg(folder);
-    tokio::task::spawn_blocking(move || command.status()).await??;
-    Ok(())
 }
 
 /// Organizations, and what they may buy.

@@ -112,6 +112,22 @@ pub async fn operation(
     row.map(TryInto::try_into).transpose()
 }
 
+/// How far an operation is, whatever else is recorded of it.
+pub async fn state(
+    tx: &mut Tx,
+    org: OrgId,
+    id: OperationId,
+) -> Result<Option<OperationState>, DbError> {
+    let row = opt!(
+        tx,
+        (String,),
+        "SELECT state FROM operations WHERE org_id = $1 AND id = $2",
+        org.0,
+        id.0
+    )?;
+    Ok(row.map(|(state,)| OperationState::from_word(&state)).transpose()?)
+}
+
 /// All operations of a group, in order.
 pub async fn group(tx: &mut Tx, org: OrgId, group: OperationId) -> Result<Vec<Operation>, DbError> {
     let mut operations: Vec<Operation> =

@@ -14,12 +14,13 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Calls that change nothing.
-const READS: [&str; 19] = [
+const READS: [&str; 20] = [
     "payers",
     "candidates",
     "wallet",
     "currency",
     "operation",
+    "operation_state",
     "operation_group",
     "due_fee",
     "is_fee_charged",

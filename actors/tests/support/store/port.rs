@@ -59,6 +59,14 @@ impl Store for MemoryStore {
         .await
     }
 
+    async fn operation_state(&self, org: OrgId, id: OperationId) -> Done<Option<OperationState>> {
+        self.call("operation_state", About::Operation(id), move |data| {
+            let found = data.operations.get(&id).map(|stored| &stored.operation);
+            Ok(found.filter(|operation| operation.org_id == org).map(|operation| operation.state))
+        })
+        .await
+    }
+
     async fn operation_group(&self, org: OrgId, group: OperationId) -> Done<Vec<Operation>> {
         self.call(
             "operation_group",
