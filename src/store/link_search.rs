@@ -17,8 +17,10 @@ use bappy_actors::model::{LinkId, OrgId};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-/// So many are tested and put in order at hand; where there are more they are counted in the database.
-const FEW: usize = 1_000;
+/// So many are tested and put in order at hand; where there are more they are counted in the database. Of an
+/// organization that has many Links it is a part of them more: to read them all would take that much longer.
+const FEW: i64 = 1_000;
+const FEW_OF: i64 = 50;
 /// Digits that tell Links apart stand at the end: of an ICCID, of a number, of a numbered name. Six are
 /// few Links among a million, and four lists of trigrams.
 const TELLING_DIGITS: usize = 6;
@@ -240,7 +242,7 @@ fn phrases(part: &str) -> Option<String> {
 }
 
 /// Of the Links that an index gives for what it is asked for, or else of all of the organization, those that are
-/// looked for; none where these are more than [`FEW`] to be tested.
+/// looked for; none where more than are few ([`FEW`]) would have to be tested.
 async fn found(
     tx: &mut Tx,
     org: OrgId,
@@ -273,16 +275,29 @@ async fn found(
         Ask::Phrases(phrases) => (by_fts5("links_text"), Some(phrases)),
         Ask::All => (format!("links l WHERE {wanted}"), None),
     };
+    let id = if is_postgres { "CAST(id AS TEXT)" } else { "HEX(id)" };
+    // One row, as SQLite's go from thread to thread one by one.
     let sql = format!(
-        "WITH given AS {materialized} (
+        "WITH bound AS MATERIALIZED (
+             SELECT {FEW} + COALESCE(MAX(links_total), 0) / {FEW_OF} AS few
+             FROM wallets WHERE org_id = $1),
+         given AS {materialized} (
              SELECT l.id, {is_wanted} AS is_wanted FROM {given}),
-         few AS MATERIALIZED (SELECT id, is_wanted FROM given LIMIT {FEW} + 1)
-         SELECT id, TRUE FROM few WHERE is_wanted
-         UNION ALL SELECT id, FALSE FROM (SELECT id FROM few LIMIT 1 OFFSET {FEW}) AS one_more"
+         few AS MATERIALIZED (
+             SELECT id, is_wanted FROM given LIMIT (SELECT few + 1 FROM bound))
+         SELECT COUNT(*) <= (SELECT few FROM bound),
+             COALESCE(STRING_AGG(CASE WHEN is_wanted THEN {id} END, ','), '') FROM few"
     );
-    let rows = all!(tx, (Uuid, bool), AssertSqlSafe(sql), org.0, containing(search), text)?;
-    let are_few = rows.iter().all(|(_, is_wanted)| *is_wanted);
-    Ok(are_few.then(|| rows.into_iter().map(|(id, _)| LinkId(id)).collect()))
+    let (are_few, ids) =
+        one!(tx, (bool, String), AssertSqlSafe(sql), org.0, containing(search), text)?;
+    if !are_few {
+        return Ok(None);
+    }
+    let ids = ids.split(',').filter(|id| !id.is_empty()).map(|id| {
+        let id = Uuid::parse_str(id).map_err(|error| DbError::Unreadable(error.to_string()))?;
+        Ok(LinkId(id))
+    });
+    ids.collect::<Result<_, _>>().map(Some)
 }
 
 /// The Links that a table of FTS5 gives for the argument. SQLite reads tables that are joined so in the order in
