@@ -125,7 +125,7 @@ pub async fn state(
         org.0,
         id.0
     )?;
-    Ok(row.map(|(state,)| OperationState::from_word(&state)).transpose()?)
+    row.map(|(state,)| OperationState::from_word(&state)).transpose()
 }
 
 /// All operations of a group, in order.
