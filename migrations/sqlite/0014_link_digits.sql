@@ -8,15 +8,16 @@ INSERT INTO links_digits (links_digits, rank) VALUES ('automerge', 16), ('crisis
 
 -- A row put into this view puts a Link into the index; with the command 'delete', and the texts that it was put in
 -- with, it takes it out.
-CREATE VIEW link_digits (command, number, name, iccid, msisdn, id) AS
+CREATE VIEW links_digits_input (command, number, name, iccid, msisdn, id) AS
 SELECT NULL, NULL, NULL, NULL, NULL, NULL WHERE FALSE;
-CREATE TRIGGER link_digits_put INSTEAD OF INSERT ON link_digits BEGIN
+CREATE TRIGGER links_digits_put INSTEAD OF INSERT ON links_digits_input BEGIN
     INSERT INTO links_digits (links_digits, rowid, digits) SELECT NEW.command, NEW.number, (
         WITH RECURSIVE rests (rest) AS (
-            SELECT ' ' || COALESCE(NEW.name, '') || ' ' || NEW.iccid || ' ' || COALESCE(NEW.msisdn, '')
+            -- A name comes last, as a text ends for SQLite where a NUL is in it.
+            SELECT ' ' || NEW.iccid || ' ' || COALESCE(NEW.msisdn, '')
                 || ' ' || SUBSTR(HEX(NEW.id), 1, 8) || ' ' || SUBSTR(HEX(NEW.id), 9, 4)
                 || ' ' || SUBSTR(HEX(NEW.id), 13, 4) || ' ' || SUBSTR(HEX(NEW.id), 17, 4)
-                || ' ' || SUBSTR(HEX(NEW.id), 21)
+                || ' ' || SUBSTR(HEX(NEW.id), 21) || ' ' || COALESCE(NEW.name, '')
             UNION ALL SELECT SUBSTR(rest, 2) FROM rests WHERE LENGTH(rest) > 4)
         SELECT GROUP_CONCAT(CASE
             WHEN rest GLOB '[0-9][0-9][0-9][0-9][0-9][0-9]*' THEN SUBSTR(rest, 1, 6)
@@ -28,22 +29,22 @@ CREATE TRIGGER link_digits_put INSTEAD OF INSERT ON link_digits BEGIN
 END;
 
 -- Those that are there, in one part.
-INSERT INTO link_digits (number, name, iccid, msisdn, id)
+INSERT INTO links_digits_input (number, name, iccid, msisdn, id)
 SELECT n.number, l.name, l.iccid, l.msisdn, l.id
 FROM link_numbers n CROSS JOIN links l ON l.org_id = n.org_id AND l.id = n.link_id
 ORDER BY n.number;
 INSERT INTO links_digits (links_digits) VALUES ('optimize');
 
 -- Both indexes are kept by the same triggers, as a Link's number is to be there before and until after them.
-DROP TRIGGER links_text_insert;
-DROP TRIGGER links_text_update;
-DROP TRIGGER links_text_delete;
+DROP TRIGGER IF EXISTS links_text_insert;
+DROP TRIGGER IF EXISTS links_text_update;
+DROP TRIGGER IF EXISTS links_text_delete;
 CREATE TRIGGER links_search_insert AFTER INSERT ON links BEGIN
     INSERT INTO link_numbers (org_id, link_id) VALUES (NEW.org_id, NEW.id);
     INSERT INTO links_text (rowid, name, iccid, msisdn, id)
     SELECT number, NEW.name, NEW.iccid, NEW.msisdn, HEX(NEW.id)
     FROM link_numbers WHERE org_id = NEW.org_id AND link_id = NEW.id;
-    INSERT INTO link_digits (number, name, iccid, msisdn, id)
+    INSERT INTO links_digits_input (number, name, iccid, msisdn, id)
     SELECT number, NEW.name, NEW.iccid, NEW.msisdn, NEW.id
     FROM link_numbers WHERE org_id = NEW.org_id AND link_id = NEW.id;
 END;
@@ -53,7 +54,7 @@ WHEN OLD.org_id <> NEW.org_id OR OLD.id <> NEW.id OR OLD.name IS NOT NEW.name
     INSERT INTO links_text (links_text, rowid, name, iccid, msisdn, id)
     SELECT 'delete', number, OLD.name, OLD.iccid, OLD.msisdn, HEX(OLD.id)
     FROM link_numbers WHERE org_id = OLD.org_id AND link_id = OLD.id;
-    INSERT INTO link_digits (command, number, name, iccid, msisdn, id)
+    INSERT INTO links_digits_input (command, number, name, iccid, msisdn, id)
     SELECT 'delete', number, OLD.name, OLD.iccid, OLD.msisdn, OLD.id
     FROM link_numbers WHERE org_id = OLD.org_id AND link_id = OLD.id;
     UPDATE link_numbers SET org_id = NEW.org_id, link_id = NEW.id
@@ -61,7 +62,7 @@ WHEN OLD.org_id <> NEW.org_id OR OLD.id <> NEW.id OR OLD.name IS NOT NEW.name
     INSERT INTO links_text (rowid, name, iccid, msisdn, id)
     SELECT number, NEW.name, NEW.iccid, NEW.msisdn, HEX(NEW.id)
     FROM link_numbers WHERE org_id = NEW.org_id AND link_id = NEW.id;
-    INSERT INTO link_digits (number, name, iccid, msisdn, id)
+    INSERT INTO links_digits_input (number, name, iccid, msisdn, id)
     SELECT number, NEW.name, NEW.iccid, NEW.msisdn, NEW.id
     FROM link_numbers WHERE org_id = NEW.org_id AND link_id = NEW.id;
 END;
@@ -69,7 +70,7 @@ CREATE TRIGGER links_search_delete AFTER DELETE ON links BEGIN
     INSERT INTO links_text (links_text, rowid, name, iccid, msisdn, id)
     SELECT 'delete', number, OLD.name, OLD.iccid, OLD.msisdn, HEX(OLD.id)
     FROM link_numbers WHERE org_id = OLD.org_id AND link_id = OLD.id;
-    INSERT INTO link_digits (command, number, name, iccid, msisdn, id)
+    INSERT INTO links_digits_input (command, number, name, iccid, msisdn, id)
     SELECT 'delete', number, OLD.name, OLD.iccid, OLD.msisdn, OLD.id
     FROM link_numbers WHERE org_id = OLD.org_id AND link_id = OLD.id;
     DELETE FROM link_numbers WHERE org_id = OLD.org_id AND link_id = OLD.id;

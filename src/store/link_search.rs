@@ -17,10 +17,11 @@ use bappy_actors::model::{LinkId, OrgId};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-/// So many are tested and put in order at hand; where there are more they are counted in the database. Of an
-/// organization that has many Links it is a part of them more: to read them all would take that much longer.
-const FEW: i64 = 1_000;
-const FEW_OF: i64 = 50;
+/// So many at most are tested and put in order at hand; where there are more they are counted in the database. A number
+/// of three digits, which organizations give alike, is in some of six of three thousand Links.
+const FEW_MAX: i64 = 4_000;
+/// Of an organization with fewer Links as many as it has: to read all of these costs no more. So many at least.
+const FEW_MIN: i64 = 100;
 /// Digits that tell Links apart stand at the end: of an ICCID, of a number, of a numbered name. Six are
 /// few Links among a million, and four lists of trigrams.
 const TELLING_DIGITS: usize = 6;
@@ -211,12 +212,18 @@ fn ask(search: &str, indexes: Indexes, by_trigrams: impl Fn(&str) -> Option<Ask>
     asked_for
 }
 
-/// Every six digits in a row that there are, up to what an ICCID and a number have.
+/// Every six digits in a row that there are, each once, of what an ICCID and a number have.
 fn all_six_digits(search: &str) -> Vec<String> {
     let parts = stretches(search).flat_map(|digits| {
-        (TELLING_DIGITS..=digits.len()).map(|end| digits[end - TELLING_DIGITS..end].to_owned())
+        (TELLING_DIGITS..=digits.len()).map(|end| &digits[end - TELLING_DIGITS..end])
     });
-    parts.take(ALL_DIGITS_MAX).collect()
+    let mut all: Vec<String> = Vec::new();
+    for part in parts.take(ALL_DIGITS_MAX) {
+        if !all.iter().any(|one| one == part) {
+            all.push(part.to_owned());
+        }
+    }
+    all
 }
 
 /// What PostgreSQL's index of trigrams is asked for: a pattern, if it need not be read from end to end for it.
@@ -242,7 +249,7 @@ fn phrases(part: &str) -> Option<String> {
 }
 
 /// Of the Links that an index gives for what it is asked for, or else of all of the organization, those that are
-/// looked for; none where more than are few ([`FEW`]) would have to be tested.
+/// looked for; none where the index gives more than are tested at hand.
 async fn found(
     tx: &mut Tx,
     org: OrgId,
@@ -279,7 +286,8 @@ async fn found(
     // One row, as SQLite's go from thread to thread one by one.
     let sql = format!(
         "WITH bound AS MATERIALIZED (
-             SELECT {FEW} + COALESCE(MAX(links_total), 0) / {FEW_OF} AS few
+             SELECT CASE WHEN MAX(links_total) > {FEW_MAX} THEN {FEW_MAX}
+                 WHEN MAX(links_total) > {FEW_MIN} THEN MAX(links_total) ELSE {FEW_MIN} END AS few
              FROM wallets WHERE org_id = $1),
          given AS {materialized} (
              SELECT l.id, {is_wanted} AS is_wanted FROM {given}),
@@ -347,6 +355,7 @@ mod tests {
         for (search, indexes, asked_for) in [
             ("1234567", both, vec![digits("234567"), digits("123456,234567"), pattern("1234567")]),
             ("012345", both, vec![digits("012345"), pattern("012345")]),
+            ("0000000", both, vec![digits("000000"), pattern("0000000")]),
             ("router 01234", both, vec![digits("5001234"), pattern("router 01234")]),
             ("router0123", both, vec![digits("4000123"), pattern("router0123")]),
             ("123 routers", both, vec![pattern("123 "), pattern("123 routers")]),

@@ -105,9 +105,13 @@ async fn named(world: &World, orgs: [OrgId; 2]) -> [Vec<Named>; 2] {
         let id = world.link(org, "another", &iccid).await;
         let texts = ["another".into(), iccid.clone(), format!("+49{iccid}"), id.to_string()];
         links.push(Named { id, texts, is_physical: false });
+        let count = i64::try_from(links.len()).unwrap();
         world
             .write(move |tx| {
                 Box::pin(async move {
+                    // By it is told how many are tested at hand.
+                    let counted = "UPDATE wallets SET links_total = $2 WHERE org_id = $1";
+                    exec!(tx, counted, org.0, count)?;
                     for (id, [name, iccid, msisdn, _], is_physical) in rows {
                         exec!(
                             tx,

@@ -79,6 +79,7 @@ on_both! {
         every_text_is_found_as_by_reading_all_links,
         a_link_is_found_by_what_it_is_now,
         links_of_before_the_index_are_found,
+        links_of_before_the_digits_are_found,
     }
     audit {
         a_sound_ledger_is_clean_and_counts_what_is_open,

@@ -256,31 +256,62 @@ pub async fn a_link_is_found_by_what_it_is_now(world: World) {
     }
 }
 
-/// Links that were there before the migration that makes an index of them. On PostgreSQL a later one
-/// replaces the function that the index was made with.
-pub async fn links_of_before_the_index_are_found(world: World) {
-    let is_sqlite = matches!(world.read().await.conn(), Conn::Sqlite(_));
-    let undone: &[&'static str] = if is_sqlite {
-        &[
+/// Takes back what keeps the digits of Links.
+async fn undo_digits(world: &World) {
+    let undone: &[&'static str] = match world.read().await.conn() {
+        Conn::Sqlite(_) => &[
             "DROP TRIGGER links_search_insert",
             "DROP TRIGGER links_search_update",
             "DROP TRIGGER links_search_delete",
-            "DROP VIEW link_digits",
+            "DROP VIEW links_digits_input",
             "DROP TABLE links_digits",
-            "DROP TABLE links_text",
-            "DROP TABLE link_numbers",
-            "DELETE FROM _sqlx_migrations WHERE version IN (13, 14)",
-        ]
-    } else {
-        &[
+            "DELETE FROM _sqlx_migrations WHERE version = 14",
+        ],
+        Conn::Postgres(_) => &[
             "DROP INDEX links_digits",
             "DROP FUNCTION digits_of",
             "DELETE FROM _sqlx_migrations WHERE version IN (13, 21)",
-        ]
+        ],
     };
     for &sql in undone {
         world.exec(sql).await;
     }
+}
+
+/// Links that were in the index of trigrams before there was one of digits.
+pub async fn links_of_before_the_digits_are_found(world: World) {
+    let (orgs, made) = links(&world).await;
+    undo_digits(&world).await;
+    world.db.migrate().await.unwrap();
+    for (n, search) in searches(&made).iter().step_by(5).enumerate() {
+        let expected = scanned(&world, orgs[n % 2], search).await;
+        assert_eq!(found(&world, orgs[n % 2], search).await, expected, "{search:?}");
+    }
+    world
+        .exec("UPDATE links SET name = 'number 271828' WHERE iccid = '89490000000000000010'")
+        .await;
+    for search in ["271828", "r 271", "89490000000000000010"] {
+        assert_eq!(found(&world, orgs[0], search).await, [made[10]], "{search}");
+    }
+    let Conn::Sqlite(_) = world.read().await.conn() else { return };
+    world.exec("INSERT INTO links_digits (links_digits) VALUES ('integrity-check')").await;
+    // Where one text ends by hand, the others are found all the same.
+    let ended =
+        "UPDATE links SET name = 'ab' || CHAR(0) || 'c' WHERE iccid = '89490000000000000010'";
+    world.exec(ended).await;
+    assert_eq!(found(&world, orgs[0], "89490000000000000010").await, [made[10]]);
+}
+
+/// Links that were there before the migrations that make indexes of them. On PostgreSQL a later one
+/// replaces the function that the index was made with.
+pub async fn links_of_before_the_index_are_found(world: World) {
+    let is_sqlite = matches!(world.read().await.conn(), Conn::Sqlite(_));
+    undo_digits(&world).await;
+    if is_sqlite {
+        world.exec("DROP TABLE links_text").await;
+        world.exec("DROP TABLE link_numbers").await;
+    }
+    world.exec("DELETE FROM _sqlx_migrations WHERE version = 13").await;
     let ([org, other], made) = links(&world).await;
     world.db.migrate().await.unwrap();
     for (n, search) in searches(&made).iter().step_by(7).enumerate() {

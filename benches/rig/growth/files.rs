@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(100);
-/// Files that are not held by then do not fit in.
+/// A disk that has not given them by then is too slow.
 const HELD_MAX: Duration = Duration::from_mins(5);
 
 async fn folder(world: &World) -> Result<PathBuf, Failed> {
@@ -32,19 +32,33 @@ pub async fn read_once(world: &World) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Says so if there is nothing that can hold them.
+pub fn can_hold() -> Result<(), Failed> {
+    for program in HOLDER {
+        Command::new(program)
+            .arg("--version")
+            .output()
+            .map_err(|error| Failed(format!("{program}: {error}")))?;
+    }
+    Ok(())
+}
+
+/// With this program files are held until it ends, which is when the rig does, however.
+const HOLDER: [&str; 2] = ["setpriv", "vmtouch"];
+
 /// Holds them there, until what is returned is dropped.
 pub async fn hold(world: &World) -> Result<Process, Failed> {
     let folder = folder(world).await?;
     let size = size(&folder)?;
-    let arguments = ["-l", "-m", "1000G", &folder.to_string_lossy()].map(str::to_owned);
+    let [with, holder] = HOLDER;
+    let arguments = ["--pdeathsig", "KILL", holder, "-l", "-m", "1000G", &folder.to_string_lossy()];
     let log = world.folder.path().join("vmtouch.log");
-    let process = Process::start(Path::new("vmtouch"), &arguments, &[], &log)
-        .map_err(|Failed(why)| Failed(format!("vmtouch: {why}")))?;
+    let process = Process::start(Path::new(with), &arguments.map(str::to_owned), &[], &log)?;
     let until = Instant::now() + HELD_MAX;
-    while locked(process.id())? < size {
-        if Instant::now() > until {
-            let said = std::fs::read_to_string(&log).unwrap_or_default();
-            return Err(Failed(format!("{} are not held: {said}", folder.display())));
+    while locked(process.id())?.is_none_or(|locked| locked < size) {
+        let said = std::fs::read_to_string(&log)?;
+        if !said.is_empty() || Instant::now() > until {
+            return Err(Failed(format!("{} is not held in memory: {said}", folder.display())));
         }
         tokio::time::sleep(POLL).await;
     }
@@ -59,10 +73,12 @@ fn size(folder: &Path) -> Result<u64, Failed> {
     Ok(size)
 }
 
-/// The bytes that a process has locked in memory.
-fn locked(process: u32) -> Result<u64, Failed> {
+/// The bytes that a process has locked in memory; none where it has ended.
+fn locked(process: u32) -> Result<Option<u64>, Failed> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let mut words = status.lines().filter_map(|line| line.strip_prefix("VmLck:"));
-    let kb = words.next().and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kb.map(|kb| kb * 1024).ok_or_else(|| Failed("vmtouch has ended".to_owned()))
+    let mut sizes = status.lines().filter_map(|line| line.strip_prefix("VmLck:"));
+    Ok(sizes
+        .next()
+        .and_then(|size| size.trim().trim_end_matches(" kB").parse::<u64>().ok())
+        .map(|kb| kb * 1024))
 }

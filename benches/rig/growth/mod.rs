@@ -60,6 +60,9 @@ struct Grown {
 
 impl Growth {
     pub async fn run(self) -> Result<(), Failed> {
+        if self.hold {
+            files::can_hold()?;
+        }
         let mut grown = Vec::new();
         for rows in &self.rows {
             grown.push(self.grow(*rows).await?);

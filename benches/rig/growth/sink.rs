@@ -53,7 +53,7 @@ const SEARCHED_SQLITE: [&str; 5] = [
      FROM link_numbers n CROSS JOIN links l ON l.org_id = n.org_id AND l.id = n.link_id
      ORDER BY n.number",
     "INSERT INTO links_text (links_text) VALUES ('optimize')",
-    "INSERT INTO link_digits (number, name, iccid, msisdn, id)
+    "INSERT INTO links_digits_input (number, name, iccid, msisdn, id)
      SELECT n.number, l.name, l.iccid, l.msisdn, l.id
      FROM link_numbers n CROSS JOIN links l ON l.org_id = n.org_id AND l.id = n.link_id
      ORDER BY n.number",
