@@ -1,6 +1,7 @@
 -- Finds Links by six digits of their name, ICCID, MSISDN or id, or by fewer that begin there: one list, of those
 -- that have them, where `links_text` goes through a list for each three of them. A Link's number, by its digits: every
--- six in a row, and the first three, four and five of each stretch, behind how many they are.
+-- six in a row, and the first three, four and five of each stretch, behind how many they are; of an id six alone, as
+-- whatever begins with three digits begins a part of many ids.
 CREATE VIRTUAL TABLE links_digits USING fts5 (
     digits, tokenize = 'ascii', content = '', columnsize = 0, detail = none
 );
@@ -12,16 +13,16 @@ CREATE VIEW links_digits_input (command, number, name, iccid, msisdn, id) AS
 SELECT NULL, NULL, NULL, NULL, NULL, NULL WHERE FALSE;
 CREATE TRIGGER links_digits_put INSTEAD OF INSERT ON links_digits_input BEGIN
     INSERT INTO links_digits (links_digits, rowid, digits) SELECT NEW.command, NEW.number, (
-        WITH RECURSIVE rests (rest) AS (
+        WITH RECURSIVE rests (rest, of_id) AS (
             -- A name comes last, as a text ends for SQLite where a NUL is in it.
-            SELECT ' ' || NEW.iccid || ' ' || COALESCE(NEW.msisdn, '')
-                || ' ' || SUBSTR(HEX(NEW.id), 1, 8) || ' ' || SUBSTR(HEX(NEW.id), 9, 4)
+            SELECT ' ' || SUBSTR(HEX(NEW.id), 1, 8) || ' ' || SUBSTR(HEX(NEW.id), 9, 4)
                 || ' ' || SUBSTR(HEX(NEW.id), 13, 4) || ' ' || SUBSTR(HEX(NEW.id), 17, 4)
-                || ' ' || SUBSTR(HEX(NEW.id), 21) || ' ' || COALESCE(NEW.name, '')
-            UNION ALL SELECT SUBSTR(rest, 2) FROM rests WHERE LENGTH(rest) > 4)
+                || ' ' || SUBSTR(HEX(NEW.id), 21)
+                || ' ' || NEW.iccid || ' ' || COALESCE(NEW.msisdn, '') || ' ' || COALESCE(NEW.name, ''), 37
+            UNION ALL SELECT SUBSTR(rest, 2), of_id - 1 FROM rests WHERE LENGTH(rest) > 4)
         SELECT GROUP_CONCAT(CASE
             WHEN rest GLOB '[0-9][0-9][0-9][0-9][0-9][0-9]*' THEN SUBSTR(rest, 1, 6)
-            WHEN rest GLOB '[^0-9][0-9][0-9][0-9]*' THEN '3000' || SUBSTR(rest, 2, 3)
+            WHEN of_id <= 0 AND rest GLOB '[^0-9][0-9][0-9][0-9]*' THEN '3000' || SUBSTR(rest, 2, 3)
                 || CASE WHEN rest GLOB '????[0-9]*' THEN ' 400' || SUBSTR(rest, 2, 4) ELSE '' END
                 || CASE WHEN rest GLOB '????[0-9][0-9]*' THEN ' 50' || SUBSTR(rest, 2, 5) ELSE '' END
             END, ' ')

@@ -127,7 +127,8 @@ fn telling_digits(search: &str) -> Option<String> {
         (_, digits) if digits.len() >= TELLING_DIGITS => {
             Some(digits[digits.len() - TELLING_DIGITS..].to_owned())
         }
-        (1.., digits) if digits.len() >= TELLING_MIN => {
+        // Many ids have a part that begins with them.
+        (1.., digits) if digits.len() >= TELLING_MIN && !may_be_in_an_id(search) => {
             Some(format!("{}{digits:0>TELLING_DIGITS$}", digits.len()))
         }
         _ => None,
@@ -357,6 +358,7 @@ mod tests {
             ("012345", both, vec![digits("012345"), pattern("012345")]),
             ("0000000", both, vec![digits("000000"), pattern("0000000")]),
             ("router 01234", both, vec![digits("5001234"), pattern("router 01234")]),
+            ("-0123", both, vec![pattern("-0123")]),
             ("router0123", both, vec![digits("4000123"), pattern("router0123")]),
             ("123 routers", both, vec![pattern("123 "), pattern("123 routers")]),
             ("router 12", both, vec![pattern("router 12")]),
