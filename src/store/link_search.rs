@@ -18,7 +18,7 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 /// So many at most are tested and put in order at hand; where there are more they are counted in the database. A number
-/// of three digits, which organizations give alike, is in some of six of three thousand Links.
+/// that a Link of each of some thousand organizations has is still found so.
 const FEW_MAX: i64 = 4_000;
 /// Of an organization with fewer Links as many as it has: to read all of these costs no more. So many at least.
 const FEW_MIN: i64 = 100;
@@ -127,8 +127,7 @@ fn telling_digits(search: &str) -> Option<String> {
         (_, digits) if digits.len() >= TELLING_DIGITS => {
             Some(digits[digits.len() - TELLING_DIGITS..].to_owned())
         }
-        // Many ids have a part that begins with them.
-        (1.., digits) if digits.len() >= TELLING_MIN && !may_be_in_an_id(search) => {
+        (1.., digits) if digits.len() >= TELLING_MIN => {
             Some(format!("{}{digits:0>TELLING_DIGITS$}", digits.len()))
         }
         _ => None,
@@ -146,7 +145,7 @@ pub(super) async fn few(
         Conn::Postgres(_) => {
             ask(search, indexes(tx).await?, |part| trigrams(part).map(Ask::Trigrams))
         }
-        Conn::Sqlite(_) => ask(search, ALL_INDEXES, |part| phrases(part).map(Ask::Phrases)),
+        Conn::Sqlite(_) => ask(search, SQLITE_INDEXES, |part| phrases(part).map(Ask::Phrases)),
     };
     for part in asked_for {
         if let Some(mut ids) = found(tx, org, filter, search, part).await? {
@@ -174,10 +173,12 @@ enum Ask {
 #[derive(Clone, Copy)]
 struct Indexes {
     digits: bool,
+    /// Whether fewer digits than six are in it of ids as well: what begins a part of one begins those of many.
+    few_digits_of_ids: bool,
     trigrams: bool,
 }
 
-const ALL_INDEXES: Indexes = Indexes { digits: true, trigrams: true };
+const SQLITE_INDEXES: Indexes = Indexes { digits: true, few_digits_of_ids: false, trigrams: true };
 
 /// Those of PostgreSQL.
 async fn indexes(tx: &mut Tx) -> Result<Indexes, DbError> {
@@ -185,7 +186,7 @@ async fn indexes(tx: &mut Tx) -> Result<Indexes, DbError> {
             seen AND to_regclass('links_text') IS NOT NULL
         FROM (SELECT NOT row_security_active('links') AS seen) AS wall";
     let (digits, trigrams) = one!(tx, (bool, bool), sql)?;
-    Ok(Indexes { digits, trigrams })
+    Ok(Indexes { digits, few_digits_of_ids: true, trigrams })
 }
 
 /// What the indexes are asked for, one after the other while what they tell is too little; at last for the whole
@@ -195,6 +196,7 @@ fn ask(search: &str, indexes: Indexes, by_trigrams: impl Fn(&str) -> Option<Ask>
     let mut asked_for = Vec::new();
     if indexes.digits
         && let Some(digits) = telling_digits(search)
+        && (digits.len() == TELLING_DIGITS || indexes.few_digits_of_ids || !may_be_in_an_id(search))
     {
         asked_for.push(Ask::Digits(vec![digits]));
         let all = all_six_digits(search);
@@ -350,15 +352,18 @@ mod tests {
     fn what_tells_little_is_followed_by_what_may_tell_more() {
         let digits = |text: &str| Ask::Digits(text.split(',').map(str::to_owned).collect());
         let pattern = |text: &str| Ask::Trigrams(format!("%{text}%"));
-        let both = ALL_INDEXES;
+        let both = Indexes { digits: true, few_digits_of_ids: true, trigrams: true };
         let no_trigrams = Indexes { trigrams: false, ..both };
-        let hidden = Indexes { digits: false, trigrams: false };
+        let hidden = Indexes { digits: false, ..no_trigrams };
         for (search, indexes, asked_for) in [
             ("1234567", both, vec![digits("234567"), digits("123456,234567"), pattern("1234567")]),
             ("012345", both, vec![digits("012345"), pattern("012345")]),
             ("0000000", both, vec![digits("000000"), pattern("0000000")]),
             ("router 01234", both, vec![digits("5001234"), pattern("router 01234")]),
-            ("-0123", both, vec![pattern("-0123")]),
+            ("-0123", both, vec![digits("4000123"), pattern("-0123")]),
+            ("-0123", SQLITE_INDEXES, vec![pattern("-0123")]),
+            ("-012345", SQLITE_INDEXES, vec![digits("012345"), pattern("-012345")]),
+            ("x-0123", SQLITE_INDEXES, vec![digits("4000123"), pattern("x-0123")]),
             ("router0123", both, vec![digits("4000123"), pattern("router0123")]),
             ("123 routers", both, vec![pattern("123 "), pattern("123 routers")]),
             ("router 12", both, vec![pattern("router 12")]),

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 const POLL: Duration = Duration::from_millis(100);
 /// A disk that has not given them by then is too slow.
 const HELD_MAX: Duration = Duration::from_mins(5);
+/// What ends the other when the rig does, however that ends; and what holds files until it is ended.
+const HOLDER: [&str; 2] = ["setpriv", "vmtouch"];
 
 async fn folder(world: &World) -> Result<PathBuf, Failed> {
     if world.database_url.starts_with("sqlite:") {
@@ -42,9 +44,6 @@ pub fn can_hold() -> Result<(), Failed> {
     }
     Ok(())
 }
-
-/// With this program files are held until it ends, which is when the rig does, however.
-const HOLDER: [&str; 2] = ["setpriv", "vmtouch"];
 
 /// Holds them there, until what is returned is dropped.
 pub async fn hold(world: &World) -> Result<Process, Failed> {
@@ -76,9 +75,7 @@ fn size(folder: &Path) -> Result<u64, Failed> {
 /// The bytes that a process has locked in memory; none where it has ended.
 fn locked(process: u32) -> Result<Option<u64>, Failed> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let mut sizes = status.lines().filter_map(|line| line.strip_prefix("VmLck:"));
-    Ok(sizes
-        .next()
-        .and_then(|size| size.trim().trim_end_matches(" kB").parse::<u64>().ok())
-        .map(|kb| kb * 1024))
+    let size = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
+    let kb = size.and_then(|size| size.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    Ok(kb.map(|kb| kb * 1024))
 }
