@@ -156,7 +156,7 @@ pub(super) fn activation(
     })
 }
 
-/// The Link that an operation made.
+/// The Link that an operation made. What the operator says is over already adds no volume and covers nothing.
 pub(super) fn link(
     operation: &Operation,
     name: Option<String>,
@@ -167,6 +167,8 @@ pub(super) fn link(
     now: Timestamp,
 ) -> Link {
     let is_esim = sim.kind == SimKind::Esim;
+    let in_force = first.status.is_in_force();
+    let of_first = |volume: Volume| if in_force { volume } else { Volume::ZERO };
     Link {
         id: operation.link_id,
         name,
@@ -178,8 +180,8 @@ pub(super) fn link(
         endpoint_id: landed.endpoint_id.clone(),
         smdp_address: sim.smdp_address.clone(),
         matching_id: sim.matching_id.clone(),
-        data_total: first.data_total,
-        data_used: first.data_used,
+        data_total: of_first(first.data_total),
+        data_used: of_first(first.data_used),
         profile: is_esim
             .then_some(EsimProfile { state: ProfileState::Released, updated_at: Some(now) }),
         usage_at: Some(now),
@@ -190,12 +192,16 @@ pub(super) fn link(
 
 /// A new Link as its creation answers.
 pub(super) fn created(link: &Link, first: &Activation, plan: &Plan) -> Answer {
+    let (countries, operators_total) = match first.status.is_in_force() {
+        true => (plan.countries.clone(), plan.operators_total),
+        false => (Vec::new(), 0),
+    };
     Answer::LinkCreated {
         snapshot: Box::new(LinkSnapshot {
             link: link.clone(),
             activations: vec![first.clone()],
-            countries: plan.countries.clone(),
-            operators_total: plan.operators_total,
+            countries,
+            operators_total,
             usage_live: true,
         }),
         amount: first.amount,

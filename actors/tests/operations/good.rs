@@ -3,6 +3,7 @@
 use crate::support::fixtures::{caller, keyed, org};
 use crate::support::fixtures::{offer, plan};
 use crate::support::world::{World, run};
+use bappy_actors::model::{ActivationStatus, Answer, Volume};
 use bappy_actors::operation::{CreateLink, OperationError};
 
 #[test]
@@ -13,6 +14,25 @@ fn a_link_is_created_and_charged_once() {
         world.outside.assert_drained();
         assert_eq!(world.outside.balance(), "90.00");
         println!("{:?}", world.outside.script.calls());
+    });
+}
+
+#[test]
+fn a_plan_that_is_over_at_once_gives_its_link_nothing() {
+    run(async {
+        let world = World::new();
+        world.outside.operator.state().over = true;
+        let create = CreateLink { plan: offer(plan(1, "10")), name: None, iccid: None };
+        let ended = world.operations.create_link(caller(org(1)), create).await.result.unwrap();
+        let Answer::LinkCreated { snapshot, .. } = ended else { panic!("{ended:?}") };
+        let statuses: Vec<_> = snapshot.activations.iter().map(|a| a.status).collect();
+        assert_eq!(statuses, [ActivationStatus::Expired]);
+        assert_eq!((snapshot.link.data_total, snapshot.countries.len()), (Volume::ZERO, 0));
+        let link = snapshot.link.id;
+        world.operations.add_plans(caller(org(1)), World::add(link, 1)).await.result.unwrap();
+        let stored = world.outside.store.data().snapshot(org(1), link).unwrap();
+        assert_eq!(stored.link.data_total, Volume::ZERO);
+        world.outside.assert_drained();
     });
 }
 

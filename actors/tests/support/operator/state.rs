@@ -35,6 +35,8 @@ pub struct State {
     pub(super) next_id: usize,
     /// Whether endpoints are made without their plans.
     pub half: bool,
+    /// Whether plans are over as soon as they are there.
+    pub over: bool,
     pub latency: Duration,
     /// How often it was asked where a card is; the card's address ends with it.
     pub looks: usize,
@@ -51,11 +53,12 @@ impl State {
     }
 
     fn instance(&mut self, plan: &str, reference: &str) -> PlanInstance {
+        let state = if self.over { InstanceState::Expired } else { InstanceState::Active };
         PlanInstance {
             instance_id: self.fresh("I"),
             operator_plan_id: plan.to_owned(),
             reference: Some(reference.to_owned()),
-            state: InstanceState::Active,
+            state,
             data_total: Volume::from_kb(1_000_000),
             data_used: Volume::ZERO,
             first_used_at: None,
