@@ -70,7 +70,9 @@ pub(super) fn condition(is_postgres: bool, search: &str, pattern: &str) -> Strin
 /// That it is in one of the columns. An id is not put together where it cannot have the text.
 fn tested(is_postgres: bool, search: &str, pattern: &str) -> String {
     let like = |text: &str| format!(r"{text} LIKE LOWER({pattern}) ESCAPE '\'");
-    let mut columns = ["LOWER(l.name)", "l.iccid", "l.msisdn"].map(like).to_vec();
+    // SQLite's LIKE takes small and capital letters for the same, and makes none small that LOWER leaves.
+    let name = if is_postgres { "LOWER(l.name)" } else { "l.name" };
+    let mut columns = [name, "l.iccid", "l.msisdn"].map(like).to_vec();
     if may_be_in_an_id(search) {
         columns.push(if is_postgres {
             like(ID_TEXT_POSTGRES)
@@ -311,13 +313,13 @@ async fn found(
     ids.collect::<Result<_, _>>().map(Some)
 }
 
-/// The Links that a table of FTS5 gives for the argument. SQLite reads tables that are joined so in the order in
-/// which they are named.
+/// The Links that a table of FTS5 gives for the argument; of other organizations' only that they are there. SQLite
+/// reads tables that are joined so in the order in which they are named.
 fn by_fts5(table: &str) -> String {
     format!(
         "{table} t
          CROSS JOIN link_numbers n ON n.number = t.rowid
-         CROSS JOIN links l ON l.org_id = n.org_id AND l.id = n.link_id
+         LEFT JOIN links l ON n.org_id = $1 AND l.org_id = n.org_id AND l.id = n.link_id
          WHERE t.{table} MATCH $3"
     )
 }
