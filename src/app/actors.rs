@@ -4,6 +4,7 @@ use super::Parts;
 use crate::config::Config;
 use crate::http::tenant::Tenants;
 use crate::ledger_check::{LedgerCheck, LedgerCheckLimits};
+use crate::store::planner_statistics;
 use crate::store::ranks::Ranks;
 use crate::store::{CachedOffers, Database};
 use crate::telemetry::{self, Sampler, Threads};
@@ -202,6 +203,7 @@ pub(super) fn watch(core: &Core, (database, tenants): (Database, Arc<Tenants>)) 
         horizon: core.services.limits.horizon,
     };
     tokio::spawn(ranks.run(Arc::clone(&core.stop)));
+    tokio::spawn(planner_statistics::keep(database.clone(), Arc::clone(&core.stop)));
     let sampler = Sampler {
         database,
         fees: Arc::clone(&core.fees.book),

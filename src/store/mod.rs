@@ -38,6 +38,7 @@ pub mod organizations;
 pub mod page;
 mod peers;
 pub mod period;
+pub mod planner_statistics;
 mod plans;
 mod postgres;
 pub mod ranks;

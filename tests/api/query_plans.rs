@@ -204,6 +204,7 @@ async fn nothing_that_grows_is_read_from_end_to_end() {
     let mut server = Server::over(&app).await;
     let history = HISTORY.replace("{links}", &LINKS.to_string());
     server.run(&history).await;
+    server.until_counted("links", LINKS).await;
     server.run("VACUUM ANALYZE").await;
     for setting in EXPLAINED {
         let name = server.name.clone();
@@ -322,6 +323,16 @@ impl Server {
 
     async fn run(&mut self, statements: &str) {
         self.conn.execute(AssertSqlSafe(statements.to_owned())).await.unwrap();
+    }
+
+    /// Waits until the service has had a table of so many rows counted.
+    async fn until_counted(&mut self, table: &str, rows: i64) {
+        let counted =
+            format!("SELECT reltuples >= {rows} FROM pg_class WHERE oid = '{table}'::regclass");
+        while !self.conn.fetch_one(AssertSqlSafe(counted.clone())).await.unwrap().get::<bool, _>(0)
+        {
+            tokio::task::yield_now().await;
+        }
     }
 
     fn log(&self) -> String {

@@ -25,6 +25,7 @@ mod links;
 mod open_work;
 mod operations;
 mod outages;
+mod planner_statistics;
 mod races;
 mod schema;
 mod settings;
