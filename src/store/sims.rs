@@ -6,6 +6,8 @@
 use super::{Conn, DbError, Text, Time, Tx};
 use bappy_actors::model::{OperationId, OrgId, SimKind, Timestamp};
 use bappy_actors::ports::{SimCard, StockClaim};
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 #[derive(sqlx::FromRow)]
@@ -184,21 +186,35 @@ pub async fn sim(tx: &mut Tx, iccid: &str) -> Result<Option<SimCard>, DbError> {
 
 /// Adds the cards that are not yet known; says how many were new.
 pub async fn add(tx: &mut Tx, sims: &[SimCard], at: Timestamp) -> Result<u64, DbError> {
-    let mut added = 0;
-    for sim in sims {
-        added += exec!(
-            tx,
+    let cards: Vec<_> = sims
+        .iter()
+        .map(|sim| {
+            json!({
+                "iccid": sim.iccid,
+                "kind": sim.kind.word(),
+                "sponsor_id": sim.sponsor_id,
+                "smdp_address": sim.smdp_address,
+                "matching_id": sim.matching_id,
+            })
+        })
+        .collect();
+    let rows = match tx.conn() {
+        Conn::Sqlite(_) => "json_each($1)",
+        Conn::Postgres(_) => "jsonb_array_elements(CAST($1 AS JSONB))",
+    };
+    let added = exec!(
+        tx,
+        AssertSqlSafe(format!(
             "INSERT INTO sims
                  (iccid, kind, sponsor_id, smdp_address, matching_id, state, created_at)
-             VALUES ($1, $2, $3, $4, $5, 'free', $6) ON CONFLICT (iccid) DO NOTHING",
-            sim.iccid.as_str(),
-            sim.kind.word(),
-            sim.sponsor_id.as_str(),
-            sim.smdp_address.as_deref(),
-            sim.matching_id.as_deref(),
-            Time::from(at)
-        )?;
-    }
+             SELECT card.value ->> 'iccid', card.value ->> 'kind', card.value ->> 'sponsor_id',
+                 card.value ->> 'smdp_address', card.value ->> 'matching_id', 'free', $2
+             FROM {rows} AS card WHERE TRUE
+             ON CONFLICT (iccid) DO NOTHING"
+        )),
+        Value::from(cards).to_string(),
+        Time::from(at)
+    )?;
     Ok(added)
 }
 

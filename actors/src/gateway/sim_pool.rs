@@ -22,12 +22,17 @@ use std::{
 };
 use tokio::sync::Mutex;
 
-/// A refill starts in the background below this many free cards: some seconds of a busy service.
-const LOW_WATER: i64 = 100;
+/// A refill starts in the background below as many free cards as were lately claimed in a second, and at least
+/// and at most so many.
+const LOW_WATER_MIN: i64 = 100;
+const LOW_WATER_MAX: i64 = 2_000;
+/// In less than this no pace is seen.
+const PACE_MIN: Duration = Duration::from_millis(50);
 /// Free cards are counted up to so many: enough to see a trend, and a look at as many rows.
 const SHOWN_MAX: i64 = 1_000;
-/// Cards asked for at a time.
-const REFILL_CARDS: u32 = 200;
+/// Cards asked for at a time, at least and at most: some milliseconds of a write.
+const REFILL_CARDS_MIN: u32 = 200;
+const REFILL_CARDS_MAX: u32 = 500;
 /// Pages of known cards that a refill walks past before it gives up.
 const REFILL_PAGES_MAX: usize = 50;
 /// A claim whose operation was never recorded is freed after this; a claim is followed by its
@@ -54,10 +59,29 @@ pub enum SimPoolError {
 /// The cards of one sponsor.
 struct Sponsor {
     metrics: SponsorMetrics,
-    /// One refill at a time.
-    refilling: Mutex<()>,
+    /// One refill at a time. When claims were last counted, on the process's own clock.
+    refilling: Mutex<Duration>,
     /// About how many are free; other instances claim too.
     free: AtomicI64,
+    /// Claims since they were last counted.
+    claims: AtomicI64,
+    low_water: AtomicI64,
+}
+
+impl Sponsor {
+    /// How many free cards are enough to go on with: twice what is claimed in a second.
+    fn enough(&self, counted: &mut Duration, now: Duration) -> i64 {
+        let since = now.saturating_sub(*counted);
+        if since >= PACE_MIN {
+            *counted = now;
+            let claims = self.claims.swap(0, Ordering::Relaxed);
+            let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+            let in_a_second = claims.saturating_mul(1_000) / millis;
+            let low_water = in_a_second.clamp(LOW_WATER_MIN, LOW_WATER_MAX);
+            self.low_water.store(low_water, Ordering::Relaxed);
+        }
+        2 * self.low_water.load(Ordering::Relaxed)
+    }
 }
 
 /// The pool.
@@ -89,6 +113,7 @@ impl SimPool {
         let sponsor = self.sponsor(sponsor_id);
         let claimed = self.claim_of(&sponsor, sponsor_id, operation, patience).await;
         let metrics = &sponsor.metrics;
+        sponsor.claims.fetch_add(1, Ordering::Relaxed);
         let counter = match &claimed {
             Ok(_) => &metrics.claimed,
             Err(SimPoolError::Empty) => &metrics.empty,
@@ -114,6 +139,8 @@ impl SimPool {
                 metrics: SponsorMetrics::of(sponsor_id, others),
                 refilling: Mutex::default(),
                 free: AtomicI64::default(),
+                claims: AtomicI64::default(),
+                low_water: AtomicI64::new(LOW_WATER_MIN),
             })
         };
         Arc::clone(&self.sponsors.entry(sponsor_id.to_owned()).or_insert_with(new))
@@ -127,7 +154,8 @@ impl SimPool {
         patience: Duration,
     ) -> Result<SimCard, SimPoolError> {
         if let Some(sim) = self.take(sponsor_id, operation).await? {
-            if sponsor.free.fetch_sub(1, Ordering::Relaxed) <= LOW_WATER {
+            let free = sponsor.free.fetch_sub(1, Ordering::Relaxed);
+            if free <= sponsor.low_water.load(Ordering::Relaxed) {
                 self.refill_ahead(sponsor_id.to_owned(), Arc::clone(sponsor));
             }
             return Ok(sim);
@@ -139,7 +167,8 @@ impl SimPool {
         if let Some(sim) = self.take(sponsor_id, operation).await? {
             return Ok(sim);
         }
-        self.refill(sponsor_id, sponsor, until).await?;
+        // Others wait too: the rest comes in the background.
+        self.refill(sponsor_id, sponsor, LOW_WATER_MIN, until).await?;
         self.take(sponsor_id, operation).await?.ok_or(SimPoolError::Empty)
     }
 
@@ -175,23 +204,26 @@ impl SimPool {
     fn refill_ahead(self: &Arc<Self>, sponsor_id: String, sponsor: Arc<Sponsor>) {
         let pool = Arc::clone(self);
         tokio::spawn(async move {
-            let Ok(_one) = sponsor.refilling.try_lock() else { return };
-            let until = pool.clock.elapsed() + pool.gateway.call_timeout();
-            if let Err(error) = pool.refill(&sponsor_id, &sponsor, until).await {
+            let Ok(mut counted) = sponsor.refilling.try_lock() else { return };
+            let now = pool.clock.elapsed();
+            let enough = sponsor.enough(&mut counted, now);
+            let until = now + pool.gateway.call_timeout();
+            if let Err(error) = pool.refill(&sponsor_id, &sponsor, enough, until).await {
                 tracing::warn!(%error, "the pool of free cards could not be refilled");
             }
         });
     }
 
-    /// Brings the free cards of a sponsor above the low-water mark, if the operator has as many
-    /// and tells them until `until`, on the process's own clock.
+    /// Brings the free cards of a sponsor above `enough`, if the operator has as many and tells them
+    /// until `until`, on the process's own clock.
     async fn refill(
         &self,
         sponsor_id: &str,
         sponsor: &Sponsor,
+        enough: i64,
         until: Duration,
     ) -> Result<(), SimPoolError> {
-        let refilled = self.fill(sponsor_id, sponsor, until).await;
+        let refilled = self.fill(sponsor_id, sponsor, enough, until).await;
         let outcome = match &refilled {
             Ok(()) if sponsor.free.load(Ordering::Relaxed) > 0 => Refilled::Done,
             Ok(()) => Refilled::Empty,
@@ -205,25 +237,26 @@ impl SimPool {
         &self,
         sponsor_id: &str,
         sponsor: &Sponsor,
+        enough: i64,
         until: Duration,
     ) -> Result<(), SimPoolError> {
         let left = || until.saturating_sub(self.clock.elapsed());
         let stale = self.clock.now() - STALE_CLAIM;
         self.store.free_stale_claims(stale).await?;
-        let mut free = self.store.free_sims(sponsor_id, SimKind::Esim, 2 * LOW_WATER).await?;
+        let mut free = self.store.free_sims(sponsor_id, SimKind::Esim, 2 * enough).await?;
         let mut after = self.store.last_sim(sponsor_id, SimKind::Esim).await?;
         for _ in 0..REFILL_PAGES_MAX {
-            if free > LOW_WATER || left().is_zero() {
+            if free > enough || left().is_zero() {
                 break;
             }
+            let cards = u32::try_from(enough - free).unwrap_or(REFILL_CARDS_MIN);
+            let cards = cards.clamp(REFILL_CARDS_MIN, REFILL_CARDS_MAX);
             let mut permit = self.gateway.admit(NonZeroU32::MIN, left()).await?;
             let page = permit
                 .call(left(), |operator, token, timeout| {
                     let (kind, after) = (SimKind::Esim, after.as_deref());
                     async move {
-                        operator
-                            .list_sims(&token, sponsor_id, kind, REFILL_CARDS, after, timeout)
-                            .await
+                        operator.list_sims(&token, sponsor_id, kind, cards, after, timeout).await
                     }
                 })
                 .await

@@ -192,9 +192,10 @@ pub(super) fn link(
 
 /// A new Link as its creation answers.
 pub(super) fn created(link: &Link, first: &Activation, plan: &Plan) -> Answer {
-    let (countries, operators_total) = match first.status.is_in_force() {
-        true => (plan.countries.clone(), plan.operators_total),
-        false => (Vec::new(), 0),
+    let (countries, operators_total) = if first.status.is_in_force() {
+        (plan.countries.clone(), plan.operators_total)
+    } else {
+        (Vec::new(), 0)
     };
     Answer::LinkCreated {
         snapshot: Box::new(LinkSnapshot {

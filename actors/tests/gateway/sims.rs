@@ -46,6 +46,25 @@ fn the_pool_is_refilled_before_it_is_empty() {
 }
 
 #[test]
+fn a_busy_pool_is_kept_ahead_by_its_pace() {
+    run(async {
+        let (world, _) = world(limits());
+        world.outside.operator.state().sims = (0..5_000).map(sim).collect();
+        let pool = &world.services.sims;
+        let mut free = Vec::new();
+        for n in 0..2_000 {
+            pool.claim(SPONSOR, operation(n), PATIENCE).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            let data = world.outside.store.data();
+            free.push(data.sims.values().filter(|(_, state)| *state == SimState::Free).count());
+        }
+        // Of five hundred a second.
+        assert!(free[1_000..].iter().all(|free| *free > 200), "{:?}", free.iter().min());
+        assert!(free.iter().any(|free| *free > 800), "{:?}", free.iter().max());
+    });
+}
+
+#[test]
 fn an_operator_without_cards_is_told_as_empty() {
     run(async {
         let (world, _) = world(limits());
