@@ -44,6 +44,7 @@ mod postgres;
 pub mod ranks;
 mod revisions;
 mod settings;
+mod sim_claims;
 mod sims;
 pub mod sms;
 mod sql_store;

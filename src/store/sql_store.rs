@@ -2,7 +2,8 @@
 
 use super::{
     Database, DbError, activations, connectivity, entries, expiry, is_unique_violation,
-    ledger::Ledger, link_fees, links, operations, plans, sims, sms, wallet,
+    ledger::Ledger, link_fees, links, operations, plans, sim_claims::Claim, sim_claims::SimClaims,
+    sims, sms, wallet,
 };
 use async_trait::async_trait;
 use bappy_actors::fault_point;
@@ -16,12 +17,14 @@ use bappy_actors::ports::{
     LinkChange, OpenOutcome, Payer, SimCard, SmsReport, StockClaim, Store, StoreError, Suspending,
     SuspensionOutcome, UsageReading, WalletRow,
 };
+use std::sync::Arc;
 use tokio::runtime::Handle;
 
 /// The store of this platform: a database and its ledger writers.
 pub struct SqlStore {
     db: Database,
     ledger: Ledger,
+    claims: Arc<SimClaims>,
 }
 
 impl SqlStore {
@@ -35,7 +38,7 @@ impl SqlStore {
     /// they have ended.
     pub fn start_on(db: Database, runtime: &Handle) -> Self {
         let ledger = Ledger::start(&db, runtime);
-        Self { db, ledger }
+        Self { db, ledger, claims: Arc::default() }
     }
 
     /// Ends the ledger writers once what they have is answered; nothing is committed any more.
@@ -254,8 +257,10 @@ impl Store for SqlStore {
         operation: OperationId,
         at: Timestamp,
     ) -> Result<Option<SimCard>, StoreError> {
-        let sponsor_id = sponsor_id.to_owned();
-        write!(self, "store.claim_sim", |tx| sims::claim(tx, &sponsor_id, kind, operation, at))
+        let claim = Claim { sponsor_id: sponsor_id.to_owned(), kind, operation, at };
+        let claimed = self.claims.claim(&self.db, claim).await?;
+        fault_point!("store.claim_sim");
+        Ok(claimed)
     }
 
     async fn claim_stock_sim(
