@@ -16,7 +16,7 @@ use std::{
     num::NonZeroU32,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -63,6 +63,8 @@ struct Sponsor {
     refilling: Mutex<Duration>,
     /// About how many are free; other instances claim too.
     free: AtomicI64,
+    /// How often it was refilled.
+    refills: AtomicU64,
     /// Claims since they were last counted.
     claims: AtomicI64,
     low_water: AtomicI64,
@@ -139,6 +141,7 @@ impl SimPool {
                 metrics: SponsorMetrics::of(sponsor_id, others),
                 refilling: Mutex::default(),
                 free: AtomicI64::default(),
+                refills: AtomicU64::default(),
                 claims: AtomicI64::default(),
                 low_water: AtomicI64::new(LOW_WATER_MIN),
             })
@@ -153,23 +156,29 @@ impl SimPool {
         operation: OperationId,
         patience: Duration,
     ) -> Result<SimCard, SimPoolError> {
-        if let Some(sim) = self.take(sponsor_id, operation).await? {
-            let free = sponsor.free.fetch_sub(1, Ordering::Relaxed);
-            if free <= sponsor.low_water.load(Ordering::Relaxed) {
-                self.refill_ahead(sponsor_id.to_owned(), Arc::clone(sponsor));
-            }
-            return Ok(sim);
-        }
         let until = self.clock.elapsed() + patience;
-        let refilling = tokio::time::timeout(patience, sponsor.refilling.lock()).await;
-        let _one = refilling.map_err(|_| NotAdmitted::NoRoom)?;
-        // Who refilled before us may have left enough.
-        if let Some(sim) = self.take(sponsor_id, operation).await? {
-            return Ok(sim);
+        let mut refilled = false;
+        loop {
+            let refills = sponsor.refills.load(Ordering::Acquire);
+            if let Some(sim) = self.take(sponsor_id, operation).await? {
+                let free = sponsor.free.fetch_sub(1, Ordering::Relaxed);
+                if free <= sponsor.low_water.load(Ordering::Relaxed) {
+                    self.refill_ahead(sponsor_id.to_owned(), Arc::clone(sponsor));
+                }
+                return Ok(sim);
+            }
+            if refilled {
+                return Err(SimPoolError::Empty);
+            }
+            let left = until.saturating_sub(self.clock.elapsed());
+            let refilling = tokio::time::timeout(left, sponsor.refilling.lock()).await;
+            let _one = refilling.map_err(|_| NotAdmitted::NoRoom)?;
+            // Who refilled meanwhile may have left enough; if not, the rest comes in the background.
+            if sponsor.refills.load(Ordering::Acquire) == refills {
+                self.refill(sponsor_id, sponsor, LOW_WATER_MIN, until).await?;
+                refilled = true;
+            }
         }
-        // Others wait too: the rest comes in the background.
-        self.refill(sponsor_id, sponsor, LOW_WATER_MIN, until).await?;
-        self.take(sponsor_id, operation).await?.ok_or(SimPoolError::Empty)
     }
 
     /// Claims the card of an organization's stock that its partner names, if plans of the sponsor
@@ -279,6 +288,7 @@ impl SimPool {
             }
         }
         sponsor.free.store(free, Ordering::Relaxed);
+        sponsor.refills.fetch_add(1, Ordering::Release);
         sponsor.metrics.shows_free(free);
         Ok(())
     }
