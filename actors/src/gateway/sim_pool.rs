@@ -71,7 +71,8 @@ struct Sponsor {
 }
 
 impl Sponsor {
-    /// How many free cards are enough to go on with: twice what is claimed in a second.
+    /// How many free cards are enough to go on with: of a busy service nearly twice what is claimed in a second,
+    /// of others what one page brings.
     fn enough(&self, counted: &mut Duration, now: Duration) -> i64 {
         let since = now.saturating_sub(*counted);
         if since >= PACE_MIN {
@@ -82,7 +83,7 @@ impl Sponsor {
             let low_water = in_a_second.clamp(LOW_WATER_MIN, LOW_WATER_MAX);
             self.low_water.store(low_water, Ordering::Relaxed);
         }
-        2 * self.low_water.load(Ordering::Relaxed)
+        2 * self.low_water.load(Ordering::Relaxed) - LOW_WATER_MIN
     }
 }
 
