@@ -16,8 +16,9 @@ use tokio::sync::Notify;
 const PERIOD: Duration = Duration::from_secs(1);
 /// Fewer rows than this are gone through as fast as looked up.
 const ROWS_MIN: i32 = 500;
-/// A table of so many rows is old: it does not double within a minute.
+/// With so many rows counted, or of such a size, a table is old: more of them change no plan any more.
 const ROWS_MAX: i32 = 100_000;
+const BYTES_MAX: i64 = 256 << 20;
 
 /// Has tables counted until it is told to stop.
 pub async fn keep(database: Database, stop: Arc<Notify>) {
@@ -36,7 +37,7 @@ pub async fn keep(database: Database, stop: Arc<Notify>) {
     }
 }
 
-/// Counts the young tables that have doubled since they were counted; gives their names.
+/// Has the young tables counted that have doubled since they were; gives their names.
 pub async fn refresh(database: &Database) -> Result<Vec<String>, DbError> {
     // The columns that indexes are made of: with these named no expression of an index is worked out, and
     // autovacuum comes all the same.
@@ -53,24 +54,29 @@ pub async fn refresh(database: &Database) -> Result<Vec<String>, DbError> {
              FROM pg_class c
              WHERE c.relkind = 'r' AND c.relnamespace = to_regnamespace(current_schema())
                  AND pg_has_role(c.relowner, 'USAGE') AND c.reltuples < $2
+                 AND pg_relation_size(c.oid) < $3
                  AND pg_stat_get_live_tuples(c.oid) >= GREATEST($1, 2 * c.reltuples)",
             ROWS_MIN,
-            ROWS_MAX
+            ROWS_MAX,
+            BYTES_MAX
         )?
     };
-    let mut counted = Vec::with_capacity(doubled.len());
+    let mut outcome = Ok(Vec::with_capacity(doubled.len()));
     for (table, columns) in doubled {
         // Another instance, or autovacuum, may be at it.
         let analyze = format!("ANALYZE (SKIP_LOCKED) {table} {columns}");
-        database
-            .write(move |tx| {
-                Box::pin(async move {
-                    exec!(tx, AssertSqlSafe(analyze))?;
-                    Ok::<_, DbError>(())
-                })
+        let analyzed = database.write(move |tx| {
+            Box::pin(async move {
+                exec!(tx, AssertSqlSafe(analyze))?;
+                Ok::<_, DbError>(())
             })
-            .await?;
-        counted.push(table);
+        });
+        // One that cannot be counted keeps no other from it.
+        match (analyzed.await, &mut outcome) {
+            (Ok(()), Ok(tables)) => tables.push(table),
+            (Err(error), Ok(_)) => outcome = Err(error),
+            (_, Err(_)) => {}
+        }
     }
-    Ok(counted)
+    outcome
 }

@@ -1,11 +1,11 @@
-//! Claims of the pool's cards: those that come while one is written are written together, in one
-//! transaction. Each by itself would wait for the disk, and on SQLite all that is written behind it.
+//! Claims of the pool's cards: those that come while others are written are the next to be written, in one
+//! transaction. Each by itself would wait for the disk, and hold up SQLite's one writer for as long.
 //!
-//! **Invariant:** an answer is given after the commit; a claim whose caller has gone away by its turn is not
-//! written.
+//! **Invariants:** an answer is given after the commit; a claim whose caller has gone away by its turn is not
+//! written; when the database fails, nobody waits for another's turn at it.
 
-use super::{Database, DbError, sims};
-use bappy_actors::model::{OperationId, SimKind, Timestamp};
+use super::Database;
+use super::sims::{self, Claim};
 use bappy_actors::ports::{SimCard, StoreError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -14,15 +14,6 @@ use tokio::sync::oneshot;
 const CLAIMS_MAX: usize = 64;
 
 type Answer = Result<Option<SimCard>, StoreError>;
-
-/// What is claimed, and for which operation.
-#[derive(Clone)]
-pub struct Claim {
-    pub sponsor_id: String,
-    pub kind: SimKind,
-    pub operation: OperationId,
-    pub at: Timestamp,
-}
 
 /// The claims that wait.
 #[derive(Default)]
@@ -42,7 +33,7 @@ impl SimClaims {
             let _one = claims.writing.lock().await;
             claims.write(&db).await;
         }));
-        // Without an answer the writing has panicked, or the runtime is gone.
+        // Without an answer the writing has panicked.
         answer.await.unwrap_or_else(|_| Err(StoreError::Unknown("a claim was cut".to_owned())))
     }
 
@@ -57,15 +48,7 @@ impl SimClaims {
             return;
         }
         let (claims, replies): (Vec<_>, Vec<_>) = taken.into_iter().unzip();
-        let claimed = db.write(move |tx| {
-            Box::pin(async move {
-                let mut cards = Vec::with_capacity(claims.len());
-                for Claim { sponsor_id, kind, operation, at } in &claims {
-                    cards.push(sims::claim(tx, sponsor_id, *kind, *operation, *at).await?);
-                }
-                Ok::<_, DbError>(cards)
-            })
-        });
+        let claimed = db.write(move |tx| Box::pin(async move { sims::claim(tx, &claims).await }));
         match claimed.await.map_err(StoreError::from) {
             Ok(cards) => {
                 for (reply, card) in replies.into_iter().zip(cards) {
@@ -73,7 +56,9 @@ impl SimClaims {
                 }
             }
             Err(error) => {
-                for reply in replies {
+                let others =
+                    std::mem::take(&mut *self.waiting()).into_iter().map(|(_, reply)| reply);
+                for reply in replies.into_iter().chain(others) {
                     let _ = reply.send(Err(error.clone()));
                 }
             }

@@ -8,6 +8,7 @@ use bappy_actors::model::{OperationId, OrgId, SimKind, Timestamp};
 use bappy_actors::ports::{SimCard, StockClaim};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
+use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 #[derive(sqlx::FromRow)]
@@ -17,6 +18,14 @@ struct Row {
     sponsor_id: String,
     smdp_address: Option<String>,
     matching_id: Option<String>,
+}
+
+/// A card with the operation that it was given to.
+#[derive(sqlx::FromRow)]
+struct Given {
+    #[sqlx(flatten)]
+    card: Row,
+    operation_id: Uuid,
 }
 
 impl TryFrom<Row> for SimCard {
@@ -33,12 +42,23 @@ impl TryFrom<Row> for SimCard {
     }
 }
 
-const CLAIM_POSTGRES: &str = "UPDATE sims SET state = 'claimed', operation_id = $3, claimed_at = $4
-    WHERE iccid = (
-        SELECT iccid FROM sims
-        WHERE sponsor_id = $1 AND kind = $2 AND state = 'free' AND org_id IS NULL
-        ORDER BY iccid LIMIT 1 FOR UPDATE SKIP LOCKED)
-    RETURNING iccid, kind, sponsor_id, smdp_address, matching_id";
+/// The first free cards, as many as there are operations, each to one of them. The limit stands in the text: for an
+/// argument PostgreSQL would expect a tenth of all, and read the table to find them again.
+fn claim_postgres(operations: usize) -> String {
+    format!(
+        "WITH free AS MATERIALIZED (
+             SELECT iccid FROM sims
+             WHERE sponsor_id = $1 AND kind = $2 AND state = 'free' AND org_id IS NULL
+             ORDER BY iccid LIMIT {operations} FOR UPDATE SKIP LOCKED),
+         given AS MATERIALIZED (
+             SELECT f.iccid, CAST(o.id AS UUID) AS operation_id
+             FROM (SELECT iccid, ROW_NUMBER() OVER (ORDER BY iccid) AS n FROM free) f
+             JOIN jsonb_array_elements_text(CAST($3 AS JSONB)) WITH ORDINALITY AS o (id, n) ON o.n = f.n)
+         UPDATE sims SET state = 'claimed', operation_id = given.operation_id, claimed_at = $4
+         FROM given WHERE sims.iccid = given.iccid
+         RETURNING sims.iccid, kind, sponsor_id, smdp_address, matching_id, sims.operation_id"
+    )
+}
 
 /// SQLite's planner takes any index that fits, and would go through all cards that were ever used: it is
 /// told the index of those that are free.
@@ -58,20 +78,50 @@ const COUNT_SQLITE: &str = "SELECT COUNT(*) FROM (
     SELECT 1 AS one FROM sims INDEXED BY sims_free
     WHERE sponsor_id = $1 AND kind = $2 AND state = 'free' AND org_id IS NULL LIMIT $3) AS counted";
 
-/// Gives the first free card of the pool to an operation.
-pub async fn claim(
-    tx: &mut Tx,
-    sponsor_id: &str,
-    kind: SimKind,
-    operation: OperationId,
-    at: Timestamp,
-) -> Result<Option<SimCard>, DbError> {
-    let sql = match tx.conn() {
-        Conn::Sqlite(_) => CLAIM_SQLITE,
-        Conn::Postgres(_) => CLAIM_POSTGRES,
-    };
-    let row = opt!(tx, Row, sql, sponsor_id, kind.word(), operation.0, Time::from(at))?;
-    row.map(TryInto::try_into).transpose()
+/// What is claimed, and for which operation.
+pub struct Claim {
+    /// A sponsor whose plans run on it.
+    pub sponsor_id: String,
+    /// The kind of card.
+    pub kind: SimKind,
+    /// The operation.
+    pub operation: OperationId,
+    /// The time.
+    pub at: Timestamp,
+}
+
+/// Gives free cards of the pool to operations, the first to the first; of each claim what it got.
+pub async fn claim(tx: &mut Tx, claims: &[Claim]) -> Result<Vec<Option<SimCard>>, DbError> {
+    if matches!(tx.conn(), Conn::Sqlite(_)) {
+        let mut cards = Vec::with_capacity(claims.len());
+        for Claim { sponsor_id, kind, operation, at } in claims {
+            let (sponsor_id, at) = (sponsor_id.as_str(), Time::from(*at));
+            let row = opt!(tx, Row, CLAIM_SQLITE, sponsor_id, kind.word(), operation.0, at)?;
+            cards.push(row.map(TryInto::try_into).transpose()?);
+        }
+        return Ok(cards);
+    }
+    let mut alike: BTreeMap<_, Vec<&Claim>> = BTreeMap::new();
+    for claim in claims {
+        alike.entry((claim.sponsor_id.as_str(), claim.kind.word())).or_default().push(claim);
+    }
+    let mut given = HashMap::new();
+    for ((sponsor_id, kind), claims) in alike {
+        let operations: Vec<_> = claims.iter().map(|claim| claim.operation.to_string()).collect();
+        let rows = all!(
+            tx,
+            Given,
+            AssertSqlSafe(claim_postgres(claims.len())),
+            sponsor_id,
+            kind,
+            Value::from(operations).to_string(),
+            claims.iter().map(|claim| Time::from(claim.at)).next()
+        )?;
+        for Given { card, operation_id } in rows {
+            given.insert(OperationId(operation_id), SimCard::try_from(card)?);
+        }
+    }
+    Ok(claims.iter().map(|claim| given.remove(&claim.operation)).collect())
 }
 
 /// Gives a physical card of an organization's stock to an operation, if plans of the sponsor run on

@@ -2,8 +2,7 @@
 
 use super::{
     Database, DbError, activations, connectivity, entries, expiry, is_unique_violation,
-    ledger::Ledger, link_fees, links, operations, plans, sim_claims::Claim, sim_claims::SimClaims,
-    sims, sms, wallet,
+    ledger::Ledger, link_fees, links, operations, plans, sim_claims::SimClaims, sims, sms, wallet,
 };
 use async_trait::async_trait;
 use bappy_actors::fault_point;
@@ -257,7 +256,7 @@ impl Store for SqlStore {
         operation: OperationId,
         at: Timestamp,
     ) -> Result<Option<SimCard>, StoreError> {
-        let claim = Claim { sponsor_id: sponsor_id.to_owned(), kind, operation, at };
+        let claim = sims::Claim { sponsor_id: sponsor_id.to_owned(), kind, operation, at };
         let claimed = self.claims.claim(&self.db, claim).await?;
         fault_point!("store.claim_sim");
         Ok(claimed)

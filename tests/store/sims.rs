@@ -8,9 +8,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 pub async fn concurrent_claims_give_distinct_cards(world: World) {
-    let cards = (0..40).map(|n| sim(&format!("890{n:02}"))).collect();
-    assert_eq!(world.add_sims(cards, at(0)).await.unwrap(), 40);
-    let claims = (0..32).map(|_| {
+    let cards = (0..208).map(|n| sim(&format!("890{n:03}"))).collect();
+    assert_eq!(world.add_sims(cards, at(0)).await.unwrap(), 208);
+    let claims = (0..200).map(|_| {
         let store = Arc::clone(&world.store);
         tokio::spawn(async move {
             let operation = OperationId(id());
@@ -19,7 +19,7 @@ pub async fn concurrent_claims_give_distinct_cards(world: World) {
     });
     let claimed = futures_util::future::join_all(claims).await;
     let iccids: HashSet<_> = claimed.into_iter().map(|c| c.unwrap().iccid).collect();
-    assert_eq!(iccids.len(), 32);
+    assert_eq!(iccids.len(), 200);
     assert_eq!(world.free_sims("alpha", SimKind::Esim, 100).await.unwrap(), 8);
     assert_eq!(world.free_sims("alpha", SimKind::Esim, 5).await.unwrap(), 5);
     assert_eq!(world.free_sims("beta", SimKind::Esim, 5).await.unwrap(), 0);

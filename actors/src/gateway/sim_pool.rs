@@ -16,17 +16,17 @@ use std::{
     num::NonZeroU32,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
-/// A refill starts in the background below as many free cards as were lately claimed in a second, and at least
-/// and at most so many.
+/// The low-water mark, below which a refill starts in the background: as many as this instance lately claimed in a
+/// second, within these bounds.
 const LOW_WATER_MIN: i64 = 100;
 const LOW_WATER_MAX: i64 = 2_000;
-/// In less than this no pace is seen.
+/// Claims are counted over this long at least.
 const PACE_MIN: Duration = Duration::from_millis(50);
 /// Free cards are counted up to so many: enough to see a trend, and a look at as many rows.
 const SHOWN_MAX: i64 = 1_000;
@@ -61,30 +61,43 @@ struct Sponsor {
     metrics: SponsorMetrics,
     /// One refill at a time. When claims were last counted, on the process's own clock.
     refilling: Mutex<Duration>,
+    /// Tells who waits that there are more.
+    more: Notify,
     /// About how many are free; other instances claim too.
     free: AtomicI64,
-    /// How often it was refilled.
-    refills: AtomicU64,
     /// Claims since they were last counted.
     claims: AtomicI64,
     low_water: AtomicI64,
 }
 
 impl Sponsor {
-    /// How many free cards are enough to go on with: of a busy service nearly twice what is claimed in a second,
-    /// of others what one page brings.
-    fn enough(&self, counted: &mut Duration, now: Duration) -> i64 {
+    /// Sets the low-water mark by what was claimed since `counted`.
+    fn set_low_water(&self, counted: &mut Duration, now: Duration) {
         let since = now.saturating_sub(*counted);
-        if since >= PACE_MIN {
-            *counted = now;
-            let claims = self.claims.swap(0, Ordering::Relaxed);
-            let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-            let in_a_second = claims.saturating_mul(1_000) / millis;
-            let low_water = in_a_second.clamp(LOW_WATER_MIN, LOW_WATER_MAX);
-            self.low_water.store(low_water, Ordering::Relaxed);
+        if since < PACE_MIN {
+            return;
         }
+        *counted = now;
+        let claims = self.claims.swap(0, Ordering::Relaxed);
+        let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+        let in_a_second = claims.saturating_mul(1_000) / millis;
+        let low_water = in_a_second.clamp(LOW_WATER_MIN, LOW_WATER_MAX);
+        self.low_water.store(low_water, Ordering::Relaxed);
+    }
+
+    /// How many free cards end a refill: nearly twice the low-water mark, or what one page brings at least.
+    fn enough(&self) -> i64 {
         2 * self.low_water.load(Ordering::Relaxed) - LOW_WATER_MIN
     }
+}
+
+/// Who a refill is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    /// Who waits for a card: it ends with the first.
+    Now,
+    /// Who will come.
+    Later,
 }
 
 /// The pool.
@@ -141,8 +154,8 @@ impl SimPool {
             Arc::new(Sponsor {
                 metrics: SponsorMetrics::of(sponsor_id, others),
                 refilling: Mutex::default(),
+                more: Notify::new(),
                 free: AtomicI64::default(),
-                refills: AtomicU64::default(),
                 claims: AtomicI64::default(),
                 low_water: AtomicI64::new(LOW_WATER_MIN),
             })
@@ -158,9 +171,11 @@ impl SimPool {
         patience: Duration,
     ) -> Result<SimCard, SimPoolError> {
         let until = self.clock.elapsed() + patience;
-        let mut refilled = false;
         loop {
-            let refills = sponsor.refills.load(Ordering::Acquire);
+            let more = sponsor.more.notified();
+            tokio::pin!(more);
+            // What comes between the look and the wait is heard.
+            more.as_mut().enable();
             if let Some(sim) = self.take(sponsor_id, operation).await? {
                 let free = sponsor.free.fetch_sub(1, Ordering::Relaxed);
                 if free <= sponsor.low_water.load(Ordering::Relaxed) {
@@ -168,16 +183,20 @@ impl SimPool {
                 }
                 return Ok(sim);
             }
-            if refilled {
-                return Err(SimPoolError::Empty);
-            }
             let left = until.saturating_sub(self.clock.elapsed());
-            let refilling = tokio::time::timeout(left, sponsor.refilling.lock()).await;
-            let _one = refilling.map_err(|_| NotAdmitted::NoRoom)?;
-            // Who refilled meanwhile may have left enough; if not, the rest comes in the background.
-            if sponsor.refills.load(Ordering::Acquire) == refills {
-                self.refill(sponsor_id, sponsor, LOW_WATER_MIN, until).await?;
-                refilled = true;
+            if left.is_zero() {
+                return Err(NotAdmitted::NoRoom.into());
+            }
+            let mut counted = tokio::select! {
+                biased;
+                () = &mut more => continue,
+                counted = sponsor.refilling.lock() => counted,
+                () = tokio::time::sleep(left) => return Err(NotAdmitted::NoRoom.into()),
+            };
+            sponsor.set_low_water(&mut counted, self.clock.elapsed());
+            let free = self.refill(sponsor_id, sponsor, For::Now, until).await?;
+            if free == 0 && self.clock.elapsed() < until {
+                return Err(SimPoolError::Empty);
             }
         }
     }
@@ -216,27 +235,27 @@ impl SimPool {
         tokio::spawn(async move {
             let Ok(mut counted) = sponsor.refilling.try_lock() else { return };
             let now = pool.clock.elapsed();
-            let enough = sponsor.enough(&mut counted, now);
+            sponsor.set_low_water(&mut counted, now);
             let until = now + pool.gateway.call_timeout();
-            if let Err(error) = pool.refill(&sponsor_id, &sponsor, enough, until).await {
+            if let Err(error) = pool.refill(&sponsor_id, &sponsor, For::Later, until).await {
                 tracing::warn!(%error, "the pool of free cards could not be refilled");
             }
         });
     }
 
-    /// Brings the free cards of a sponsor above `enough`, if the operator has as many and tells them
-    /// until `until`, on the process's own clock.
+    /// Brings the free cards of a sponsor to where they are enough, if the operator has as many and tells them
+    /// until `until`, on the process's own clock; gives how many are free.
     async fn refill(
         &self,
         sponsor_id: &str,
         sponsor: &Sponsor,
-        enough: i64,
+        whom: For,
         until: Duration,
-    ) -> Result<(), SimPoolError> {
-        let refilled = self.fill(sponsor_id, sponsor, enough, until).await;
+    ) -> Result<i64, SimPoolError> {
+        let refilled = self.fill(sponsor_id, sponsor, whom, until).await;
         let outcome = match &refilled {
-            Ok(()) if sponsor.free.load(Ordering::Relaxed) > 0 => Refilled::Done,
-            Ok(()) => Refilled::Empty,
+            Ok(1..) => Refilled::Done,
+            Ok(_) => Refilled::Empty,
             Err(_) => Refilled::Failed,
         };
         METRICS.refills.of(outcome).increment(1);
@@ -247,16 +266,18 @@ impl SimPool {
         &self,
         sponsor_id: &str,
         sponsor: &Sponsor,
-        enough: i64,
+        whom: For,
         until: Duration,
-    ) -> Result<(), SimPoolError> {
+    ) -> Result<i64, SimPoolError> {
+        let enough = sponsor.enough();
         let left = || until.saturating_sub(self.clock.elapsed());
         let stale = self.clock.now() - STALE_CLAIM;
         self.store.free_stale_claims(stale).await?;
         let mut free = self.store.free_sims(sponsor_id, SimKind::Esim, 2 * enough).await?;
         let mut after = self.store.last_sim(sponsor_id, SimKind::Esim).await?;
         for _ in 0..REFILL_PAGES_MAX {
-            if free > enough || left().is_zero() {
+            let is_done = if whom == For::Now { free > 0 } else { free > enough };
+            if is_done || left().is_zero() {
                 break;
             }
             let cards = u32::try_from(enough - free).unwrap_or(REFILL_CARDS_MIN);
@@ -281,6 +302,7 @@ impl SimPool {
                 .collect();
             let added = self.store.add_sims(sims, self.clock.now()).await?;
             free = free.saturating_add(i64::try_from(added).unwrap_or(0));
+            sponsor.more.notify_waiters();
             match (page_len, last) {
                 // Past the end: cards below what we know may have been added since.
                 (0, _) | (_, None) if after.is_some() && free == 0 => after = None,
@@ -289,8 +311,7 @@ impl SimPool {
             }
         }
         sponsor.free.store(free, Ordering::Relaxed);
-        sponsor.refills.fetch_add(1, Ordering::Release);
-        sponsor.metrics.shows_free(free);
-        Ok(())
+        sponsor.metrics.shows_free(free.min(SHOWN_MAX));
+        Ok(free)
     }
 }

@@ -65,6 +65,21 @@ fn a_busy_pool_is_kept_ahead_by_its_pace() {
 }
 
 #[test]
+fn more_than_a_page_who_come_at_once_all_get_a_card() {
+    run(async {
+        let (world, _) = world(limits());
+        world.outside.store.data().sims.clear();
+        world.outside.operator.state().sims = (0..5_000).map(sim).collect();
+        world.outside.operator.state().latency = Duration::from_millis(300);
+        let pool = &world.services.sims;
+        let claims = (0..500).map(|n| pool.claim(SPONSOR, operation(n), PATIENCE));
+        let claimed = join_all(claims).await;
+        let iccids: HashSet<_> = claimed.into_iter().map(|sim| sim.unwrap().iccid).collect();
+        assert_eq!(iccids.len(), 500);
+    });
+}
+
+#[test]
 fn an_operator_without_cards_is_told_as_empty() {
     run(async {
         let (world, _) = world(limits());
