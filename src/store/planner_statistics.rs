@@ -16,9 +16,10 @@ use tokio::sync::Notify;
 const PERIOD: Duration = Duration::from_secs(1);
 /// Fewer rows than this are gone through as fast as looked up.
 const ROWS_MIN: i32 = 500;
-/// With so many rows counted, or of such a size, a table is old: more of them change no plan any more.
-const ROWS_MAX: i32 = 100_000;
-const BYTES_MAX: i64 = 256 << 20;
+/// With so many rows counted, or of such a size, a table is old: PostgreSQL reckons with its size, and more rows
+/// change no plan any more.
+const ROWS_MAX: i32 = 10_000;
+const BYTES_MAX: i64 = 64 << 20;
 
 /// Has tables counted until it is told to stop.
 pub async fn keep(database: Database, stop: Arc<Notify>) {
