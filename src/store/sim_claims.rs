@@ -2,7 +2,7 @@
 //! transaction. Each by itself would wait for the disk, and hold up SQLite's one writer for as long.
 //!
 //! **Invariants:** an answer is given after the commit; a claim whose caller has gone away by its turn is not
-//! written; when the database fails, nobody waits for another's turn at it.
+//! written; while the database cannot be had, nobody waits for another's turn at it.
 
 use super::Database;
 use super::sims::{self, Claim};
@@ -56,8 +56,11 @@ impl SimClaims {
                 }
             }
             Err(error) => {
-                let others =
-                    std::mem::take(&mut *self.waiting()).into_iter().map(|(_, reply)| reply);
+                let others = match error {
+                    StoreError::Unavailable(_) => std::mem::take(&mut *self.waiting()),
+                    _ => Vec::new(),
+                };
+                let others = others.into_iter().map(|(_, reply)| reply);
                 for reply in replies.into_iter().chain(others) {
                     let _ = reply.send(Err(error.clone()));
                 }

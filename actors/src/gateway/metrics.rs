@@ -44,7 +44,7 @@ impl From<NotAdmitted> for AdmissionOutcome {
 }
 
 /// How filling the pool of free cards ended.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refilled {
     Done,
     Empty,

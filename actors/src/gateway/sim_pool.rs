@@ -194,8 +194,8 @@ impl SimPool {
                 () = tokio::time::sleep(left) => return Err(NotAdmitted::NoRoom.into()),
             };
             sponsor.set_low_water(&mut counted, self.clock.elapsed());
-            let free = self.refill(sponsor_id, sponsor, For::Now, until).await?;
-            if free == 0 && self.clock.elapsed() < until {
+            let refilled = self.refill(sponsor_id, sponsor, For::Now, until).await?;
+            if refilled == Refilled::Empty {
                 return Err(SimPoolError::Empty);
             }
         }
@@ -244,18 +244,17 @@ impl SimPool {
     }
 
     /// Brings the free cards of a sponsor to where they are enough, if the operator has as many and tells them
-    /// until `until`, on the process's own clock; gives how many are free.
+    /// until `until`, on the process's own clock; says whether there are any.
     async fn refill(
         &self,
         sponsor_id: &str,
         sponsor: &Sponsor,
         whom: For,
         until: Duration,
-    ) -> Result<i64, SimPoolError> {
+    ) -> Result<Refilled, SimPoolError> {
         let refilled = self.fill(sponsor_id, sponsor, whom, until).await;
         let outcome = match &refilled {
-            Ok(1..) => Refilled::Done,
-            Ok(_) => Refilled::Empty,
+            Ok(outcome) => *outcome,
             Err(_) => Refilled::Failed,
         };
         METRICS.refills.of(outcome).increment(1);
@@ -268,14 +267,17 @@ impl SimPool {
         sponsor: &Sponsor,
         whom: For,
         until: Duration,
-    ) -> Result<i64, SimPoolError> {
+    ) -> Result<Refilled, SimPoolError> {
         let enough = sponsor.enough();
         let left = || until.saturating_sub(self.clock.elapsed());
         let stale = self.clock.now() - STALE_CLAIM;
         self.store.free_stale_claims(stale).await?;
-        let mut free = self.store.free_sims(sponsor_id, SimKind::Esim, 2 * enough).await?;
+        self.count(sponsor_id, sponsor, enough).await?;
         let mut after = self.store.last_sim(sponsor_id, SimKind::Esim).await?;
+        let mut is_from_the_start = after.is_none();
         for _ in 0..REFILL_PAGES_MAX {
+            // Claims are taken off it meanwhile.
+            let free = sponsor.free.load(Ordering::Relaxed);
             let is_done = if whom == For::Now { free > 0 } else { free > enough };
             if is_done || left().is_zero() {
                 break;
@@ -293,25 +295,62 @@ impl SimPool {
                 .await
                 .map_err(SimPoolError::Operator)?;
             drop(permit);
-            // An ICCID belongs to one sponsor and one kind, whatever the list was asked for.
-            let page_len = page.len();
-            let last = page.last().map(|sim| sim.iccid.clone());
-            let sims: Vec<_> = page
-                .into_iter()
-                .filter(|sim| sim.sponsor_id == sponsor_id && sim.kind == SimKind::Esim)
-                .collect();
-            let added = self.store.add_sims(sims, self.clock.now()).await?;
-            free = free.saturating_add(i64::try_from(added).unwrap_or(0));
-            sponsor.more.notify_waiters();
-            match (page_len, last) {
-                // Past the end: cards below what we know may have been added since.
-                (0, _) | (_, None) if after.is_some() && free == 0 => after = None,
-                (0, _) | (_, None) => break,
-                (_, last) => after = last,
+            if let Some(last) = page.last() {
+                after = Some(last.iccid.clone());
+                self.add(sponsor_id, sponsor, page, enough).await?;
+                continue;
             }
+            if is_from_the_start || sponsor.free.load(Ordering::Relaxed) > 0 {
+                // What others gave back or added meanwhile is not the operator's.
+                let free = self.count(sponsor_id, sponsor, enough).await?;
+                return Ok(if free > 0 { Refilled::Done } else { Refilled::Empty });
+            }
+            // Past the end: cards below what we know may have been added since.
+            (after, is_from_the_start) = (None, true);
         }
+        let free = sponsor.free.load(Ordering::Relaxed);
+        if free > 0 { Ok(Refilled::Done) } else { Err(NotAdmitted::NoRoom.into()) }
+    }
+
+    /// Adds a page of the operator's list to the free cards.
+    async fn add(
+        &self,
+        sponsor_id: &str,
+        sponsor: &Sponsor,
+        page: Vec<SimCard>,
+        enough: i64,
+    ) -> Result<(), SimPoolError> {
+        // An ICCID belongs to one sponsor and one kind, whatever the list was asked for.
+        let sims: Vec<_> = page
+            .into_iter()
+            .filter(|sim| sim.sponsor_id == sponsor_id && sim.kind == SimKind::Esim)
+            .collect();
+        let added = self.store.add_sims(sims, self.clock.now()).await?;
+        if added == 0 {
+            // Another instance may have added them.
+            self.count(sponsor_id, sponsor, enough).await?;
+            return Ok(());
+        }
+        let added = i64::try_from(added).unwrap_or(0);
+        let free = sponsor.free.fetch_add(added, Ordering::Relaxed) + added;
+        sponsor.metrics.shows_free(free.clamp(0, SHOWN_MAX));
+        sponsor.more.notify_waiters();
+        Ok(())
+    }
+
+    /// Counts the free cards, and tells who waits if there are any.
+    async fn count(
+        &self,
+        sponsor_id: &str,
+        sponsor: &Sponsor,
+        enough: i64,
+    ) -> Result<i64, StoreError> {
+        let free = self.store.free_sims(sponsor_id, SimKind::Esim, 2 * enough).await?;
         sponsor.free.store(free, Ordering::Relaxed);
         sponsor.metrics.shows_free(free.min(SHOWN_MAX));
+        if free > 0 {
+            sponsor.more.notify_waiters();
+        }
         Ok(free)
     }
 }
