@@ -105,7 +105,7 @@ pub async fn claim(tx: &mut Tx, claims: &[Claim]) -> Result<Vec<Option<SimCard>>
     for claim in claims {
         alike.entry((claim.sponsor_id.as_str(), claim.kind.word())).or_default().push(claim);
     }
-    let mut given = HashMap::new();
+    let mut given: HashMap<_, Vec<SimCard>> = HashMap::new();
     for ((sponsor_id, kind), claims) in alike {
         let operations: Vec<_> = claims.iter().map(|claim| claim.operation.to_string()).collect();
         let rows = all!(
@@ -115,13 +115,13 @@ pub async fn claim(tx: &mut Tx, claims: &[Claim]) -> Result<Vec<Option<SimCard>>
             sponsor_id,
             kind,
             Value::from(operations).to_string(),
-            claims.iter().map(|claim| Time::from(claim.at)).next()
+            claims.first().map(|claim| Time::from(claim.at))
         )?;
         for Given { card, operation_id } in rows {
-            given.insert(OperationId(operation_id), SimCard::try_from(card)?);
+            given.entry(OperationId(operation_id)).or_default().push(card.try_into()?);
         }
     }
-    Ok(claims.iter().map(|claim| given.remove(&claim.operation)).collect())
+    Ok(claims.iter().map(|claim| given.get_mut(&claim.operation)?.pop()).collect())
 }
 
 /// Gives a physical card of an organization's stock to an operation, if plans of the sponsor run on

@@ -172,10 +172,8 @@ impl SimPool {
     ) -> Result<SimCard, SimPoolError> {
         let until = self.clock.elapsed() + patience;
         loop {
+            // It hears from here on, so also what comes between the look and the wait.
             let more = sponsor.more.notified();
-            tokio::pin!(more);
-            // What comes between the look and the wait is heard.
-            more.as_mut().enable();
             if let Some(sim) = self.take(sponsor_id, operation).await? {
                 let free = sponsor.free.fetch_sub(1, Ordering::Relaxed);
                 if free <= sponsor.low_water.load(Ordering::Relaxed) {
@@ -189,7 +187,7 @@ impl SimPool {
             }
             let mut counted = tokio::select! {
                 biased;
-                () = &mut more => continue,
+                () = more => continue,
                 counted = sponsor.refilling.lock() => counted,
                 () = tokio::time::sleep(left) => return Err(NotAdmitted::NoRoom.into()),
             };
@@ -272,7 +270,7 @@ impl SimPool {
         let left = || until.saturating_sub(self.clock.elapsed());
         let stale = self.clock.now() - STALE_CLAIM;
         self.store.free_stale_claims(stale).await?;
-        self.count(sponsor_id, sponsor, enough).await?;
+        self.count(sponsor_id, sponsor).await?;
         let mut after = self.store.last_sim(sponsor_id, SimKind::Esim).await?;
         let mut is_from_the_start = after.is_none();
         for _ in 0..REFILL_PAGES_MAX {
@@ -297,12 +295,12 @@ impl SimPool {
             drop(permit);
             if let Some(last) = page.last() {
                 after = Some(last.iccid.clone());
-                self.add(sponsor_id, sponsor, page, enough).await?;
+                self.add(sponsor_id, sponsor, page).await?;
                 continue;
             }
             if is_from_the_start || sponsor.free.load(Ordering::Relaxed) > 0 {
                 // What others gave back or added meanwhile is not the operator's.
-                let free = self.count(sponsor_id, sponsor, enough).await?;
+                let free = self.count(sponsor_id, sponsor).await?;
                 return Ok(if free > 0 { Refilled::Done } else { Refilled::Empty });
             }
             // Past the end: cards below what we know may have been added since.
@@ -318,7 +316,6 @@ impl SimPool {
         sponsor_id: &str,
         sponsor: &Sponsor,
         page: Vec<SimCard>,
-        enough: i64,
     ) -> Result<(), SimPoolError> {
         // An ICCID belongs to one sponsor and one kind, whatever the list was asked for.
         let sims: Vec<_> = page
@@ -328,7 +325,7 @@ impl SimPool {
         let added = self.store.add_sims(sims, self.clock.now()).await?;
         if added == 0 {
             // Another instance may have added them.
-            self.count(sponsor_id, sponsor, enough).await?;
+            self.count(sponsor_id, sponsor).await?;
             return Ok(());
         }
         let added = i64::try_from(added).unwrap_or(0);
@@ -339,13 +336,9 @@ impl SimPool {
     }
 
     /// Counts the free cards, and tells who waits if there are any.
-    async fn count(
-        &self,
-        sponsor_id: &str,
-        sponsor: &Sponsor,
-        enough: i64,
-    ) -> Result<i64, StoreError> {
-        let free = self.store.free_sims(sponsor_id, SimKind::Esim, 2 * enough).await?;
+    async fn count(&self, sponsor_id: &str, sponsor: &Sponsor) -> Result<i64, StoreError> {
+        let upto = 2 * sponsor.enough();
+        let free = self.store.free_sims(sponsor_id, SimKind::Esim, upto).await?;
         sponsor.free.store(free, Ordering::Relaxed);
         sponsor.metrics.shows_free(free.min(SHOWN_MAX));
         if free > 0 {
