@@ -195,8 +195,8 @@ impl Database {
         // A new connection lives on the runtime it was opened on, and the caller's may end before
         // the pool does.
         let pool = pool.clone();
-        let acquired = self.runtime.spawn(async move { pool.acquire().await }).await;
-        Ok(acquired.map_err(|ended| StoreError::Unavailable(ended.to_string()))??.into())
+        let acquired = self.runtime.spawn(async move { connection(&pool).await }).await;
+        acquired.map_err(|ended| StoreError::Unavailable(ended.to_string()))?
     }
 
     /// Runs `work` in one transaction, in a task of its own: committed if it gives `Ok`, rolled
@@ -216,7 +216,7 @@ impl Database {
                     acquired(Pool::Writer, writer.begin_with("BEGIN IMMEDIATE")).await?.into()
                 }
                 Engine::Postgres { pool, .. } => {
-                    let tx: Tx = acquired(Pool::Main, pool.acquire()).await?.into();
+                    let tx: Tx = acquired(Pool::Main, connection(pool)).await?;
                     tx.begin().await?
                 }
             };
@@ -291,6 +291,13 @@ impl Database {
             tenants.close().await;
         }
     }
+}
+
+/// A connection to PostgreSQL. Whatever keeps it from being had passes, and nothing was asked yet: a server
+/// that is down, a database closed for maintenance, a password that is being changed.
+async fn connection(pool: &PgPool) -> Result<Tx, DbError> {
+    let connection = pool.acquire().await;
+    Ok(connection.map_err(|error| StoreError::Unavailable(error.to_string()))?.into())
 }
 
 /// Counts how long a connection took to be had, begun or not.

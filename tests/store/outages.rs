@@ -1,11 +1,13 @@
 //! What a caller of a commit hears when the server goes away, or when somebody else is at its
 //! rows; PostgreSQL only.
 
-use crate::world::{World, activating, batch, closing, credit, debiting, money};
+use crate::world::{World, activating, at, batch, closing, credit, debiting, id, money, sim};
 use bappy::store::{Database, SqlStore};
-use bappy_actors::model::{OperationKind, OperationState};
+use bappy_actors::model::{OperationId, OperationKind, OperationState, SimKind};
 use bappy_actors::ports::{Batch, CommitOutcome, Guard, Planned, Store, StoreError};
+use futures_util::future::join_all;
 use sqlx::{Connection, PgConnection};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,11 +20,17 @@ pub async fn admin(world: &World) -> (PgConnection, String) {
 }
 
 async fn terminate_writers(admin: &mut PgConnection, name: &str) {
+    terminate(admin, name, "bappy-ledger").await;
+}
+
+/// Ends an application's sessions.
+async fn terminate(admin: &mut PgConnection, name: &str, application: &str) {
     sqlx::query(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE datname = $1 AND application_name = 'bappy-ledger'",
+         WHERE datname = $1 AND application_name = $2",
     )
     .bind(name)
+    .bind(application)
     .execute(admin)
     .await
     .unwrap();
@@ -378,6 +386,61 @@ async fn without_a_server_a_batch_is_refused_soon_and_with_it_written_again() {
     allow_connections(&mut admin, &name, true).await;
     while !matches!(world.store.commit(next.clone()).await, Ok(CommitOutcome::Committed)) {}
     world.balances(world.org).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_takes_no_connections_is_unavailable() {
+    let Some(world) = World::postgres().await else { return };
+    let (mut admin, name) = admin(&world).await;
+    let unavailable = |outcome: &StoreError| matches!(outcome, StoreError::Unavailable(_));
+    allow_connections(&mut admin, &name, false).await;
+    terminate(&mut admin, &name, "bappy").await;
+    let read = world.wallet(world.org).await.unwrap_err();
+    assert!(unavailable(&read), "{read:?}");
+    let written = world.fence_wallet(world.org).await.unwrap_err();
+    assert!(unavailable(&written), "{written:?}");
+    allow_connections(&mut admin, &name, true).await;
+    assert_eq!(world.fence_wallet(world.org).await.unwrap().unwrap().fence, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_who_claim_a_card_while_there_is_no_connection_wait_for_it_together() {
+    /// Of ten transactions, each of which would wait for a connection.
+    const CLAIMS: usize = 640;
+    /// Half of that, at five seconds each.
+    const SOON: Duration = Duration::from_secs(25);
+    let Some(world) = World::postgres().await else { return };
+    let (mut admin, name) = admin(&world).await;
+    let cards = (0..CLAIMS).map(|n| sim(&format!("890{n:03}"))).collect();
+    world.add_sims(cards, at(0)).await.unwrap();
+    let one = Database::open(&world.url, 1, Handle::current()).await.unwrap();
+    let one = Arc::new(SqlStore::start(one));
+    let mut holder = PgConnection::connect(&world.url).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM wallets FOR UPDATE").execute(&mut *held).await.unwrap();
+    let waiting = tokio::spawn({
+        let (one, org) = (Arc::clone(&one), world.org);
+        async move { one.fence_wallet(org).await }
+    });
+    a_session_waits(&mut admin, &name, "bappy").await;
+    let claim_all = async || {
+        let claims = (0..CLAIMS).map(|_| {
+            let (one, operation) = (Arc::clone(&one), OperationId(id()));
+            let at = at(1);
+            tokio::spawn(async move { one.claim_sim("alpha", SimKind::Esim, operation, at).await })
+        });
+        let claimed = join_all(claims).await;
+        claimed.into_iter().map(Result::unwrap).collect::<Vec<_>>()
+    };
+    let start = Instant::now();
+    for claimed in claim_all().await {
+        assert!(matches!(claimed, Err(StoreError::Unavailable(_))), "{claimed:?}");
+    }
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    held.rollback().await.unwrap();
+    waiting.await.unwrap().unwrap();
+    let claimed = claim_all().await.into_iter().map(|card| card.unwrap().unwrap().iccid);
+    assert_eq!(claimed.collect::<HashSet<_>>().len(), CLAIMS);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
