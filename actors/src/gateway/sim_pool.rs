@@ -56,11 +56,19 @@ pub enum SimPoolError {
     Empty,
 }
 
+/// What only the one refill at a time touches; times are on the process's own clock.
+#[derive(Default)]
+struct Refilling {
+    /// When claims were last counted.
+    counted: Duration,
+    /// When the last refill began that found no card.
+    found_none: Option<Duration>,
+}
+
 /// The cards of one sponsor.
 struct Sponsor {
     metrics: SponsorMetrics,
-    /// One refill at a time. When claims were last counted, on the process's own clock.
-    refilling: Mutex<Duration>,
+    refilling: Mutex<Refilling>,
     /// Tells who waits that there are more.
     more: Notify,
     /// About how many are free; other instances claim too.
@@ -174,6 +182,7 @@ impl SimPool {
         loop {
             // It hears from here on, so also what comes between the look and the wait.
             let more = sponsor.more.notified();
+            let looked = self.clock.elapsed();
             if let Some(sim) = self.take(sponsor_id, operation).await? {
                 let free = sponsor.free.fetch_sub(1, Ordering::Relaxed);
                 if free <= sponsor.low_water.load(Ordering::Relaxed) {
@@ -185,15 +194,18 @@ impl SimPool {
             if left.is_zero() {
                 return Err(NotAdmitted::NoRoom.into());
             }
-            let mut counted = tokio::select! {
+            let mut refilling = tokio::select! {
                 biased;
                 () = more => continue,
-                counted = sponsor.refilling.lock() => counted,
+                refilling = sponsor.refilling.lock() => refilling,
                 () = tokio::time::sleep(left) => return Err(NotAdmitted::NoRoom.into()),
             };
-            sponsor.set_low_water(&mut counted, self.clock.elapsed());
-            let refilled = self.refill(sponsor_id, sponsor, For::Now, until).await?;
-            if refilled == Refilled::Empty {
+            // What another refill has found since is as new as what this one would.
+            let is_known_empty = refilling.found_none.is_some_and(|began| began >= looked);
+            if is_known_empty
+                || self.refill(sponsor_id, sponsor, &mut refilling, For::Now, until).await?
+                    == Refilled::Empty
+            {
                 return Err(SimPoolError::Empty);
             }
         }
@@ -231,11 +243,11 @@ impl SimPool {
     fn refill_ahead(self: &Arc<Self>, sponsor_id: String, sponsor: Arc<Sponsor>) {
         let pool = Arc::clone(self);
         tokio::spawn(async move {
-            let Ok(mut counted) = sponsor.refilling.try_lock() else { return };
-            let now = pool.clock.elapsed();
-            sponsor.set_low_water(&mut counted, now);
-            let until = now + pool.gateway.call_timeout();
-            if let Err(error) = pool.refill(&sponsor_id, &sponsor, For::Later, until).await {
+            let Ok(mut refilling) = sponsor.refilling.try_lock() else { return };
+            let until = pool.clock.elapsed() + pool.gateway.call_timeout();
+            let refilled =
+                pool.refill(&sponsor_id, &sponsor, &mut refilling, For::Later, until).await;
+            if let Err(error) = refilled {
                 tracing::warn!(%error, "the pool of free cards could not be refilled");
             }
         });
@@ -247,14 +259,20 @@ impl SimPool {
         &self,
         sponsor_id: &str,
         sponsor: &Sponsor,
+        refilling: &mut Refilling,
         whom: For,
         until: Duration,
     ) -> Result<Refilled, SimPoolError> {
+        let began = self.clock.elapsed();
+        sponsor.set_low_water(&mut refilling.counted, began);
         let refilled = self.fill(sponsor_id, sponsor, whom, until).await;
         let outcome = match &refilled {
             Ok(outcome) => *outcome,
             Err(_) => Refilled::Failed,
         };
+        if outcome == Refilled::Empty {
+            refilling.found_none = Some(began);
+        }
         METRICS.refills.of(outcome).increment(1);
         refilled
     }

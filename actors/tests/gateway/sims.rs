@@ -3,13 +3,13 @@
 use super::{PATIENCE, limits, world};
 use crate::support::fixtures::{SPONSOR, caller, offer, org, plan};
 use crate::support::operator::{physical, sim};
-use crate::support::script::Fault;
+use crate::support::script::{Fault, Gate};
 use crate::support::store::SimState;
 use crate::support::world::run;
 use bappy_actors::gateway::SimPoolError;
 use bappy_actors::model::{Failure, OperationId};
 use bappy_actors::operation::{CreateLink, OperationError};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use std::collections::HashSet;
 use std::time::Duration;
 use uuid::Uuid;
@@ -87,6 +87,64 @@ fn an_operator_without_cards_is_told_as_empty() {
         world.outside.operator.state().sims.clear();
         let claimed = world.services.sims.claim(SPONSOR, operation(1), PATIENCE).await;
         assert!(matches!(claimed, Err(SimPoolError::Empty)), "{claimed:?}");
+    });
+}
+
+#[test]
+fn many_who_find_none_ask_the_operator_once() {
+    run(async {
+        let (world, _) = world(limits());
+        world.outside.store.data().sims.clear();
+        world.outside.operator.state().sims.clear();
+        world.outside.operator.state().latency = Duration::from_millis(300);
+        let pool = &world.services.sims;
+        let claim_all = async || {
+            let claims = (0..64).map(|n| pool.claim(SPONSOR, operation(n), PATIENCE));
+            join_all(claims).await
+        };
+        let claimed = claim_all().await;
+        assert!(claimed.iter().all(|sim| matches!(sim, Err(SimPoolError::Empty))), "{claimed:?}");
+        assert_eq!(world.outside.script.count("op_list_sims"), 1);
+        // What comes to be later is found by who comes later.
+        world.outside.operator.state().sims = (0..100).map(sim).collect();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(claim_all().await.iter().all(Result::is_ok));
+    });
+}
+
+#[test]
+fn who_waits_is_served_while_the_next_page_is_still_awaited() {
+    run(async {
+        let (world, _) = world(limits());
+        world.outside.operator.state().sims = (0..5_000).map(sim).collect();
+        let pool = &world.services.sims;
+        let claim = async |n| pool.claim(SPONSOR, operation(n), PATIENCE).await;
+        // Five hundred a second: a refill is of more than one page.
+        for n in 0..1_000 {
+            claim(n).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let script = &world.outside.script;
+        let [first, second] = [Gate::new(), Gate::new()];
+        script.fail_nth("op_list_sims", 0, Fault::Hold(first.clone()));
+        script.fail_nth("op_list_sims", 1, Fault::Hold(second.clone()));
+        let listed = script.count("op_list_sims");
+        let mut claimed = 1_000;
+        while script.count("op_list_sims") == listed {
+            claim(claimed).await.unwrap();
+            claimed += 1;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        // The first page is on its way for who will come, and now there is no card.
+        for (_, state) in world.outside.store.data().sims.values_mut() {
+            *state = SimState::Retired;
+        }
+        let waiting = join_all((claimed..claimed + 100).map(claim));
+        let (served, ()) = join(waiting, async { first.open(1) }).await;
+        assert!(served.iter().all(Result::is_ok), "{served:?}");
+        second.arrived().await;
+        assert_eq!(script.count("op_list_sims"), listed + 2);
+        second.open(1);
     });
 }
 
