@@ -296,8 +296,13 @@ impl Database {
 /// A connection to PostgreSQL. Whatever keeps it from being had passes, and nothing was asked yet: a server
 /// that is down, a database closed for maintenance, a password that is being changed.
 async fn connection(pool: &PgPool) -> Result<Tx, DbError> {
-    let connection = pool.acquire().await;
-    Ok(connection.map_err(|error| StoreError::Unavailable(error.to_string()))?.into())
+    let connection = pool.acquire().await.map_err(|error| {
+        if !super::error::is_unavailable(&error) {
+            tracing::error!(%error, "the database takes no connection: somebody has to look at it");
+        }
+        StoreError::Unavailable(error.to_string())
+    });
+    Ok(connection?.into())
 }
 
 /// Counts how long a connection took to be had, begun or not.

@@ -80,7 +80,7 @@ fn is_parting(code: &str) -> bool {
 }
 
 /// Whether trying again later can help.
-fn is_unavailable(error: &sqlx::Error) -> bool {
+pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
         sqlx::Error::Database(answer) => {

@@ -182,7 +182,6 @@ impl SimPool {
         loop {
             // It hears from here on, so also what comes between the look and the wait.
             let more = sponsor.more.notified();
-            let looked = self.clock.elapsed();
             if let Some(sim) = self.take(sponsor_id, operation).await? {
                 let free = sponsor.free.fetch_sub(1, Ordering::Relaxed);
                 if free <= sponsor.low_water.load(Ordering::Relaxed) {
@@ -190,7 +189,8 @@ impl SimPool {
                 }
                 return Ok(sim);
             }
-            let left = until.saturating_sub(self.clock.elapsed());
+            let looked = self.clock.elapsed();
+            let left = until.saturating_sub(looked);
             if left.is_zero() {
                 return Err(NotAdmitted::NoRoom.into());
             }
@@ -200,12 +200,13 @@ impl SimPool {
                 refilling = sponsor.refilling.lock() => refilling,
                 () = tokio::time::sleep(left) => return Err(NotAdmitted::NoRoom.into()),
             };
-            // What another refill has found since is as new as what this one would.
-            let is_known_empty = refilling.found_none.is_some_and(|began| began >= looked);
-            if is_known_empty
-                || self.refill(sponsor_id, sponsor, &mut refilling, For::Now, until).await?
-                    == Refilled::Empty
-            {
+            // What a refill that began since has found need not be asked again.
+            if refilling.found_none.is_some_and(|began| began >= looked) {
+                return Err(SimPoolError::Empty);
+            }
+            let refilled =
+                self.refill(sponsor_id, sponsor, &mut refilling, For::Now, until).await?;
+            if refilled == Refilled::Empty {
                 return Err(SimPoolError::Empty);
             }
         }

@@ -107,8 +107,26 @@ fn many_who_find_none_ask_the_operator_once() {
         assert_eq!(world.outside.script.count("op_list_sims"), 1);
         // What comes to be later is found by who comes later.
         world.outside.operator.state().sims = (0..100).map(sim).collect();
-        tokio::time::sleep(Duration::from_millis(1)).await;
         assert!(claim_all().await.iter().all(Result::is_ok));
+    });
+}
+
+#[test]
+fn who_comes_while_the_operator_is_asked_asks_it_again() {
+    run(async {
+        let (world, _) = world(limits());
+        world.outside.store.data().sims.clear();
+        world.outside.operator.state().sims.clear();
+        world.outside.operator.state().latency = Duration::from_millis(300);
+        let pool = &world.services.sims;
+        let later = async {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            pool.claim(SPONSOR, operation(2), PATIENCE).await
+        };
+        let (first, second) = join(pool.claim(SPONSOR, operation(1), PATIENCE), later).await;
+        assert!(matches!(first, Err(SimPoolError::Empty)), "{first:?}");
+        assert!(matches!(second, Err(SimPoolError::Empty)), "{second:?}");
+        assert_eq!(world.outside.script.count("op_list_sims"), 2);
     });
 }
 
@@ -142,7 +160,7 @@ fn who_waits_is_served_while_the_next_page_is_still_awaited() {
         let waiting = join_all((claimed..claimed + 100).map(claim));
         let (served, ()) = join(waiting, async { first.open(1) }).await;
         assert!(served.iter().all(Result::is_ok), "{served:?}");
-        second.arrived().await;
+        tokio::time::timeout(PATIENCE, second.arrived()).await.expect("there is a second page");
         assert_eq!(script.count("op_list_sims"), listed + 2);
         second.open(1);
     });
