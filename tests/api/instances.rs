@@ -1,11 +1,9 @@
 //! Two services on one database.
 
 use crate::app::{AMPLE, DatabaseKind, TestApp, eventually, id};
-use futures_util::StreamExt;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -60,29 +58,6 @@ async fn a_key_is_one_intent_on_all_instances() {
     let again = second.keyed_post("/links", body, "one").await;
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!(app.acme.total("/links").await, 2);
-    running.stop().await;
-    app.finish().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_instances_give_out_cards_of_one_pool_and_none_twice() {
-    /// More than one page of the operator's list brings.
-    const LINKS: usize = 220;
-    let Some(app) = TestApp::start(DatabaseKind::Postgres, AMPLE).await else { return };
-    let (running, second) = app.another().await;
-    let body = json!({"plan_id": app.plan("France 1 GB, 7 days").await["id"]});
-    let calls = (0..LINKS).map(|n| {
-        let caller = if n % 2 == 0 { &app.acme } else { &second };
-        caller.post("/links", body.clone())
-    });
-    let answers: Vec<_> = futures_util::stream::iter(calls).buffer_unordered(16).collect().await;
-    let iccids = answers.into_iter().map(|answer| answer.expect(201)["iccid"].to_string());
-    assert_eq!(iccids.collect::<HashSet<_>>().len(), LINKS);
-    // A card that the operator refuses as used is replaced, and kept out of the pool.
-    let mut behind = PgConnection::connect(app.config.database.url.expose_secret()).await.unwrap();
-    let refused = "SELECT COUNT(*) FROM sims WHERE state = 'retired'";
-    let refused: (i64,) = sqlx::query_as(refused).fetch_one(&mut behind).await.unwrap();
-    assert_eq!(refused, (0,));
     running.stop().await;
     app.finish().await;
 }

@@ -1,11 +1,12 @@
 //! Cards: the pool and the stock.
 
 use crate::world::{World, at, debiting, id, money, refund, sim};
-use bappy::store::Time;
+use bappy::store::{Database, SqlStore, Time};
 use bappy_actors::model::{Cleanup, EntryId, OperationId, SimKind};
 use bappy_actors::ports::{StockClaim, Store};
 use std::collections::HashSet;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 
 pub async fn concurrent_claims_give_distinct_cards(world: World) {
     let cards = (0..208).map(|n| sim(&format!("890{n:03}"))).collect();
@@ -25,6 +26,29 @@ pub async fn concurrent_claims_give_distinct_cards(world: World) {
     assert_eq!(world.free_sims("beta", SimKind::Esim, 5).await.unwrap(), 0);
     let none = world.claim_sim("beta", SimKind::Esim, OperationId(id()), at(1)).await.unwrap();
     assert_eq!(none, None);
+}
+
+/// Each instance writes its claims together; between instances the database decides.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_instances_claim_distinct_cards() {
+    const CLAIMS: usize = 2_000;
+    /// More than the other instance has locked at any time.
+    const SPARE: usize = 200;
+    let Some(world) = World::postgres().await else { return };
+    let cards = (0..CLAIMS + SPARE).map(|n| sim(&format!("890{n:04}"))).collect();
+    world.add_sims(cards, at(0)).await.unwrap();
+    let other = Database::open(&world.url, 2, Handle::current()).await.unwrap();
+    let stores = [Arc::clone(&world.store), Arc::new(SqlStore::start(other))];
+    let claims = (0..CLAIMS).map(|n| {
+        let store = Arc::clone(&stores[n % 2]);
+        tokio::spawn(async move {
+            let operation = OperationId(id());
+            store.claim_sim("alpha", SimKind::Esim, operation, at(1)).await.unwrap().unwrap()
+        })
+    });
+    let claimed = futures_util::future::join_all(claims).await;
+    let iccids: HashSet<_> = claimed.into_iter().map(|c| c.unwrap().iccid).collect();
+    assert_eq!(iccids.len(), CLAIMS);
 }
 
 pub async fn known_cards_are_not_added_again(world: World) {
