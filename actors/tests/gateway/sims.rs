@@ -5,7 +5,7 @@ use crate::support::fixtures::{SPONSOR, caller, offer, org, plan};
 use crate::support::operator::{physical, sim};
 use crate::support::script::{Fault, Gate};
 use crate::support::store::SimState;
-use crate::support::world::run;
+use crate::support::world::{World, run};
 use bappy_actors::gateway::SimPoolError;
 use bappy_actors::model::{Failure, OperationId};
 use bappy_actors::operation::{CreateLink, OperationError};
@@ -16,6 +16,17 @@ use uuid::Uuid;
 
 fn operation(n: u128) -> OperationId {
     OperationId(Uuid::from_u128(n))
+}
+
+/// Neither here nor at the operator, who takes a while to say so.
+fn without_cards() -> World {
+    let (world, _) = world(limits());
+    world.outside.store.data().sims.clear();
+    let mut operator = world.outside.operator.state();
+    operator.sims.clear();
+    operator.latency = Duration::from_millis(300);
+    drop(operator);
+    world
 }
 
 #[test]
@@ -82,9 +93,7 @@ fn more_than_a_page_who_come_at_once_all_get_a_card() {
 #[test]
 fn an_operator_without_cards_is_told_as_empty() {
     run(async {
-        let (world, _) = world(limits());
-        world.outside.store.data().sims.clear();
-        world.outside.operator.state().sims.clear();
+        let world = without_cards();
         let claimed = world.services.sims.claim(SPONSOR, operation(1), PATIENCE).await;
         assert!(matches!(claimed, Err(SimPoolError::Empty)), "{claimed:?}");
     });
@@ -93,10 +102,7 @@ fn an_operator_without_cards_is_told_as_empty() {
 #[test]
 fn many_who_find_none_ask_the_operator_once() {
     run(async {
-        let (world, _) = world(limits());
-        world.outside.store.data().sims.clear();
-        world.outside.operator.state().sims.clear();
-        world.outside.operator.state().latency = Duration::from_millis(300);
+        let world = without_cards();
         let pool = &world.services.sims;
         let claim_all = async || {
             let claims = (0..64).map(|n| pool.claim(SPONSOR, operation(n), PATIENCE));
@@ -114,10 +120,7 @@ fn many_who_find_none_ask_the_operator_once() {
 #[test]
 fn who_comes_while_the_operator_is_asked_asks_it_again() {
     run(async {
-        let (world, _) = world(limits());
-        world.outside.store.data().sims.clear();
-        world.outside.operator.state().sims.clear();
-        world.outside.operator.state().latency = Duration::from_millis(300);
+        let world = without_cards();
         let pool = &world.services.sims;
         let later = async {
             tokio::time::sleep(Duration::from_millis(150)).await;
