@@ -119,8 +119,8 @@ impl TestApp {
         // Tests of the breaker ask for it; elsewhere it would only hide what is tested.
         config.operator.breaker.calls_min = 1_000;
         // Each read asks the operator anew, unless a test wants to see the cache.
-        config.cache.usage_ttl = Duration::from_millis(1);
-        config.cache.status_ttl = Duration::from_millis(1);
+        config.cache.usage_ttl = Duration::from_nanos(1);
+        config.cache.status_ttl = Duration::from_nanos(1);
         Self::start_with(folder, operator, config).await
     }
 
