@@ -1,8 +1,9 @@
-//! Programs as processes of their own: started on free ports, awaited, killed at the end.
+//! Programs as processes of their own: started on free ports, awaited, asked to end at the end.
 //!
 //! **Invariant:** a signal goes only to a process that was started here.
 
 use crate::Failed;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant};
 /// A process that is not ready by then will not be.
 const READY_MAX: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
+/// A process that has not ended by then is killed; a service finishes what it has.
+const END_MAX: Duration = Duration::from_secs(40);
 
 /// A port that is free now.
 pub fn free_port() -> SocketAddr {
@@ -36,7 +39,7 @@ pub fn command(program: &Path) -> Command {
     command
 }
 
-/// A running program; killed when dropped.
+/// A running program. When dropped it is asked to end, so that one built to write down what it did does so.
 pub struct Process {
     child: Child,
     log: PathBuf,
@@ -86,6 +89,11 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let until = Instant::now() + END_MAX;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+            std::thread::sleep(POLL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
