@@ -8,7 +8,7 @@ use bappy::config::{Config, Profile};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-/// Serves both until it is killed. What the bare one answers is put to `/answer` once.
+/// Serves both until it is ended. What the bare one answers is put to `/answer` once.
 pub async fn serve(listen: SocketAddr) -> Result<(), Failed> {
     let config = Config::load(&Profile::Service, None, std::env::vars())
         .map_err(|error| Failed(error.to_string()))?;

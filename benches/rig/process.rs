@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 /// A process that is not ready by then will not be.
 const READY_MAX: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
-/// A process that has not ended by then is killed; a service finishes what it has.
-const END_MAX: Duration = Duration::from_secs(40);
+/// A process that has not ended by then is killed; a service that finishes what it has takes less.
+const END_MAX: Duration = Duration::from_secs(90);
 
 /// A port that is free now.
 pub fn free_port() -> SocketAddr {
@@ -81,6 +81,10 @@ impl Process {
         }
     }
 
+    fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Its number.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -89,12 +93,17 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let until = Instant::now() + END_MAX;
-        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+        if self.runs() {
+            let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        }
+        while self.runs() && Instant::now() < until {
             std::thread::sleep(POLL);
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if self.runs() {
+            eprintln!("killed, for it did not end: {}", self.log.display());
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }

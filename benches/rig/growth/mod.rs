@@ -53,8 +53,9 @@ pub struct Growth {
 
 /// A database with its service.
 struct Grown {
-    world: World,
+    /// Ends before what it needs.
     service: Service,
+    world: World,
     site: Site,
 }
 

@@ -58,7 +58,7 @@ async fn forward(
     Ok(HttpResponse::build(status).content_type("application/json").body(answer.bytes().await?))
 }
 
-/// Serves until it is killed.
+/// Serves until it is ended.
 pub async fn serve(listen: SocketAddr) -> Result<(), Failed> {
     let config = Config::load(&Profile::Service, None, std::env::vars())
         .map_err(|error| Failed(error.to_string()))?;
