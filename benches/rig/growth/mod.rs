@@ -139,7 +139,7 @@ impl Growth {
         }
         let service = world.serve(Tuning::default()).await?;
         let site = Site::new(&world, service.at, history, self.calls_a_round()).await?;
-        Ok(Grown { world, service, site })
+        Ok(Grown { service, world, site })
     }
 
     /// The median and the 99th percentile in milliseconds, at each size.
