@@ -9,6 +9,7 @@
 //! so then no plan's have changed. Without months every answer is as right, and slower.
 
 use super::ledger::ALL_PLANS;
+use super::turnover::DayTurnover;
 use super::{Database, DbError, Tx};
 use bappy_actors::model::{OrgId, Timestamp};
 use chrono::{Datelike, Months, NaiveDate};
@@ -18,13 +19,13 @@ use uuid::Uuid;
 /// Ledgers with fewer entries are added up day by day: there is little to save.
 const VERSION_MIN: i64 = 1_000;
 
-/// The longest run of whole months from day `first` to day `last` that are kept and stand: its first
-/// and its last day.
+/// The longest run of whole months from day `first` to day `last`, on which `booked` was booked, that are
+/// kept and stand: its first and its last day.
 pub(super) async fn standing(
     tx: &mut Tx,
     org: OrgId,
-    first: NaiveDate,
-    last: NaiveDate,
+    (first, last): (NaiveDate, NaiveDate),
+    booked: &[DayTurnover],
 ) -> Result<Option<(NaiveDate, NaiveDate)>, DbError> {
     let Some((begin, end)) = whole_months(first, last) else { return Ok(None) };
     let kept = all!(
@@ -37,29 +38,14 @@ pub(super) async fn standing(
         begin,
         end
     )?;
-    if kept.is_empty() {
-        return Ok(None);
+    let mut now: HashMap<Option<NaiveDate>, (i64, i64)> = HashMap::new();
+    for day in booked {
+        let (entries, made) = now.entry(begin_of(day.day)).or_default();
+        *entries += day.count;
+        *made += day.made;
     }
-    let now = all!(
-        tx,
-        (String, i64, i64),
-        concat!(
-            "SELECT SUBSTR(CAST(day AS TEXT), 1, 7), CAST(SUM(entries) AS BIGINT),
-                 CAST(SUM(made) AS BIGINT)
-             FROM ledger_days WHERE ",
-            totals_of_all!(),
-            " AND day >= $3 AND day <= $4 GROUP BY 1"
-        ),
-        org.0,
-        ALL_PLANS,
-        begin,
-        end
-    )?;
-    let now: HashMap<String, (i64, i64)> =
-        now.into_iter().map(|(month, entries, made)| (month, (entries, made))).collect();
     let stands = kept.into_iter().filter(|(month, entries, made)| {
-        let now = now.get(&month.format("%Y-%m").to_string()).copied().unwrap_or_default();
-        now == (*entries, *made)
+        now.get(&Some(*month)).copied().unwrap_or_default() == (*entries, *made)
     });
     Ok(longest_run(stands.map(|(month, ..)| month)))
 }

@@ -36,6 +36,8 @@ pub struct DayTurnover {
     pub day: NaiveDate,
     /// Of which kind.
     pub kind: EntryKind,
+    /// How many transactions.
+    pub count: i64,
     /// How many Links or top-ups came about.
     pub made: i64,
     /// The sum of the debits, without sign.
@@ -181,9 +183,9 @@ pub async fn by_day(
 ) -> Result<Vec<DayTurnover>, DbError> {
     let rows = all!(
         tx,
-        (NaiveDate, String, i64, i64, i64),
+        (NaiveDate, String, i64, i64, i64, i64),
         concat!(
-            "SELECT day, kind, made, debited, credited FROM ledger_days WHERE ",
+            "SELECT day, kind, entries, made, debited, credited FROM ledger_days WHERE ",
             totals_of_all!(),
             " AND day >= $3 AND day <= $4"
         ),
@@ -192,10 +194,11 @@ pub async fn by_day(
         first,
         last
     )?;
-    let turnover = |(day, kind, made, debited, credited): (_, String, _, _, _)| {
+    let turnover = |(day, kind, count, made, debited, credited): (_, String, _, _, _, _)| {
         Ok(DayTurnover {
             day,
             kind: EntryKind::from_word(&kind)?,
+            count,
             made,
             debited: Money::from_micros(debited),
             credited: Money::from_micros(credited),
@@ -204,16 +207,16 @@ pub async fn by_day(
     rows.into_iter().map(turnover).collect()
 }
 
-/// The `limit` plans that sold most from day `first` to day `last`, most first: from the totals of the
-/// months in between, and of the days before and after.
+/// The `limit` plans that sold most from day `first` to day `last`, most first, of which [`by_day`] gave
+/// `booked`: from the totals of the months in between, and of the days before and after.
 pub async fn top_plans(
     tx: &mut Tx,
     org: OrgId,
-    first: NaiveDate,
-    last: NaiveDate,
+    (first, last): (NaiveDate, NaiveDate),
+    booked: &[DayTurnover],
     limit: i64,
 ) -> Result<Vec<PlanTurnover>, DbError> {
-    let months = months::standing(tx, org, first, last).await?;
+    let months = months::standing(tx, org, (first, last), booked).await?;
     let (begin, end) = months.unzip();
     let rows = all!(
         tx,

@@ -451,7 +451,8 @@ async fn plans_by_days(world: &World, first: NaiveDate, last: NaiveDate) -> Vec<
 
 async fn plans_as_told(world: &World, first: NaiveDate, last: NaiveDate) -> Vec<OfPlan> {
     let mut tx = world.db.read().await.unwrap();
-    let plans = turnover::top_plans(&mut tx, world.org, first, last, 10).await.unwrap();
+    let booked = turnover::by_day(&mut tx, world.org, first, last).await.unwrap();
+    let plans = turnover::top_plans(&mut tx, world.org, (first, last), &booked, 10).await.unwrap();
     plans.iter().map(|plan| (plan.plan_id.0, plan.made, plan.spent.micros())).collect()
 }
 
@@ -550,15 +551,16 @@ pub async fn days_and_plans_count_what_came_about(world: World) {
     let of = |day, kind| days.iter().find(|d| d.day == day && d.kind == kind).copied();
     let (links, topups) = (EntryKind::Activation, EntryKind::Topup);
     // One more Link is there from the start.
-    assert_eq!(of(first, links).map(|d| (d.made, d.debited)), Some((3, money(15))));
+    assert_eq!(of(first, links).map(|d| (d.count, d.made, d.debited)), Some((3, 3, money(15))));
     assert_eq!(of(first, topups).map(|d| (d.made, d.debited)), Some((0, money(10))));
     assert_eq!(of(second, topups).map(|d| (d.made, d.debited)), Some((1, money(0))));
     assert_eq!(of(second, EntryKind::Refund).map(|d| d.credited), Some(money(5)));
     assert_eq!(of(second, links), None);
-    let top = turnover::top_plans(&mut tx, world.org, first, second, 10).await.unwrap();
+    let period = (first, second);
+    let top = turnover::top_plans(&mut tx, world.org, period, &days, 10).await.unwrap();
     let top: Vec<_> = top.iter().map(|plan| (plan.plan_id, plan.made, plan.spent)).collect();
     assert_eq!(top, [(business.plans[1], 3, money(15)), (world.plan, 1, money(5))]);
-    let one = turnover::top_plans(&mut tx, world.org, first, second, 1).await.unwrap();
+    let one = turnover::top_plans(&mut tx, world.org, period, &days, 1).await.unwrap();
     assert_eq!(one[0].name.as_deref(), Some("Europe 1 GB"));
     assert_eq!(one.len(), 1);
 }
