@@ -4,9 +4,10 @@
 //! [`keep`] is called beside the service, with the ranks of lists; the turnover by plan asks
 //! `standing` for the months that it may go by.
 //!
-//! **Invariant:** a month is gone by only if the daily totals of all plans have as many entries, and as
-//! much that came about, as when it was kept. Both only ever grow, and grow with the totals of any plan,
-//! so then no plan's have changed. Without months every answer is as right, and slower.
+//! **Invariant:** a month is gone by only if the daily totals of all plans, as the caller has read them,
+//! have as many entries, and as much that came about, as when it was kept. Both only ever grow, and grow
+//! with the totals of any plan, so then no plan's have changed. Without months every answer is as right, and
+//! slower.
 
 use super::ledger::ALL_PLANS;
 use super::turnover::DayTurnover;
@@ -19,8 +20,8 @@ use uuid::Uuid;
 /// Ledgers with fewer entries are added up day by day: there is little to save.
 const VERSION_MIN: i64 = 1_000;
 
-/// The longest run of whole months from day `first` to day `last`, on which `booked` was booked, that are
-/// kept and stand: its first and its last day.
+/// The longest run of whole months from day `first` to day `last` that are kept and stand: its first and
+/// its last day. `booked` is all that the organization has booked in these days.
 pub(super) async fn standing(
     tx: &mut Tx,
     org: OrgId,
@@ -38,14 +39,18 @@ pub(super) async fn standing(
         begin,
         end
     )?;
-    let mut now: HashMap<Option<NaiveDate>, (i64, i64)> = HashMap::new();
+    if kept.is_empty() {
+        return Ok(None);
+    }
+    let of_month = |day: NaiveDate| (day.year(), day.month());
+    let mut now: HashMap<(i32, u32), (i64, i64)> = HashMap::new();
     for day in booked {
-        let (entries, made) = now.entry(begin_of(day.day)).or_default();
+        let (entries, made) = now.entry(of_month(day.day)).or_default();
         *entries += day.count;
         *made += day.made;
     }
     let stands = kept.into_iter().filter(|(month, entries, made)| {
-        now.get(&Some(*month)).copied().unwrap_or_default() == (*entries, *made)
+        now.get(&of_month(*month)).copied().unwrap_or_default() == (*entries, *made)
     });
     Ok(longest_run(stands.map(|(month, ..)| month)))
 }

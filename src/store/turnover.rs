@@ -1,11 +1,11 @@
 //! What an organization has been charged and has paid in over a period, from the daily totals.
 //! Called by `GET /transactions/stats` and `GET /transactions/analytics`.
 //!
-//! **Invariants:** of an answer what may change is read by one statement, so it is of one moment; which
-//! blocks of entries there are, which stay as they are, and which months stand is asked before it; what is
-//! read is a row a day and kind (and plan), and of a day that the period cuts the blocks, and the entries
-//! around the cut. Plans are from months too, which are gone by only where no plan's totals have changed
-//! since.
+//! **Invariants:** stats are read by one statement, so they are of one moment; which blocks of entries there
+//! are, which stay as they are, is asked before it. What is read is a row a day and kind (and plan), and of a
+//! day that the period cuts the blocks, and the entries around the cut. Analytics read days and plans by one
+//! statement each: what is booked between them may be in the plans and not yet in the days. Plans are from
+//! months too, which are gone by only where no plan's totals had changed when the days were read.
 
 use super::blocks;
 use super::ledger::ALL_PLANS;
@@ -174,8 +174,22 @@ pub async fn by_kind(tx: &mut Tx, org: OrgId, period: &Period) -> Result<Vec<Tur
     rows.into_iter().map(turnover).collect()
 }
 
-/// What was booked on each day from `first` to `last`, by kind; what was not is left out.
-pub async fn by_day(
+/// What was booked on each day from `first` to `last`, by kind (what was not is left out), and the
+/// `limit` plans that sold most in these days, most first.
+pub async fn by_day_and_plan(
+    tx: &mut Tx,
+    org: OrgId,
+    first: NaiveDate,
+    last: NaiveDate,
+    limit: i64,
+) -> Result<(Vec<DayTurnover>, Vec<PlanTurnover>), DbError> {
+    let days = by_day(tx, org, first, last).await?;
+    let months = months::standing(tx, org, (first, last), &days).await?;
+    let plans = top_plans(tx, org, (first, last), months, limit).await?;
+    Ok((days, plans))
+}
+
+async fn by_day(
     tx: &mut Tx,
     org: OrgId,
     first: NaiveDate,
@@ -207,16 +221,14 @@ pub async fn by_day(
     rows.into_iter().map(turnover).collect()
 }
 
-/// The `limit` plans that sold most from day `first` to day `last`, most first, of which [`by_day`] gave
-/// `booked`: from the totals of the months in between, and of the days before and after.
-pub async fn top_plans(
+/// From the totals of `months`, given by their first and last day, and of the days before and after them.
+async fn top_plans(
     tx: &mut Tx,
     org: OrgId,
     (first, last): (NaiveDate, NaiveDate),
-    booked: &[DayTurnover],
+    months: Option<(NaiveDate, NaiveDate)>,
     limit: i64,
 ) -> Result<Vec<PlanTurnover>, DbError> {
-    let months = months::standing(tx, org, (first, last), booked).await?;
     let (begin, end) = months.unzip();
     let rows = all!(
         tx,

@@ -107,9 +107,8 @@ pub(super) async fn analytics(
     let to = api.clock.now().date_naive();
     let from = to - Days::new(u64::from(period_days) - 1);
     let mut tx = api.read(organization.id).await?;
-    let booked = turnover::by_day(&mut tx, organization.id, from, to).await?;
-    let plans =
-        turnover::top_plans(&mut tx, organization.id, (from, to), &booked, TOP_PLANS).await?;
+    let (booked, plans) =
+        turnover::by_day_and_plan(&mut tx, organization.id, from, to, TOP_PLANS).await?;
     drop(tx);
     let view = view(period_days, (from, to), organization.currency, &booked, plans);
     view.map(Success::new).ok_or_else(|| ApiError::internal("a sum is out of range"))
