@@ -7,7 +7,7 @@ use bappy_actors::model::{EntryKind, OrgId, Timestamp};
 use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 
-/// A block, or some that follow each other and lie alike to the period.
+/// A block, or some that follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Block {
     /// Its least sequence.
@@ -57,18 +57,117 @@ pub(in crate::store) async fn split(
     // Of all kinds the place of any entry in a stretch is known. Among others those of a kind are
     // counted, in a block and not in half a day.
     if kind.is_none() {
-        let rows = stretches(tx, org, kind, cuts, Told::Alike).await?;
-        if (0..cuts.len()).all(|n| are_in_order(of_day(&rows, n))) {
-            return Ok(splits(&rows, cuts.len()));
+        let outlines = outlines(tx, org, cuts).await?;
+        if let Some(splits) = outlines.iter().map(Outline::split).collect() {
+            return Ok(splits);
         }
     }
-    Ok(splits(&stretches(tx, org, kind, cuts, Told::Each).await?, cuts.len()))
+    let rows = each(tx, org, kind, cuts).await?;
+    let of_day = |n: usize| rows.iter().filter(move |row| usize::try_from(row.day) == Ok(n));
+    let of = |n: usize| {
+        let day = of_day(n).next().map_or(EMPTY, |row| (row.day_first, row.day_last));
+        Split::of(chain(of_day(n)), day)
+    };
+    Ok((0..cuts.len()).map(of).collect())
 }
 
-/// A stretch of a day's blocks: which of the days it is of, that day's least and greatest sequence, the
-/// stretch's, how many entries are counted in it, where it lies, and of how many entries its blocks are.
+/// A day's blocks by their ends alone: nothing is known of a day without any.
+#[derive(Clone, Debug, sqlx::FromRow)]
+struct Outline {
+    day_first: Option<i64>,
+    day_last: Option<i64>,
+    /// The least and greatest sequence of the blocks.
+    first: Option<i64>,
+    last: Option<i64>,
+    /// Of how many entries they are.
+    size: Option<i64>,
+    /// Where the first block begins, and the last ends, in which something may be in the period.
+    touched_first: Option<i64>,
+    touched_last: Option<i64>,
+    /// Where the last block ends in which something is before the period.
+    before_last: Option<i64>,
+    /// Where the first block begins in which something is after it.
+    after_first: Option<i64>,
+}
+
+impl Outline {
+    /// Where times are in order, what is around an end of the period is in one block. Nothing where more
+    /// would have to be read than that, or blocks do not follow each other from the day's first entry on.
+    fn split(&self) -> Option<Split> {
+        let Some((first, after)) = self.first.zip(self.last) else { return Some(Split::default()) };
+        if Some(first) > self.day_first || self.size != Some(after - first + 1) {
+            return None;
+        }
+        let Some((begin, end)) = self.touched_first.zip(self.touched_last) else {
+            return Some(Split { after, ..Split::default() });
+        };
+        // The block before may have begun on the day before, and the last go on into the next.
+        let (low, high) = (self.day_first?.max(begin), self.day_last?.min(end));
+        let first = self.before_last.map_or(begin, |before| begin.max(before + 1));
+        let last = self.after_first.map_or(end, |after| end.min(after - 1));
+        let (whole, ends) = if first <= last {
+            let count = last - first + 1;
+            let run = Block { first, last, count, place: Place::Within };
+            (vec![run], [(low, first - 1), (last + 1, high)])
+        } else {
+            (Vec::new(), [(low, high), EMPTY])
+        };
+        let read: i64 = ends.iter().map(|(low, high)| (high - low + 1).max(0)).sum();
+        (read <= 2 * SIZE).then_some(Split { whole, ends, after })
+    }
+}
+
+async fn outlines(tx: &mut Tx, org: OrgId, cuts: &[Cut]) -> Result<Vec<Outline>, DbError> {
+    let of_day = |n: usize| {
+        let [day, from, until] = [3, 4, 5].map(|place| format!("${}", place + 3 * n));
+        let inside = format!("b.last_at >= {from} AND b.first_at < {until}");
+        format!(
+            "SELECT {n} AS day, MIN(of_day.first) AS day_first, MIN(of_day.last) AS day_last,
+                 MIN(b.first_sequence) AS first, MAX(b.last_sequence) AS last,
+                 CAST(SUM(b.entries) AS BIGINT) AS size,
+                 MIN(b.first_sequence) FILTER (WHERE {inside}) AS touched_first,
+                 MAX(b.last_sequence) FILTER (WHERE {inside}) AS touched_last,
+                 MAX(b.last_sequence) FILTER (WHERE b.first_at < {from}) AS before_last,
+                 MIN(b.first_sequence) FILTER (WHERE b.last_at >= {until}) AS after_first
+             FROM {}",
+            blocks_of(&day)
+        )
+    };
+    let days: Vec<_> = (0..cuts.len()).map(of_day).collect();
+    let of = |n: usize| cuts.get(n);
+    let rows = all!(
+        tx,
+        Outline,
+        AssertSqlSafe(format!("{} ORDER BY day", days.join(" UNION ALL "))),
+        org.0,
+        ALL_PLANS,
+        of(0).map(|(day, ..)| *day),
+        of(0).map(|(_, from, _)| Time::from(*from)),
+        of(0).map(|(.., until)| Time::from(*until)),
+        of(1).map(|(day, ..)| *day),
+        of(1).map(|(_, from, _)| Time::from(*from)),
+        of(1).map(|(.., until)| Time::from(*until))
+    )?;
+    Ok(rows)
+}
+
+/// A day's least and greatest sequence, and its blocks: the last may go on past the day's last entry.
+/// Row-level security looks for rows by plain columns only.
+fn blocks_of(day: &str) -> String {
+    let totals = totals_of_all!();
+    format!(
+        "(SELECT MIN(first_sequence) AS first, MAX(last_sequence) AS last,
+              MAX(last_sequence) + {SIZE} - 1 AS upto
+          FROM ledger_days WHERE {totals} AND day = {day}) of_day
+         JOIN ledger_blocks b ON b.org_id = $1
+             AND b.last_sequence >= of_day.first AND b.last_sequence <= of_day.upto"
+    )
+}
+
+/// A block of a day: which of the days it is of, that day's least and greatest sequence, the block's, how
+/// many entries are counted in it, and where it lies.
 #[derive(Clone, sqlx::FromRow)]
-struct Stretch {
+struct OfDay {
     day: i32,
     day_first: i64,
     day_last: i64,
@@ -76,64 +175,35 @@ struct Stretch {
     last: i64,
     counted: i64,
     place: String,
-    size: i64,
 }
 
-/// Which blocks are told as one stretch.
-#[derive(Clone, Copy)]
-enum Told {
-    /// All that are before the period, all within, all after; each that is across an end of it by itself.
-    /// Where times are in disorder they may lie between each other.
-    Alike,
-    /// No other.
-    Each,
-}
-
-async fn stretches(
+async fn each(
     tx: &mut Tx,
     org: OrgId,
     kind: Option<EntryKind>,
     cuts: &[Cut],
-    told: Told,
-) -> Result<Vec<Stretch>, DbError> {
+) -> Result<Vec<OfDay>, DbError> {
     let counted = kind.map_or("b.entries", |_| "CASE WHEN b.kind = $3 THEN b.entries ELSE 0 END");
-    // The last block may go on past the day's last entry. Row-level security looks for rows by plain
-    // columns only.
-    let totals = totals_of_all!();
     let of_day = |n: usize| {
         let [day, from, until] = [4, 5, 6].map(|place| format!("${}", place + 3 * n));
         format!(
             "SELECT {n} AS day, of_day.first AS day_first, of_day.last AS day_last,
-                 b.first_sequence, b.last_sequence, SUM({counted}) AS counted,
-                 CASE WHEN MAX(b.last_at) < {from} THEN 'before'
-                     WHEN MIN(b.first_at) >= {until} THEN 'after'
+                 b.first_sequence AS first, b.last_sequence AS last,
+                 CAST(SUM({counted}) AS BIGINT) AS counted,
+                 CASE WHEN MAX(b.last_at) < {from} OR MIN(b.first_at) >= {until} THEN 'outside'
                      WHEN MIN(b.first_at) >= {from} AND MAX(b.last_at) < {until} THEN 'within'
                      ELSE 'across' END AS place
-             FROM (SELECT MIN(first_sequence) AS first, MAX(last_sequence) AS last,
-                       MAX(last_sequence) + {SIZE} - 1 AS upto
-                   FROM ledger_days WHERE {totals} AND day = {day}) of_day
-             JOIN ledger_blocks b ON b.org_id = $1
-                 AND b.last_sequence >= of_day.first AND b.last_sequence <= of_day.upto
-             GROUP BY b.last_sequence, b.first_sequence, of_day.first, of_day.last"
+             FROM {}
+             GROUP BY b.last_sequence, b.first_sequence, of_day.first, of_day.last",
+            blocks_of(&day)
         )
     };
     let days: Vec<_> = (0..cuts.len()).map(of_day).collect();
-    let stretch = match told {
-        Told::Alike => "CASE WHEN place = 'across' THEN last_sequence ELSE 0 END",
-        Told::Each => "last_sequence, first_sequence",
-    };
     let of = |n: usize| cuts.get(n);
     let rows = all!(
         tx,
-        Stretch,
-        AssertSqlSafe(format!(
-            "SELECT day, MIN(day_first) AS day_first, MIN(day_last) AS day_last,
-                 MIN(first_sequence) AS first, MAX(last_sequence) AS last,
-                 CAST(SUM(counted) AS BIGINT) AS counted,
-                 place, CAST(SUM(last_sequence - first_sequence + 1) AS BIGINT) AS size
-             FROM ({}) blocks GROUP BY day, place, {stretch} ORDER BY day, last, first",
-            days.join(" UNION ALL ")
-        )),
+        OfDay,
+        AssertSqlSafe(format!("{} ORDER BY day, last, first", days.join(" UNION ALL "))),
         org.0,
         ALL_PLANS,
         kind.map(|kind| kind.word()),
@@ -147,31 +217,9 @@ async fn stretches(
     Ok(rows)
 }
 
-fn of_day(rows: &[Stretch], n: usize) -> impl Iterator<Item = &Stretch> {
-    rows.iter().filter(move |row| usize::try_from(row.day) == Ok(n))
-}
-
-/// Whether stretches follow each other, and the blocks of each of them do.
-fn are_in_order<'a>(rows: impl Iterator<Item = &'a Stretch>) -> bool {
-    let mut before = None;
-    rows.into_iter().all(|row| {
-        let follows = before.is_none_or(|last| row.first == last + 1);
-        before = Some(row.last);
-        follows && row.size == row.last - row.first + 1
-    })
-}
-
-fn splits(rows: &[Stretch], days: usize) -> Vec<Split> {
-    let of = |n: usize| {
-        let day = of_day(rows, n).next().map_or(EMPTY, |row| (row.day_first, row.day_last));
-        Split::of(chain(of_day(rows, n)), day)
-    };
-    (0..days).map(of).collect()
-}
-
 /// The blocks from the day's first entry on that follow each other. Those of another size, which
 /// a version of the service may have made at the same time, and all after them are left out.
-fn chain<'a>(rows: impl Iterator<Item = &'a Stretch>) -> Vec<Block> {
+fn chain<'a>(rows: impl Iterator<Item = &'a OfDay>) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     for row in rows {
         match blocks.last() {
@@ -275,24 +323,70 @@ mod tests {
         assert_eq!(split(&[], 0, 9), (vec![], [EMPTY; 2], 0));
     }
 
-    fn stretch((first, last): (i64, i64)) -> Stretch {
-        let size = last - first + 1;
-        let place = "within".to_owned();
-        Stretch { day: 0, day_first: 1, day_last: 25, first, last, counted: size, place, size }
+    /// Of five blocks of ten entries, by what is in the period, before it and after it, and what is to be
+    /// read of a day.
+    fn outlined(
+        touched: (i64, i64),
+        before_last: Option<i64>,
+        after_first: Option<i64>,
+    ) -> Option<(Option<(i64, i64)>, [(i64, i64); 2])> {
+        let outline = Outline {
+            day_first: Some(4),
+            day_last: Some(47),
+            first: Some(1),
+            last: Some(50),
+            size: Some(50),
+            touched_first: Some(touched.0),
+            touched_last: Some(touched.1),
+            before_last,
+            after_first,
+        };
+        let split = outline.split()?;
+        assert_eq!(split.after, 50);
+        Some((split.whole.first().map(|run| (run.first, run.last)), split.ends))
     }
 
     #[test]
-    fn stretches_are_in_order_if_nothing_is_between_their_blocks() {
-        let rows: Vec<_> = [(1, 10), (11, 15), (16, 20)].map(stretch).to_vec();
-        assert!(are_in_order(rows.iter()) && are_in_order([].iter()));
-        // Ten entries of twenty: the others are in another stretch.
-        let parted = Stretch { size: 10, ..stretch((1, 20)) };
-        assert!(!are_in_order([parted].iter()));
-        // Two blocks of another size, which end where one does.
-        let twice = Stretch { size: 20, ..stretch((1, 10)) };
-        assert!(!are_in_order([twice].iter()));
-        assert!(!are_in_order([stretch((1, 10)), stretch((12, 15))].iter()));
-        assert!(!are_in_order([stretch((1, 10)), stretch((6, 15))].iter()));
+    fn by_their_ends_blocks_between_two_that_are_cut_are_whole() {
+        let all = Some((Some((1, 50)), [(4, 0), (51, 47)]));
+        assert_eq!(outlined((1, 50), None, None), all);
+        let cut = Some((Some((21, 30)), [(11, 20), (31, 40)]));
+        assert_eq!(outlined((11, 40), Some(20), Some(31)), cut);
+        // Bounds between blocks.
+        let even = Some((Some((11, 40)), [(11, 10), (41, 40)]));
+        assert_eq!(outlined((11, 40), Some(10), Some(41)), even);
+        // A block that is cut twice, two beside each other, and the day's first and last.
+        assert_eq!(outlined((11, 20), Some(20), Some(11)), Some((None, [(11, 20), EMPTY])));
+        assert_eq!(outlined((11, 30), Some(20), Some(21)), Some((None, [(11, 30), EMPTY])));
+        let day = Some((Some((11, 40)), [(4, 10), (41, 47)]));
+        assert_eq!(outlined((1, 50), Some(10), Some(41)), day);
+        // One that came late, with something of before the period.
+        let late = Some((Some((41, 50)), [(11, 40), (51, 47)]));
+        assert_eq!(outlined((11, 50), Some(40), None), late);
+    }
+
+    #[test]
+    fn ends_say_nothing_of_blocks_that_do_not_follow_each_other() {
+        let blocks = Outline {
+            day_first: Some(1),
+            day_last: Some(5_000),
+            first: Some(1),
+            last: Some(5_000),
+            size: Some(5_000),
+            touched_first: Some(1),
+            touched_last: Some(5_000),
+            before_last: None,
+            after_first: None,
+        };
+        assert_eq!(blocks.split().unwrap().whole[0].last, 5_000);
+        // Some twice, or missing; the first missing; more to be read than two blocks.
+        assert_eq!(Outline { size: Some(5_010), ..blocks.clone() }.split(), None);
+        assert_eq!(Outline { first: Some(11), size: Some(4_990), ..blocks.clone() }.split(), None);
+        assert_eq!(Outline { before_last: Some(2_000), ..blocks.clone() }.split(), None);
+        let nothing = Outline { touched_first: None, touched_last: None, ..blocks.clone() };
+        assert_eq!(nothing.split().unwrap(), Split { after: 5_000, ..Split::default() });
+        let none = Outline { first: None, last: None, size: None, ..nothing };
+        assert_eq!(none.split().unwrap(), Split::default());
     }
 
     #[test]
@@ -313,8 +407,12 @@ mod tests {
 
     #[test]
     fn blocks_of_another_size_end_the_chain() {
-        let chained = |stretches: &[(i64, i64)]| {
-            let rows: Vec<_> = stretches.iter().copied().map(stretch).collect();
+        let of_day = |&(first, last): &(i64, i64)| {
+            let place = "within".to_owned();
+            OfDay { day: 0, day_first: 1, day_last: 25, first, last, counted: 0, place }
+        };
+        let chained = |ends: &[(i64, i64)]| {
+            let rows: Vec<_> = ends.iter().map(of_day).collect();
             chain(rows.iter()).iter().map(|block| (block.first, block.last)).collect::<Vec<_>>()
         };
         // As the statement puts them in order.
