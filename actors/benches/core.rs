@@ -16,6 +16,10 @@ use support::environment::epoch;
 use support::fixtures::{money, org};
 use support::world::World;
 
+/// As in the service: by default glibc gives what is freed at its end back to the system, and takes it again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
 }
