@@ -4,9 +4,9 @@
 //! **Invariant:** of a Link and a month one row at most decides (`charged`, `due`, `waived`), and
 //! one more at most says that what was due is `paid`.
 
-use super::{DbError, Text, Time, Tx, operations};
+use super::{DbError, Text, Time, Tx, operations, text};
 use bappy_actors::model::{
-    ChargedFee, EntryId, LinkFee, LinkId, LinkStatus, Money, Month, OrgId, Timestamp,
+    ChargedFee, EntryId, LinkFee, LinkId, LinkStatus, Money, Month, OrgId, Request, Timestamp,
 };
 use bappy_actors::ports::{Candidate, Payer, Suspending, Suspension, SuspensionOutcome};
 use sqlx::AssertSqlSafe;
@@ -133,6 +133,7 @@ struct CandidateRow {
     created_at: Time,
     decided: Option<String>,
     owes: Option<String>,
+    is_in_between: bool,
 }
 
 /// An organization's Links by id, each with what became of its fee of a month.
@@ -155,7 +156,11 @@ pub async fn candidates(
                   WHERE f.org_id = l.org_id AND f.link_id = l.id AND f.state = 'due'
                     AND NOT EXISTS (
                         SELECT 1 FROM link_fees p WHERE p.org_id = l.org_id
-                          AND p.link_id = l.id AND p.month = f.month AND p.state = 'paid')) AS owes
+                          AND p.link_id = l.id AND p.month = f.month AND p.state = 'paid')) AS owes,
+                 l.status = 'suspended' AND EXISTS (
+                     SELECT 1 FROM operations o WHERE o.org_id = l.org_id AND o.link_id = l.id
+                       AND o.state = 'pending' AND o.kind IN ('remove_plan', 'update_link'))
+                     AS is_in_between
              FROM links l WHERE l.org_id = $1{past} ORDER BY l.id LIMIT $4"
         )),
         org.0,
@@ -172,6 +177,7 @@ pub async fn candidates(
             created_at: row.created_at.into(),
             is_decided: row.decided.is_some(),
             owes: row.owes.as_deref().map(to_month).transpose()?,
+            is_in_between: row.is_in_between,
         })
     };
     rows.into_iter().map(candidate).collect()
@@ -187,10 +193,12 @@ pub async fn suspend(
     // or waits.
     let all = i64::try_from(suspensions.len()).unwrap_or(i64::MAX);
     count(tx, org, all).await?;
+    let (balance,) = one!(tx, (i64,), "SELECT balance FROM wallets WHERE org_id = $1", org.0)?;
+    let balance = Money::from_micros(balance);
     let mut outcomes = Vec::with_capacity(suspensions.len());
     let mut opened = 0;
     for suspending in suspensions {
-        let outcome = suspend_one(tx, org, suspending).await?;
+        let outcome = suspend_one(tx, org, suspending, balance).await?;
         opened += i64::from(outcome == SuspensionOutcome::Opened);
         outcomes.push(outcome);
     }
@@ -216,13 +224,23 @@ async fn suspend_one(
     tx: &mut Tx,
     org: OrgId,
     suspending: &Suspending,
+    balance: Money,
 ) -> Result<SuspensionOutcome, DbError> {
     let operation = &suspending.operation;
     let link = operation.link_id;
+    // What was paid in since the wallet refused it covers the fee now.
+    if let Suspension::FallsDue(fee) = suspending.because
+        && fee.amount <= balance
+    {
+        return Ok(SuspensionOutcome::Covered);
+    }
     if !operations::insert_if_free(tx, operation, suspending.lease_until).await? {
         // Perhaps another run was first: what that one decided stands.
         return Ok(match suspending.because {
             Suspension::FallsDue(fee) if is_decided(tx, org, fee).await? => {
+                SuspensionOutcome::Unfounded
+            }
+            Suspension::Owing if is_being_suspended(tx, org, link).await? => {
                 SuspensionOutcome::Unfounded
             }
             _ => SuspensionOutcome::LinkBusy,
@@ -252,6 +270,21 @@ async fn suspend_one(
     }
     exec!(tx, "DELETE FROM operations WHERE org_id = $1 AND id = $2", org.0, operation.id.0)?;
     Ok(SuspensionOutcome::Unfounded)
+}
+
+/// Whether the change of a Link that is under way suspends it.
+async fn is_being_suspended(tx: &mut Tx, org: OrgId, link: LinkId) -> Result<bool, DbError> {
+    let row = opt!(
+        tx,
+        (String,),
+        "SELECT request FROM operations WHERE org_id = $1 AND link_id = $2
+             AND state = 'pending' AND kind IN ('remove_plan', 'update_link')",
+        org.0,
+        link.0
+    )?;
+    let request =
+        row.map(|(request,)| text::from_json("operations.request", &request)).transpose()?;
+    Ok(matches!(request, Some(Request::UpdateLink { status: Some(LinkStatus::Suspended), .. })))
 }
 
 /// Writes that no fee of a month falls due of Links.

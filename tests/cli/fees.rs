@@ -112,6 +112,27 @@ pub async fn the_service_charges_the_current_month_by_itself(world: World) {
     world.bappy(&["audit"]).done();
 }
 
+pub async fn an_organization_that_cannot_be_charged_keeps_no_other_from_it(world: World) {
+    Sold::new(&world).await;
+    world.org("later", "USD");
+    for slug in ["acme", "later"] {
+        world.bappy(&["org", "set", slug, "--price-per-link", "0.50"]).done();
+    }
+    world
+        .tamper(
+            "INSERT INTO link_fees (org_id, link_id, month, state, amount, created_at)
+             SELECT org_id, id, '2026-xx', 'due', 1, created_at FROM links",
+        )
+        .await;
+    let off = world.serve_with(&[("BAPPY_FEES__ENABLED", "false")]).await;
+    let monthly = bappy_actors::billing::MonthlyFees::new(off.core().fees.clone());
+    let month = "2026-02".parse().unwrap();
+    monthly.catch_up(month).await.unwrap_err();
+    let left = off.core().fees.payers(Some(month), None).await.unwrap();
+    assert_eq!(left.len(), 1, "that of the other is complete");
+    off.stop().await;
+}
+
 pub async fn what_breaks_the_rules_of_fees_is_found(world: World) {
     Sold::new(&world).await;
     world.bappy(&["org", "set", "acme", "--price-per-link", "0.50"]).done();

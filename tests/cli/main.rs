@@ -76,6 +76,7 @@ on_both! {
     fees {
         a_run_charges_each_link_once_and_a_dry_run_nothing,
         the_service_charges_the_current_month_by_itself,
+        an_organization_that_cannot_be_charged_keeps_no_other_from_it,
         what_breaks_the_rules_of_fees_is_found,
     }
     fees_at_once { runs_at_once_charge_each_link_once }

@@ -4,12 +4,12 @@ use crate::sms::{queued, report};
 use crate::transactions::operations_are_counted;
 use crate::world::{World, activating, at, closing, debiting, key, money, refund};
 use bappy_actors::model::{
-    Answer, Cleanup, EntryId, EntryKind, Failure, LinkId, LinkStatus, NameChange, Operation,
-    OperationKind, OperationState, Request,
+    Answer, Cleanup, EntryId, EntryKind, Failure, LinkFee, LinkId, LinkStatus, Month, NameChange,
+    Operation, OperationKind, OperationState, Request,
 };
 use bappy_actors::ports::{
-    Closing, CommitOutcome, Due, LinkChange, OpenOutcome, Planned, SmsState, Store, Suspending,
-    Suspension, SuspensionOutcome, WalletRow,
+    Closing, CommitOutcome, Due, FeeBook, LinkChange, OpenOutcome, Planned, SmsState, Store,
+    Suspending, Suspension, SuspensionOutcome, WalletRow,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -367,4 +367,54 @@ pub async fn a_late_status_is_undone_only_while_the_link_has_the_other(world: Wo
     assert_eq!(due.iter().map(|due| due.operation.id).collect::<Vec<_>>(), [operation.id]);
     assert_eq!(correct(Suspension::Undone).await, SuspensionOutcome::Unfounded);
     assert_eq!(correct(Suspension::Off).await, SuspensionOutcome::Opened);
+}
+
+/// What was paid in since the wallet refused it is charged, and the Link not suspended.
+pub async fn a_fee_falls_due_only_while_it_is_not_covered(world: World) {
+    let (link, _) = world.settled_link("89010").await;
+    world.has(money(2)).await;
+    let month: Month = "2027-02".parse().unwrap();
+    let change = |status| Operation {
+        request: Request::UpdateLink {
+            fee: None,
+            endpoint_id: "ep".into(),
+            status,
+            name: NameChange::Keep,
+        },
+        ..free(&world, OperationKind::UpdateLink, link.id)
+    };
+    let suspend = async |because| {
+        let operation = change(Some(LinkStatus::Suspended));
+        let suspending = Suspending { operation: operation.clone(), lease_until: at(5), because };
+        let outcomes = world.open_suspensions(world.org, vec![suspending]).await.unwrap();
+        (outcomes[0], operation)
+    };
+    let end = async |operation: &Operation, state, status| {
+        let change = LinkChange::Update { status, name: NameChange::Keep };
+        let closing = closing(operation, state);
+        assert!(world.close_operation(world.org, link.id, closing, change, at(6)).await.unwrap());
+    };
+    let candidate =
+        async || world.store.candidates(world.org, month, None, 9).await.unwrap().remove(0);
+    let fee = |amount| Suspension::FallsDue(LinkFee { link_id: link.id, month, amount });
+    let balance = world.row(world.org).await.balance;
+    assert_eq!(suspend(fee(balance)).await.0, SuspensionOutcome::Covered);
+    assert_eq!(world.count("SELECT COUNT(*) FROM link_fees").await, 0);
+    let more = balance.checked_add(money(1)).unwrap();
+    let (outcome, suspending) = suspend(fee(more)).await;
+    assert_eq!(outcome, SuspensionOutcome::Opened);
+    assert_eq!(world.count("SELECT COUNT(*) FROM link_fees WHERE state = 'due'").await, 1);
+    // While it is being suspended nothing is left to do; while something else runs on it, it is.
+    assert_eq!(suspend(Suspension::Owing).await.0, SuspensionOutcome::Unfounded);
+    end(&suspending, OperationState::Rejected, None).await;
+    let other = change(None);
+    let opened = world.open_operation(other.clone(), at(22)).await.unwrap();
+    assert_eq!(opened, OpenOutcome::Opened);
+    assert_eq!(suspend(Suspension::Owing).await.0, SuspensionOutcome::LinkBusy);
+    assert!(!candidate().await.is_in_between, "it is active");
+    end(&other, OperationState::Succeeded, Some(LinkStatus::Suspended)).await;
+    assert!(!candidate().await.is_in_between, "nothing runs on it");
+    assert_eq!(world.open_operation(change(None), at(22)).await.unwrap(), OpenOutcome::Opened);
+    assert!(candidate().await.is_in_between);
+    world.balances(world.org).await;
 }

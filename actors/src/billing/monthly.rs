@@ -61,15 +61,26 @@ impl MonthlyFees {
     }
 
     /// Charges a month for every organization whose run is not complete; says how many it
-    /// completed.
+    /// completed. One that cannot be charged keeps no other from it.
     pub async fn catch_up(&self, month: Month) -> Result<u64, FeeRunError> {
-        let (mut completed, mut after) = (0, None);
+        let (mut completed, mut after, mut failed) = (0, None, None);
         loop {
             let payers = self.run.payers(Some(month), after).await?;
-            let Some(last) = payers.last() else { return Ok(completed) };
+            let Some(last) = payers.last() else { return failed.map_or(Ok(completed), Err) };
             after = Some(last.org);
             for payer in payers {
-                let tally = self.run.charge(payer, month, |_| {}).await?;
+                let tally = match self.run.charge(payer, month, |_| {}).await {
+                    Ok(tally) => tally,
+                    // The next would find it away as well.
+                    Err(error @ FeeRunError::Store(StoreError::Unavailable(_))) => {
+                        return Err(error);
+                    }
+                    Err(error) => {
+                        tracing::warn!(org = %payer.org, %month, %error, "no monthly fees yet");
+                        failed = failed.or(Some(error));
+                        continue;
+                    }
+                };
                 if tally.left == 0 {
                     let now = self.run.clock.now();
                     self.run.book.complete(payer.org, month, now).await?;

@@ -26,6 +26,9 @@ const PAYERS: i64 = 100;
 /// no wait for those who charge meanwhile.
 const SUSPENSIONS_TOGETHER: usize = 32;
 
+/// A wallet's answer is waited for so long: many batches.
+const WALLET_PATIENCE: Duration = Duration::from_secs(30);
+
 /// Suspensions of a run become due at the operator at this pace, half of what it takes a second by
 /// default: partners' calls, and what the resolver has to settle, come in between.
 const SUSPENSIONS_PER_SECOND: u32 = 100;
@@ -36,6 +39,9 @@ pub enum FeeRunError {
     /// The database could not be asked.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A wallet gave no answer: something holds its row, or it is overrun.
+    #[error("the wallet of the organization {0} does not answer")]
+    Silent(OrgId),
 }
 
 /// Runs the monthly fees.
@@ -110,6 +116,7 @@ impl FeeRun {
                     Verdict::Free => {}
                     Verdict::Decided => tally.decided += 1,
                     Verdict::Waive => tally.waived += 1,
+                    Verdict::Later => tally.left += 1,
                     Verdict::Charge if price <= balance => {
                         balance = balance.checked_sub(price).unwrap_or(Money::ZERO);
                         tally.charged += 1;
@@ -137,6 +144,7 @@ impl FeeRun {
                 Verdict::Decided => tally.decided += 1,
                 Verdict::Waive => waived.push(candidate.link_id),
                 Verdict::Charge => charges.push(candidate),
+                Verdict::Later => tally.left += 1,
                 Verdict::Suspend => unpaid.push((candidate, Suspension::Owing)),
             }
         }
@@ -151,6 +159,7 @@ impl FeeRun {
                 }
                 Charged::Decided => tally.decided += 1,
                 Charged::Left => tally.left += 1,
+                Charged::NotAnswered => return Err(FeeRunError::Silent(payer.org)),
                 Charged::NotCovered(fee) => unpaid.push((candidate, Suspension::FallsDue(fee))),
             }
         }
@@ -161,16 +170,11 @@ impl FeeRun {
         for unpaid in unpaid.chunks(SUSPENSIONS_TOGETHER) {
             let before = suspended + tally.suspended;
             let outcomes = self.suspend(payer.org, unpaid, before).await?;
-            for (outcome, (_, because)) in outcomes.into_iter().zip(unpaid) {
-                match (outcome, because) {
-                    (SuspensionOutcome::Opened, _) => tally.suspended += 1,
-                    // Being suspended already.
-                    (
-                        SuspensionOutcome::LinkBusy,
-                        Suspension::Owing | Suspension::Off | Suspension::Undone,
-                    )
-                    | (SuspensionOutcome::Unfounded, _) => tally.decided += 1,
-                    (SuspensionOutcome::LinkBusy, Suspension::FallsDue(_)) => tally.left += 1,
+            for outcome in outcomes {
+                match outcome {
+                    SuspensionOutcome::Opened => tally.suspended += 1,
+                    SuspensionOutcome::Unfounded => tally.decided += 1,
+                    SuspensionOutcome::LinkBusy | SuspensionOutcome::Covered => tally.left += 1,
                 }
             }
             self.resolver.wake();
@@ -183,7 +187,13 @@ impl FeeRun {
         let fee = LinkFee { link_id, month, amount: payer.price_per_link };
         let charge =
             FeeCharge { entry_id: EntryId(self.ids.next()), fee, iccid: candidate.iccid.clone() };
-        match self.wallets.submit(payer.org, Command::LinkFee(charge)).await {
+        // A charge that nobody waits for any more is not made; one that is made all the same is found by
+        // the next run.
+        let submitted = self.wallets.submit(payer.org, Command::LinkFee(charge));
+        let Ok(answer) = tokio::time::timeout(WALLET_PATIENCE, submitted).await else {
+            return Charged::NotAnswered;
+        };
+        match answer {
             Ok(_) => Charged::Done,
             Err(CommandError::Guarded(Guard::FeeTaken)) => Charged::Decided,
             Err(CommandError::Refused(Refused::InsufficientFunds { .. })) => {
@@ -224,4 +234,5 @@ enum Charged {
     Decided,
     NotCovered(LinkFee),
     Left,
+    NotAnswered,
 }

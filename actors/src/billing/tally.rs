@@ -52,6 +52,8 @@ pub(super) enum Verdict {
     Waive,
     /// Has it suspended after all, for a fee that fell due earlier.
     Suspend,
+    /// Leaves it to the next run: whether it is still suspended for a fee is not known yet.
+    Later,
 }
 
 /// Decides on a Link for a month.
@@ -67,6 +69,7 @@ pub(super) fn verdict(candidate: &Candidate, month: Month) -> Verdict {
         Some(owed) if owed < month => Verdict::Waive,
         // A month before the one that it is suspended for.
         Some(_) => Verdict::Free,
+        None if candidate.is_in_between => Verdict::Later,
         None => Verdict::Charge,
     }
 }
@@ -86,6 +89,7 @@ mod tests {
             created_at: created_at.parse().unwrap(),
             is_decided: false,
             owes: None,
+            is_in_between: false,
         }
     }
 
@@ -129,5 +133,14 @@ mod tests {
         assert_eq!(verdict(&candidate, month("2026-08")), Verdict::Suspend);
         candidate.status = LinkStatus::Inactive;
         assert_eq!(verdict(&candidate, month("2026-08")), Verdict::Free);
+    }
+
+    #[test]
+    fn a_link_that_is_being_reactivated_is_looked_at_later() {
+        let mut candidate = candidate("2026-06-01T00:00:00Z", LinkStatus::Suspended);
+        candidate.is_in_between = true;
+        assert_eq!(verdict(&candidate, month("2026-09")), Verdict::Later);
+        candidate.is_decided = true;
+        assert_eq!(verdict(&candidate, month("2026-09")), Verdict::Decided);
     }
 }

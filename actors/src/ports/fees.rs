@@ -30,6 +30,9 @@ pub struct Candidate {
     pub is_decided: bool,
     /// The month of a fee that is due of it.
     pub owes: Option<Month>,
+    /// Whether it is suspended and a change of it is under way: it may have paid the fee that it is suspended
+    /// for, and may have it given back.
+    pub is_in_between: bool,
 }
 
 /// What a run of the monthly fees reads and remembers.

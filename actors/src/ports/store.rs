@@ -177,6 +177,8 @@ pub enum SuspensionOutcome {
     LinkBusy,
     /// There is no reason (any more), or the Link is inactive.
     Unfounded,
+    /// The balance covers the fee by now: it does not fall due, but is to be charged.
+    Covered,
 }
 
 /// How claiming a physical card of an organization's stock ended.

@@ -5,6 +5,7 @@ mod changes;
 mod chaos;
 mod crashing;
 mod deadlines;
+mod fees;
 mod good;
 mod repeating;
 mod resolving;

@@ -33,9 +33,9 @@ impl Resolver {
                 self.again(&operation, operation.cleanup, None).await
             }
             // Something else has changed the Link, or does so now.
-            SuspensionOutcome::LinkBusy | SuspensionOutcome::Unfounded => {
-                self.look_later(&operation).await
-            }
+            SuspensionOutcome::LinkBusy
+            | SuspensionOutcome::Unfounded
+            | SuspensionOutcome::Covered => self.look_later(&operation).await,
         }
     }
 

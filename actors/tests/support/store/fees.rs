@@ -80,8 +80,25 @@ impl Data {
     pub fn suspend(&mut self, org: OrgId, suspending: Suspending) -> SuspensionOutcome {
         let Suspending { operation, lease_until, because } = suspending;
         let (id, link) = (operation.id, operation.link_id);
+        if let Suspension::FallsDue(fee) = because
+            && fee.amount <= self.wallets[&org].row.balance
+        {
+            return SuspensionOutcome::Covered;
+        }
         if self.open(operation, lease_until) == OpenOutcome::LinkBusy {
-            return SuspensionOutcome::LinkBusy;
+            let suspends = |change: &Operation| {
+                matches!(
+                    change.request,
+                    Request::UpdateLink { status: Some(LinkStatus::Suspended), .. }
+                )
+            };
+            return if because == Suspension::Owing
+                && self.change_of(org, link).is_some_and(suspends)
+            {
+                SuspensionOutcome::Unfounded
+            } else {
+                SuspensionOutcome::LinkBusy
+            };
         }
         let is_due = self.due_fee(org, link).is_some();
         let is_founded = match because {
@@ -126,6 +143,8 @@ impl Data {
                 created_at: link.created_at,
                 is_decided: rows.any(|row| row.fee.month == month && row.state != FeeState::Paid),
                 owes: self.due_fee(org, link.id).map(|fee| fee.month),
+                is_in_between: link.status == LinkStatus::Suspended
+                    && self.change_of(org, link.id).is_some(),
             }
         };
         links.take(limit).map(|(_, link)| candidate(link)).collect()

@@ -12,16 +12,20 @@ pub fn is_exclusive(operation: &Operation) -> bool {
 }
 
 impl Data {
+    /// The change of a Link that is under way.
+    pub fn change_of(&self, org: OrgId, link: LinkId) -> Option<&Operation> {
+        self.operations.values().map(|stored| &stored.operation).find(|other| {
+            (other.org_id, other.link_id) == (org, link)
+                && other.state == OperationState::Pending
+                && is_exclusive(other)
+        })
+    }
+
     pub fn open(&mut self, operation: Operation, lease_until: Timestamp) -> OpenOutcome {
         if self.key_holder(operation.org_id, &operation) {
             return OpenOutcome::KeyTaken;
         }
-        let busy = self.operations.values().map(|stored| &stored.operation).any(|other| {
-            other.link_id == operation.link_id
-                && other.state == OperationState::Pending
-                && is_exclusive(other)
-        });
-        if busy {
+        if self.change_of(operation.org_id, operation.link_id).is_some() {
             return OpenOutcome::LinkBusy;
         }
         if self.is_unpaid(&operation) {
