@@ -45,6 +45,20 @@ fn an_operator_that_hangs_is_refunded_and_answered_in_eighteen_seconds() {
 }
 
 #[test]
+fn what_cannot_be_sent_again_in_time_is_refunded_at_once() {
+    run(async {
+        let world = World::new();
+        let throttled = Fault::Throttled(Some(Duration::from_mins(1)));
+        world.outside.script.fail_next("op_create", throttled);
+        let ended = world.operations.create_link(caller(org(1)), create()).await;
+        assert_eq!(failure(&ended), Failure::ProvisioningFailed);
+        let took = world.clock.elapsed();
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        world.outside.assert_drained();
+    });
+}
+
+#[test]
 fn absence_is_believed_only_past_the_horizon() {
     run(async {
         let world = World::new();

@@ -89,7 +89,11 @@ pub(super) async fn perform(
             tracing::warn!(%operation, ?error, ?next, "a call to the operator failed");
             if let (CallError::Throttled(pause), Next::Send) = (error, next) {
                 let pause = pause.unwrap_or(THROTTLED_PAUSE * progress.throttled.into());
-                tokio::time::sleep(pause.min(deadline.left(services))).await;
+                // It could not be sent again in time: nobody else waits for the room meanwhile.
+                if pause + CALL_TIME_MIN > deadline.left(services) {
+                    return Err((Failure::ProvisioningFailed, Cleanup::None));
+                }
+                tokio::time::sleep(pause).await;
             }
         }
     }
