@@ -139,7 +139,7 @@ fn a_key_in_use_queues_nothing_more_and_a_refund_frees_it() {
 
 #[test]
 fn each_answer_of_the_operator_has_its_end() {
-    use Failure::{ProviderUnavailable, ProvisioningError, ProvisioningFailed};
+    use Failure::{ProvisioningError, ProvisioningFailed};
     let there = |fault| (fault, SmsStatus::Sent, None);
     let cases = [
         (Fault::Refuse(Refusal::NotAllowed), SmsStatus::Failed, Some(ProvisioningError)),
@@ -170,15 +170,22 @@ fn each_answer_of_the_operator_has_its_end() {
             assert!(!unsent || took > Duration::from_secs(610), "absent too soon: {took:?}");
         });
     }
-    // An operator that can never be reached: not charged in the end, and not before the deadline.
+    // An operator that can never be reached, or takes none for an hour: not charged in the end, and not
+    // before the deadline.
+    for fault in [Fault::Unreachable, Fault::Throttled(Some(Duration::from_hours(1)))] {
+        never_sent(fault);
+    }
+}
+
+fn never_sent(fault: Fault) {
     let (outside, link) = prepare();
     run(async {
         let world = World::over(&outside, epoch());
-        outside.script.fail_all("op_send_sms", Fault::Unreachable);
+        outside.script.fail_all("op_send_sms", fault);
         let sms = send_one(&world, link).await;
         assert_eq!(
             (sms.status, failure(&outside).1),
-            (SmsStatus::Failed, Some(ProviderUnavailable))
+            (SmsStatus::Failed, Some(Failure::ProviderUnavailable))
         );
         let took = world.clock.elapsed();
         assert!((600..635).contains(&took.as_secs()), "{took:?}");

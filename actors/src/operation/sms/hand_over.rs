@@ -230,7 +230,7 @@ async fn later(
     pause: Duration,
 ) -> Result<(), OperationError> {
     let now = services.clock.now();
-    let due_at = schedule::next_look(operation.attempts, now, by).max(now + pause);
+    let due_at = schedule::next_look(operation.attempts, now, by).max((now + pause).min(by));
     let (org, id, epoch) = (operation.org_id, operation.id, operation.epoch);
     services.store.reschedule(org, id, epoch, Cleanup::None, Some(due_at)).await?;
     Ok(())
