@@ -2,7 +2,7 @@
 //! refunded where that is not reached by its horizon.
 
 use super::{CALL_TIMEOUT, PATIENCE, Resolver};
-use crate::model::{Answer, Failure, Operation, OperationState, Request};
+use crate::model::{Answer, Failure, NameChange, Operation, OperationState, Request};
 use crate::operation::OperationError;
 use crate::operation::change::{self, Driven, Earlier, Wanted};
 use crate::ports::LinkChange;
@@ -16,20 +16,18 @@ impl Resolver {
         // What the runner has sent may land until then.
         let may_land = services.clock.now() < operation.horizon_at;
         let earlier = if may_land { Earlier::MayLand } else { Earlier::Landed };
+        if let Request::UpdateLink { status: None, name, .. } = &operation.request {
+            return self.renamed(&operation, name).await;
+        }
         let Ok(mut permit) = services.gateway.admit(NonZeroU32::MIN, PATIENCE).await else {
             return self.not_driven(operation).await;
         };
         let (org, link) = (operation.org_id, operation.link_id);
         let ended = match &operation.request {
-            Request::UpdateLink { endpoint_id, status, name, .. } => {
-                let driven = match status {
-                    Some(status) => {
-                        let wanted = Wanted::Status(endpoint_id, *status);
-                        change::drive(services, &mut permit, wanted, until, earlier).await
-                    }
-                    None => Driven::Done { in_doubt: false },
-                };
-                let change = LinkChange::Update { status: *status, name: name.clone() };
+            Request::UpdateLink { endpoint_id, status: Some(status), name, .. } => {
+                let wanted = Wanted::Status(endpoint_id, *status);
+                let driven = change::drive(services, &mut permit, wanted, until, earlier).await;
+                let change = LinkChange::Update { status: Some(*status), name: name.clone() };
                 self.ended(&operation, driven, change, true).await
             }
             Request::RemovePlans { endpoint_id, items } => {
@@ -47,9 +45,10 @@ impl Resolver {
                 }
                 ended
             }
-            Request::CreateLink { .. } | Request::Topup { .. } | Request::SendSms { .. } => {
-                Ok(true)
-            }
+            Request::CreateLink { .. }
+            | Request::Topup { .. }
+            | Request::SendSms { .. }
+            | Request::UpdateLink { status: None, .. } => Ok(true),
         };
         drop(permit);
         services.links.changed(org, link).await;
@@ -59,6 +58,18 @@ impl Resolver {
             Ok(false) => self.not_driven(operation).await,
             Err(error) => Err(error),
         }
+    }
+
+    /// A new name: the operator has no part in it, and may be away.
+    async fn renamed(
+        &self,
+        operation: &Operation,
+        name: &NameChange,
+    ) -> Result<(), OperationError> {
+        let change = LinkChange::Update { status: None, name: name.clone() };
+        self.ended(operation, Driven::Done { in_doubt: false }, change, true).await?;
+        self.services.links.changed(operation.org_id, operation.link_id).await;
+        Ok(())
     }
 
     /// A change that the operator was not driven to yet: once more later; but what was charged is
