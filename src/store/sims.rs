@@ -296,9 +296,10 @@ pub async fn free(
     Ok(count)
 }
 
-/// Frees the cards claimed before `before` whose operation was never recorded. Asks organization
-/// by organization, because operations are indexed so and are too many to scan; but only once of
-/// each card: a claim whose operation is found loses its time, and is not asked about again.
+/// Frees the cards claimed before `before` whose operation was never recorded, or was refunded with nothing
+/// of it left at the operator and could not release its card. Asks organization by organization, because
+/// operations are indexed so and are too many to scan; but only once of each card: a claim whose operation
+/// has had another end loses its time, and is not asked about again.
 pub async fn free_stale(tx: &mut Tx, before: Timestamp) -> Result<u64, DbError> {
     let freed = exec!(
         tx,
@@ -306,12 +307,17 @@ pub async fn free_stale(tx: &mut Tx, before: Timestamp) -> Result<u64, DbError> 
          WHERE state = 'claimed' AND claimed_at < $1
            AND NOT EXISTS (
                SELECT 1 FROM organizations g
-               JOIN operations o ON o.org_id = g.id AND o.id = sims.operation_id)",
+               JOIN operations o ON o.org_id = g.id AND o.id = sims.operation_id
+               WHERE o.state <> 'refunded' OR o.cleanup <> 'none')",
         Time::from(before)
     )?;
     exec!(
         tx,
-        "UPDATE sims SET claimed_at = NULL WHERE state = 'claimed' AND claimed_at < $1",
+        "UPDATE sims SET claimed_at = NULL WHERE state = 'claimed' AND claimed_at < $1
+           AND NOT EXISTS (
+               SELECT 1 FROM organizations g
+               JOIN operations o ON o.org_id = g.id AND o.id = sims.operation_id
+               WHERE o.state = 'pending')",
         Time::from(before)
     )?;
     Ok(freed)

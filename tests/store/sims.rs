@@ -1,9 +1,9 @@
 //! Cards: the pool and the stock.
 
-use crate::world::{World, at, debiting, id, money, refund, sim};
+use crate::world::{World, at, closing, debiting, id, money, refund, sim};
 use bappy::store::{Database, SqlStore, Time};
-use bappy_actors::model::{Cleanup, EntryId, OperationId, SimKind};
-use bappy_actors::ports::{StockClaim, Store};
+use bappy_actors::model::{Cleanup, EntryId, OperationId, OperationState, SimKind};
+use bappy_actors::ports::{Planned, StockClaim, Store};
 use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -70,21 +70,43 @@ pub async fn a_card_is_given_back_only_by_its_operation(world: World) {
     assert_eq!(world.free_sims("alpha", SimKind::Esim, 9).await.unwrap(), 1);
 }
 
-pub async fn a_claim_whose_operation_was_never_recorded_is_freed(world: World) {
-    world.add_sims(vec![sim("1"), sim("2"), sim("3")], at(0)).await.unwrap();
-    world.has(money(5)).await;
-    let recorded = world.topup();
-    world.written(vec![debiting(recorded.clone())]).await;
-    for (operation, seconds) in [(recorded.id, 1), (OperationId(id()), 1), (OperationId(id()), 9)] {
+pub async fn a_claim_that_is_over_is_freed(world: World) {
+    world.add_sims(["1", "2", "3", "4", "5"].map(sim).to_vec(), at(0)).await.unwrap();
+    world.has(money(15)).await;
+    let (pending, released, watched) = (world.topup(), world.topup(), world.topup());
+    for recorded in [&pending, &released, &watched] {
+        world.written(vec![debiting(recorded.clone())]).await;
+    }
+    let ids = [pending.id, OperationId(id()), OperationId(id()), released.id, watched.id];
+    for (operation, seconds) in ids.into_iter().zip([1, 1, 9, 1, 1]) {
         world.claim_sim("alpha", SimKind::Esim, operation, at(seconds)).await.unwrap().unwrap();
     }
     assert_eq!(world.free_stale_claims(at(9)).await.unwrap(), 1);
     let freed = world.claim_sim("alpha", SimKind::Esim, OperationId(id()), at(9)).await.unwrap();
     assert_eq!(freed, Some(sim("2")));
-    // That of the recorded operation is not asked about again.
-    let unasked = "SELECT COUNT(*) FROM sims WHERE iccid = '1' AND claimed_at IS NULL";
-    assert_eq!(world.count(unasked).await, 1);
-    assert_eq!(world.count("SELECT COUNT(*) FROM sims WHERE state = 'claimed'").await, 3);
+    // Two of them are refunded, one with nothing of it left at the operator.
+    world.written(vec![refund(&released, EntryId(released.id.0))]).await;
+    let mut refunded = refund(&watched, EntryId(watched.id.0));
+    refunded.closed[0].cleanup = Cleanup::Watching;
+    world.written(vec![refunded]).await;
+    assert_eq!(world.free_stale_claims(at(9)).await.unwrap(), 1);
+    let freed = world.claim_sim("alpha", SimKind::Esim, OperationId(id()), at(9)).await.unwrap();
+    assert_eq!(freed, Some(sim("4")));
+    // That of an operation which may have used it is not asked about again.
+    let unasked = async || {
+        world
+            .count("SELECT COUNT(*) FROM sims WHERE state = 'claimed' AND claimed_at IS NULL")
+            .await
+    };
+    assert_eq!(unasked().await, 1);
+    world
+        .written(vec![Planned {
+            closed: vec![closing(&pending, OperationState::Succeeded)],
+            ..Planned::default()
+        }])
+        .await;
+    assert_eq!(world.free_stale_claims(at(9)).await.unwrap(), 0);
+    assert_eq!(unasked().await, 2);
 }
 
 pub async fn the_cards_of_an_operation_are_retired_when_it_is_cleaned_up(world: World) {
