@@ -229,14 +229,16 @@ impl Running {
 
     /// Stops: accepts nothing new, lets what runs end, drains the wallets, closes the database.
     pub async fn stop(self) {
-        self.server.stop(true).await;
+        let until = tokio::time::Instant::now() + STOP_MAX;
+        // What works by itself begins nothing more, however long answers are still being sent.
         self.core.stop.notify_waiters();
+        self.server.stop(true).await;
         let drained = async {
             self.core.operations.drain().await;
             self.core.sms.drain().await;
             self.core.wallets.drain().await;
         };
-        if tokio::time::timeout(STOP_MAX, drained).await.is_err() {
+        if tokio::time::timeout_at(until, drained).await.is_err() {
             tracing::warn!("operations still run; the next start brings them to their end");
         }
         // What is cut off then is looked up at the next start, as after a crash.
