@@ -137,6 +137,23 @@ fn a_refused_status_changes_nothing() {
 }
 
 #[test]
+fn a_name_that_was_left_behind_is_written_while_the_operator_is_away() {
+    run(async {
+        let world = World::new();
+        let link = world.link().await;
+        world.outside.script.fail_next("close_operation", Fault::Panic);
+        let name = UpdateLink { link, status: None, name: NameChange::Set("van".to_owned()) };
+        world.operations.update_link(caller(org(1)), name).await.result.unwrap_err();
+        world.outside.script.fail_all("op_login", Fault::Unreachable);
+        // One that has no session with the operator.
+        let other = World::over(&world.outside, world.now());
+        other.resolve(60).await;
+        assert_eq!(world.outside.store.data().links[&link].1.name.as_deref(), Some("van"));
+        world.outside.assert_drained();
+    });
+}
+
+#[test]
 fn a_removal_that_fails_half_way_says_what_was_removed() {
     run(async {
         let (world, link, activations) = with_three_plans().await;
