@@ -79,7 +79,7 @@ fn a_wallet_that_does_not_answer_ends_its_run_and_is_charged_once() {
         let begun = world.clock.elapsed();
         let silent = charge(&world, FIRST).await;
         assert!(matches!(silent, Err(FeeRunError::Silent(of)) if of == org(1)), "{silent:?}");
-        assert!(world.clock.elapsed() - begun < Duration::from_secs(60));
+        assert!(world.clock.elapsed() < begun + Duration::from_mins(1));
         gate.open(1);
         let tally = charge(&world, FIRST).await.unwrap();
         assert_eq!(tally.charged + tally.decided, 1, "{tally:?}");

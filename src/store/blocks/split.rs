@@ -323,13 +323,16 @@ mod tests {
         assert_eq!(split(&[], 0, 9), (vec![], [EMPTY; 2], 0));
     }
 
+    /// The blocks that count as a whole, and what is to be read.
+    type Outlined = (Option<(i64, i64)>, [(i64, i64); 2]);
+
     /// Of five blocks of ten entries, by what is in the period, before it and after it, and what is to be
     /// read of a day.
     fn outlined(
         touched: (i64, i64),
         before_last: Option<i64>,
         after_first: Option<i64>,
-    ) -> Option<(Option<(i64, i64)>, [(i64, i64); 2])> {
+    ) -> Option<Outlined> {
         let outline = Outline {
             day_first: Some(4),
             day_last: Some(47),
