@@ -199,8 +199,13 @@ impl LinkHandle {
             found = false;
             let usage = usage::read(&self.outside.gateway, &*self.outside.clock, link).await?;
             let reading = reading(&usage, known);
-            if let Err(error) = self.outside.store.record_usage(org, link.id, reading).await {
-                tracing::warn!(%error, link = %link.id, "usage could not be kept");
+            match self.outside.store.record_usage(org, link.id, reading).await {
+                // It is inactive now: nobody is to be let in by the row of before.
+                Ok(()) if usage.terminated => self.changed(org, link.id).await,
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::warn!(%error, link = %link.id, "usage could not be kept");
+                }
             }
             Some(Arc::new(usage))
         };
