@@ -9,6 +9,7 @@ use crate::http::show;
 use crate::identity::Identity;
 use crate::store::{Database, DbError};
 use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::web;
 use bappy_actors::gateway::GatewayHandle;
 use bappy_actors::model::Timestamp;
@@ -108,7 +109,7 @@ impl StatusPage {
             tokio::join!(database, provider, self.identity.probe());
         let identity = Dependency {
             status: overall(identity.reachable == Some(true)),
-            latency_ms: identity.latency_ms,
+            latency_ms: identity.latency_ms.filter(|_| identity.reachable == Some(true)),
             checked_at: identity.checked_at,
         };
         let is_up = |dependency: &Dependency| dependency.status == Overall::Operational;
@@ -169,9 +170,11 @@ fn overall(is_up: bool) -> Overall {
 pub(super) async fn status(api: web::Data<Api>) -> Success<Status> {
     let page = Arc::clone(&api.status);
     let found = page.found.get_with((), page.look()).await;
-    let code = match found.status {
-        Overall::Operational | Overall::Degraded => StatusCode::OK,
-        Overall::Down => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    Success::with_status(code, Status::clone(&found))
+    let found = Status::clone(&found);
+    match found.status {
+        Overall::Operational | Overall::Degraded => Success::new(found),
+        Overall::Down => Success::with_status(StatusCode::SERVICE_UNAVAILABLE, found)
+            // By then it has been looked at again.
+            .header(header::RETRY_AFTER, HeaderValue::from_static("1")),
+    }
 }
