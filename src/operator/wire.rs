@@ -21,6 +21,7 @@
 use super::answer::unreadable;
 use super::json_fields::{days, lenient, price, time};
 use super::shown_text::{self, imei, ip_address, is_mcc, is_mnc, msisdn, technology};
+use crate::reference::Region;
 use bappy_actors::model::{
     Coverage, CoverageType, Currency, Money, ProfileState, SimKind, Sponsor, Timestamp, Volume,
 };
@@ -125,7 +126,10 @@ impl From<CatalogueRow> for CatalogueItem {
                 id,
             },
             coverage_type: row.coverage_type,
-            region: row.region.filter(|region| !region.is_empty()),
+            region: row.region.filter(|told| {
+                row.coverage_type != CoverageType::Global
+                    && Region::ALL.iter().any(|region| region.code() == told)
+            }),
             coverage: row.coverage,
         }
     }

@@ -341,6 +341,27 @@ async fn the_catalogue_is_read_with_its_prices_exactly() {
 }
 
 #[tokio::test]
+async fn a_region_is_one_of_six_and_of_a_plan_that_is_not_global() {
+    for (coverage_type, told, shown) in [
+        ("regional", "AF", Some("AF")),
+        ("country", "EU", Some("EU")),
+        ("regional", "Europe", None),
+        ("regional", "", None),
+        ("global", "EU", None),
+    ] {
+        let body = format!(
+            r#"{{"items": [{{"plan_id": "P1", "name": "Eurolink", "data_mb": 1024,
+                "validity_days": 30, "wholesale_price": "4.50", "currency": "USD",
+                "sponsor": {{"id": "s1"}}, "coverage_type": "{coverage_type}",
+                "region": "{told}"}}], "total": 1}}"#
+        );
+        let server = Server::start(vec![http(200, &body)]).await;
+        let page = client(&server.url).catalogue(&token(), 1, 50, SOON).await.unwrap();
+        assert_eq!(page.items[0].region.as_deref(), shown, "{coverage_type} {told}");
+    }
+}
+
+#[tokio::test]
 async fn free_cards_are_asked_for_past_those_known() {
     let body = format!(
         r#"{{"items": [{{"iccid": "{ICCID}", "kind": "esim", "sponsor": "s 1",
