@@ -68,7 +68,7 @@ enum Command {
     /// operation on a Link is pending or watched, differences there are none.
     Audit(audit::Audit),
     /// Prints the OpenAPI document of the API
-    Openapi,
+    Openapi(openapi::Openapi),
     #[command(subcommand)]
     Org(org::Org),
     #[command(subcommand)]
@@ -97,8 +97,7 @@ pub struct ConfigArgs {
 impl ConfigArgs {
     /// The configuration of a service.
     fn load(&self) -> Result<Config, ConfigError> {
-        let environment = std::env::vars().filter(|(key, _)| key != "BAPPY_CONFIG");
-        Config::load(&Profile::Service, self.config.as_deref(), environment)
+        Config::load(&Profile::Service, self.config.as_deref(), Config::environment()?)
     }
 }
 
@@ -118,7 +117,7 @@ pub fn main() -> ExitCode {
             Command::Serve(command) => command.run().await,
             Command::Migrate(command) => command.run().await,
             Command::Audit(command) => command.run().await,
-            Command::Openapi => openapi::run(),
+            Command::Openapi(_) => openapi::run(),
             Command::Org(command) => command.run().await,
             Command::Plan(command) => command.run().await,
             Command::Sim(command) => command.run().await,

@@ -2,7 +2,16 @@
 
 use super::{Outcome, output};
 use crate::http::openapi::{Settings, document};
+use clap::Args;
 use std::process::ExitCode;
+
+/// Arguments of `openapi`.
+#[derive(Args)]
+pub struct Openapi {
+    /// Prints JSON, as it does anyway
+    #[arg(long = "json")]
+    _json: bool,
+}
 
 /// Prints it.
 pub(super) fn run() -> Outcome {

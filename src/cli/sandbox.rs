@@ -40,7 +40,7 @@ pub struct Sandbox {
 impl Sandbox {
     pub(super) async fn run(self) -> Outcome {
         let profile = Profile::Sandbox { data: self.data.clone() };
-        let mut config = Config::load(&profile, None, std::env::vars())?;
+        let mut config = Config::load(&profile, None, Config::environment()?)?;
         if let Some(listen) = self.listen {
             config.listen = listen;
         }

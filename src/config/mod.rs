@@ -48,6 +48,24 @@ impl Config {
         Ok(config)
     }
 
+    /// The variables of this process but for the one that names the file. What is no text is an error where
+    /// it is ours, and somebody else's matter where it is not.
+    pub fn environment() -> Result<Vec<(String, String)>, ConfigError> {
+        let mut variables = Vec::new();
+        for (key, value) in std::env::vars_os() {
+            let Ok(key) = key.into_string() else { continue };
+            match value.into_string() {
+                _ if key == "BAPPY_CONFIG" => {}
+                Ok(value) => variables.push((key, value)),
+                Err(_) if key.starts_with("BAPPY_") => {
+                    return Err(ConfigError::new(format!("{key} must be text in UTF-8")));
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(variables)
+    }
+
     /// The sandbox's defaults, over which flags may still be written: no rate limit, its database in
     /// `data`. Who starts the simulators sets their addresses.
     pub fn sandbox(data: &Path) -> Result<Self, ConfigError> {

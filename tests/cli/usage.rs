@@ -1,5 +1,7 @@
 //! Help and wrong usage, which need no database.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
 fn bappy(args: &[&str]) -> (i32, String, String) {
@@ -38,6 +40,31 @@ fn every_command_has_help() {
         assert!(out.contains("--json") && out.contains("--config"), "{out}");
         assert!(!out.contains("  -h, --help\n\n"), "{out}");
     }
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_told_or_somebody_elses() {
+    let nowhere = "sqlite:/nonexistent/bappy.db";
+    let with = |key: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bappy"));
+        command.args(["org", "list"]).env("BAPPY_DATABASE__URL", nowhere);
+        let output = command.env(key, OsStr::from_bytes(b"\xff")).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, err) = with("BAPPY_LOG__LEVEL");
+    assert!(code == Some(1) && err.contains("BAPPY_LOG__LEVEL must be text"), "{code:?} {err}");
+    let (code, err) = with("SOMEBODY_ELSES");
+    assert!(code == Some(1) && !err.contains("SOMEBODY_ELSES"), "{code:?} {err}");
+}
+
+#[test]
+fn the_sandbox_takes_no_file_and_the_document_is_json() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bappy"));
+    command.args(["sandbox", "--data", "/dev/null/bappy"]);
+    let output = command.env("BAPPY_CONFIG", "/etc/bappy/bappy.toml").output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && !err.contains("BAPPY_CONFIG"), "{err}");
+    assert_eq!(bappy(&["openapi", "--json"]), bappy(&["openapi"]));
 }
 
 #[test]
