@@ -3,6 +3,7 @@
 use crate::app::{Answer, TestApp, id};
 use crate::on_both;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 async fn put(app: &TestApp, link: &Value, body: Value) -> Answer {
     app.acme.put(&format!("/links/{}", id(link)), body).await
@@ -41,12 +42,18 @@ async fn a_link_is_suspended_and_reactivated_with_the_operator(app: &mut TestApp
 }
 
 async fn a_link_is_renamed_without_the_operator(app: &mut TestApp) {
+    app.restart(|config| config.cache.usage_ttl = Duration::from_mins(10)).await;
     let link = a_link(app).await;
     app.operator.faults(json!({"down": true})).await;
     let renamed = put(app, &link, json!({"name": "Grace"})).await.ok();
     assert_eq!((&renamed["name"], &renamed["status"]), (&json!("Grace"), &json!("active")));
     assert!(renamed["updated_at"].as_str() > link["updated_at"].as_str());
+    assert_eq!(renamed["usage"]["live"], true, "it was read when the Link was made");
+    assert_eq!(renamed["usage"]["updated_at"], link["usage"]["updated_at"]);
     assert_eq!(app.acme.show(&link).await["name"], "Grace");
+    app.restart(|config| config.cache.usage_ttl = Duration::ZERO).await;
+    let renamed = put(app, &link, json!({"name": "Grace"})).await.ok();
+    assert_eq!(renamed["usage"]["live"], false, "it is older");
     app.operator.faults(json!({})).await;
     let both = put(app, &link, json!({"name": "Ada", "status": "suspended"})).await.ok();
     assert_eq!((&both["name"], &both["status"]), (&json!("Ada"), &json!("suspended")));

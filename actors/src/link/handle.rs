@@ -190,6 +190,12 @@ impl LinkHandle {
         self.usage.get(&(org, id)).await
     }
 
+    /// Whether what is stored of a Link's use is no older than what a read would answer.
+    pub fn is_live(&self, link: &Link) -> bool {
+        let age = |at| self.outside.clock.now().signed_duration_since(at).to_std().ok();
+        link.usage_at.is_some_and(|at| age(at).is_none_or(|age| age <= self.limits.usage_ttl))
+    }
+
     /// What the operator says of a Link's use, no older than the cache's TTL; none if that cannot
     /// be had now. Read once for all who ask at the same time, and kept as last known.
     pub async fn usage(&self, org: OrgId, link: &Link, known: &[Activation]) -> Option<Arc<Usage>> {

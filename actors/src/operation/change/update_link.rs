@@ -112,6 +112,7 @@ pub(super) async fn finish_update(
     // Done at the operator: the resolver will store it.
     let Ok(Some(mut snapshot)) = found else { return Err(OperationError::Unsettled) };
     apply(&mut snapshot, update, now);
+    snapshot.usage_live = services.links.is_live(&snapshot.link);
     let answer = Answer::LinkUpdated { snapshot: Box::new(snapshot) };
     let change = LinkChange::Update { status: update.status, name: update.name.clone() };
     let look_again_at = in_doubt.then(|| landed_by(services, operation));
