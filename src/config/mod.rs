@@ -48,8 +48,8 @@ impl Config {
         Ok(config)
     }
 
-    /// The variables of this process but for the one that names the file. What is no text is an error where
-    /// it is ours, and somebody else's matter where it is not.
+    /// The variables of this process but for the one that names the file. What is no text is an
+    /// error where it is ours, and somebody else's matter where it is not.
     pub fn environment() -> Result<Vec<(String, String)>, ConfigError> {
         let mut variables = Vec::new();
         for (key, value) in std::env::vars_os() {

@@ -29,7 +29,7 @@ pub(super) fn add(operation: &mut Value) {
         if !is_public && status != "401" {
             names.extend(["RateLimit", "RateLimit-Policy"]);
         }
-        if matches!(&**status, "409" | "429") || (status == "503" && !is_public) {
+        if matches!(&**status, "409" | "429" | "503") {
             names.push("Retry-After");
         }
         if status == "401" {
