@@ -37,6 +37,25 @@ async fn what_one_instance_changes_another_tells_within_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_instance_reads_of_use_is_not_undone_by_what_another_has_cached() {
+    let Some(mut app) = TestApp::start(DatabaseKind::Postgres, AMPLE).await else { return };
+    app.restart(|config| config.cache.usage_ttl = Duration::from_mins(1)).await;
+    let (running, second) = app.another().await;
+    let link = app.acme.link(&app.plan("France 1 GB, 7 days").await).await;
+    assert_eq!(second.show(&link).await["activations"][0]["status"], "active");
+    app.operator.usage(json!({"iccid": link["iccid"], "used_mb": 1000})).await;
+    let first = app.acme.show(&link).await;
+    assert_eq!(first["activations"][0]["status"], "depleted");
+    eventually("the other shows it", async || {
+        let shown = second.show(&link).await;
+        shown["activations"] == first["activations"] && shown["usage"] == first["usage"]
+    })
+    .await;
+    running.stop().await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_is_one_intent_on_all_instances() {
     let Some(app) = TestApp::start(DatabaseKind::Postgres, AMPLE).await else { return };
     let (running, second) = app.another().await;

@@ -22,7 +22,9 @@ async fn a_link_is_suspended_and_reactivated_with_the_operator(app: &mut TestApp
     assert_eq!(suspended["status"], "suspended");
     assert_eq!(suspended["activations"][0]["id"], link["activations"][0]["id"]);
     assert_eq!(app.operator.endpoint(iccid).await["status"], "suspended");
-    assert_eq!(app.acme.show(&link).await["status"], "suspended");
+    let shown = app.acme.show(&link).await;
+    assert_eq!(shown["status"], "suspended");
+    assert_eq!(shown["updated_at"], suspended["updated_at"]);
     let operation = app.acme.get(&format!("/operations/{operation}")).await.ok();
     assert_eq!(
         (&operation["kind"], &operation["state"]),
@@ -109,6 +111,7 @@ async fn a_link_that_is_terminated_upstream_is_inactive_for_good(app: &mut TestA
     app.operator.set_status(link["iccid"].as_str().unwrap(), "terminated").await;
     let shown = app.acme.show(&link).await;
     assert_eq!(shown["status"], "inactive", "on the reading that shows it");
+    assert_eq!(app.acme.show(&link).await["updated_at"], shown["updated_at"]);
     let listed = app.acme.get("/links?status=inactive").await.ok();
     assert_eq!(listed["data"][0]["id"], link["id"]);
     for status in ["active", "suspended", "inactive"] {

@@ -52,6 +52,20 @@ async fn a_depleted_link_is_active_and_can_be_topped_up(app: &mut TestApp) {
     assert_eq!(app.acme.show(&link).await["activations"][1]["status"], "cancelled");
 }
 
+async fn a_plan_that_is_active_again_is_shown_so_at_once(app: &mut TestApp) {
+    let (link, iccid) = a_link(app).await;
+    for (used, status) in [(1000, "depleted"), (400, "active"), (1000, "depleted")] {
+        app.operator.usage(json!({"iccid": iccid, "used_mb": used})).await;
+        for time in ["first", "second"] {
+            let shown = app.acme.show(&link).await;
+            let activation = &shown["activations"][0];
+            assert_eq!(activation["status"], status, "{time}");
+            assert_eq!(activation["data_used_mb"], used, "{time}");
+            assert_eq!(shown["data_used_mb"], used, "{time}");
+        }
+    }
+}
+
 async fn the_profile_s_state_is_the_operator_s(app: &mut TestApp) {
     let (link, iccid) = a_link(app).await;
     for state in ["downloaded", "installed", "enabled", "disabled", "deleted"] {
@@ -109,6 +123,7 @@ on_both! {
     AMPLE:
     use_is_read_from_the_operator,
     a_depleted_link_is_active_and_can_be_topped_up,
+    a_plan_that_is_active_again_is_shown_so_at_once,
     the_profile_s_state_is_the_operator_s,
     without_the_operator_the_last_known_figures_are_told,
     a_figure_is_live_for_as_long_as_it_is_cached,

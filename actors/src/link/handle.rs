@@ -272,19 +272,11 @@ impl LinkHandle {
 fn reading(usage: &Usage, known: &[Activation]) -> UsageReading {
     let activations = known
         .iter()
-        .filter(|known| known.status != ActivationStatus::Cancelled)
         .filter_map(|known| {
-            let told = usage.of_plan(&known.instance_id)?;
-            let (mut status, used) = told_status(told.state, told.data_used, known.data_total);
-            // An operator whose clock is behind ours does not bring back what is over, and what it
-            // forgets afterwards was over before.
-            if known.is_over(usage.at) {
-                status = ActivationStatus::Expired;
-            }
-            let first_used_at = told.first_used_at.or(known.first_used_at);
+            let (status, used, first_used_at) = usage.of_activation(known)?;
             let is_new = (used, status, first_used_at)
                 != (known.data_used, known.status, known.first_used_at)
-                || may_be_stored_as_in_force(known, told.state, usage.at);
+                || may_be_stored_as_in_force(known, usage);
             is_new.then_some((known.id, used, status, first_used_at))
         })
         .collect::<Vec<(ActivationId, Volume, ActivationStatus, Option<Timestamp>)>>();
@@ -297,17 +289,11 @@ fn reading(usage: &Usage, known: &[Activation]) -> UsageReading {
 }
 
 /// Whether what is over, as what is known says by the time, may still be stored as in force.
-fn may_be_stored_as_in_force(known: &Activation, told: InstanceState, now: Timestamp) -> bool {
-    let ended_lately = !known.is_over(now - STORED_AFTER);
-    known.is_over(now) && (ended_lately || told == InstanceState::Active)
-}
-
-fn told_status(state: InstanceState, used: Volume, total: Volume) -> (ActivationStatus, Volume) {
-    let used = used.min(total);
-    match state {
-        InstanceState::Active => (ActivationStatus::Active, used),
-        InstanceState::Depleted => (ActivationStatus::Depleted, total),
-        InstanceState::Expired => (ActivationStatus::Expired, used),
-        InstanceState::Removed => (ActivationStatus::Cancelled, used),
+fn may_be_stored_as_in_force(known: &Activation, usage: &Usage) -> bool {
+    if !known.is_over(usage.at) {
+        return false;
     }
+    let ended_lately = !known.is_over(usage.at - STORED_AFTER);
+    let told = usage.of_plan(&known.instance_id);
+    ended_lately || told.is_some_and(|told| told.state == InstanceState::Active)
 }

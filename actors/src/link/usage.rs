@@ -1,7 +1,7 @@
 //! What the operator says of a Link's use, cached for a while and read once for all who ask.
 
 use crate::gateway::GatewayHandle;
-use crate::model::{EsimProfile, Link, SimKind, Timestamp, Volume};
+use crate::model::{Activation, ActivationStatus, EsimProfile, Link, SimKind, Timestamp, Volume};
 use crate::ports::{Clock, Endpoint, EndpointStatus, InstanceState, PlanInstance};
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -68,6 +68,31 @@ impl Usage {
     pub fn of_plan(&self, instance_id: &str) -> Option<&PlanUsage> {
         let place = self.plans.binary_search_by(|plan| (*plan.instance_id).cmp(instance_id));
         place.ok().map(|place| &self.plans[place])
+    }
+
+    /// What this makes of an activation, stored and shown alike: its status, what was used of it
+    /// and when it was first used. None where it was cancelled, or nothing was said of it.
+    pub fn of_activation(
+        &self,
+        known: &Activation,
+    ) -> Option<(ActivationStatus, Volume, Option<Timestamp>)> {
+        if known.status == ActivationStatus::Cancelled {
+            return None;
+        }
+        let told = self.of_plan(&known.instance_id)?;
+        let used = told.data_used.min(known.data_total);
+        let (mut status, used) = match told.state {
+            InstanceState::Active => (ActivationStatus::Active, used),
+            InstanceState::Depleted => (ActivationStatus::Depleted, known.data_total),
+            InstanceState::Expired => (ActivationStatus::Expired, used),
+            InstanceState::Removed => (ActivationStatus::Cancelled, used),
+        };
+        // An operator whose clock is behind ours does not bring back what is over, and what it
+        // forgets afterwards was over before.
+        if known.is_over(self.at) {
+            status = ActivationStatus::Expired;
+        }
+        Some((status, used, told.first_used_at.or(known.first_used_at)))
     }
 }
 

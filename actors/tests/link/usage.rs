@@ -1,12 +1,12 @@
 //! What the operator says of a Link's use.
 
-use super::links;
+use super::{enter, links};
 use crate::support::fixtures::{caller, org};
 use crate::support::script::Fault;
 use crate::support::world::{World, run};
-use bappy_actors::link::Usage;
-use bappy_actors::model::{ActivationStatus, LinkId, Volume};
-use bappy_actors::ports::InstanceState;
+use bappy_actors::link::{Mode, Usage};
+use bappy_actors::model::{ActivationStatus, LinkId, LinkStatus, Volume};
+use bappy_actors::ports::{EndpointStatus, InstanceState};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use std::sync::Arc;
@@ -97,6 +97,52 @@ fn what_has_just_ended_is_kept_as_over() {
             assert!(stored.all(|status| status == ActivationStatus::Expired), "{told:?}");
         });
     }
+}
+
+#[test]
+fn what_is_stored_of_an_activation_is_what_a_reading_makes_of_it() {
+    run(async {
+        let world = World::new();
+        let link = world.link().await;
+        let total = world.outside.store.data().activations.values().next().unwrap().1.data_total;
+        let used = Volume::from_kb(5);
+        // Depleted is used up, whatever figure comes with it; and may be active again.
+        for (told, status, stored) in [
+            (InstanceState::Depleted, ActivationStatus::Depleted, total),
+            (InstanceState::Active, ActivationStatus::Active, used),
+            (InstanceState::Expired, ActivationStatus::Expired, used),
+            (InstanceState::Active, ActivationStatus::Active, used),
+            (InstanceState::Removed, ActivationStatus::Cancelled, used),
+        ] {
+            {
+                let plan = &mut world.outside.operator.state().endpoints[0].plans[0];
+                (plan.state, plan.data_used) = (told, used);
+            }
+            let known = world.outside.store.data().activations.values().next().unwrap().1.clone();
+            links(&world).usage_changed(org(1), link).await;
+            let usage = usage(&world, link).await.unwrap();
+            let data = world.outside.store.data();
+            let (_, activation) = data.activations.values().next().unwrap();
+            assert_eq!((activation.status, activation.data_used), (status, stored), "{told:?}");
+            let made = usage.of_activation(&known).unwrap();
+            assert_eq!(made, (status, stored, activation.first_used_at), "{told:?}");
+            let is_final = status == ActivationStatus::Cancelled;
+            assert_eq!(usage.of_activation(activation).is_none(), is_final);
+        }
+    });
+}
+
+#[test]
+fn what_a_reading_finds_terminated_is_inactive_for_the_next_who_enters() {
+    run(async {
+        let world = World::new();
+        let link = world.link().await;
+        drop(enter(&world, link, Mode::Shared).await.unwrap());
+        world.outside.operator.state().endpoints[0].status = EndpointStatus::Terminated;
+        assert!(usage(&world, link).await.unwrap().terminated);
+        let entered = enter(&world, link, Mode::Shared).await.unwrap();
+        assert_eq!(entered.link.status, LinkStatus::Inactive);
+    });
 }
 
 #[test]

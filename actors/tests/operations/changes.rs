@@ -1,10 +1,10 @@
 //! Status, name and removals: recorded first, then driven to the wanted value.
 
-use crate::support::fixtures::{caller, offer, org, plan};
+use crate::support::fixtures::{caller, keyed, offer, org, plan};
 use crate::support::script::{Fault, Gate};
 use crate::support::world::{World, run};
 use bappy_actors::model::{
-    ActivationId, ActivationStatus, Failure, LinkId, LinkStatus, NameChange, OperationState,
+    ActivationId, ActivationStatus, Answer, Failure, LinkId, LinkStatus, NameChange, OperationState,
 };
 use bappy_actors::operation::{AddPlans, Ended, OperationError, RemovePlans, UpdateLink};
 use bappy_actors::ports::{EndpointStatus, Refusal};
@@ -151,6 +151,52 @@ fn a_name_that_was_left_behind_is_written_while_the_operator_is_away() {
         assert_eq!(world.outside.store.data().links[&link].1.name.as_deref(), Some("van"));
         world.outside.assert_drained();
     });
+}
+
+#[test]
+fn a_change_is_answered_with_the_time_that_is_stored() {
+    run(async {
+        let world = World::new();
+        let link = world.link().await;
+        let gate = Gate::new();
+        world.outside.script.fail_next("link_snapshot", Fault::Hold(gate.clone()));
+        let slow = async {
+            gate.arrived().await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            gate.open(1);
+        };
+        let (ended, ()) = tokio::join!(set(&world, link, LinkStatus::Suspended), slow);
+        let answered = match ended.result {
+            Ok(Answer::LinkUpdated { snapshot }) => snapshot.link.updated_at,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(world.outside.store.data().links[&link].1.updated_at, answered);
+    });
+}
+
+#[test]
+fn what_a_key_repeats_of_a_change_that_was_left_behind_is_what_is_stored() {
+    for status in [None, Some(LinkStatus::Suspended)] {
+        run(async {
+            let world = World::new();
+            let link = world.link().await;
+            world.outside.script.fail_next("close_operation", Fault::Panic);
+            let update = UpdateLink { link, status, name: NameChange::Set("van".to_owned()) };
+            let ended = world.operations.update_link(keyed(org(1), "k"), update).await;
+            ended.result.unwrap_err();
+            world.resolve(700).await;
+            let data = world.outside.store.data();
+            let stored = &data.operations.last_key_value().unwrap().1;
+            let told = match &stored.answer {
+                Some(Answer::LinkUpdated { snapshot }) => &snapshot.link,
+                other => panic!("{other:?}"),
+            };
+            let link = &data.links[&link].1;
+            let told = (&told.name, told.status, told.updated_at);
+            assert_eq!(told, (&link.name, link.status, link.updated_at));
+            assert_eq!(link.status, status.unwrap_or(LinkStatus::Active));
+        });
+    }
 }
 
 #[test]

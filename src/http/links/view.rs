@@ -8,7 +8,6 @@ use bappy_actors::model::{
     Activation, ActivationId, ActivationStatus, Currency, EsimProfile, Link, LinkId, LinkSnapshot,
     LinkStatus, Money, PlanId, ProfileState, SimKind, Sponsor, Timestamp, Volume,
 };
-use bappy_actors::ports::InstanceState;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
@@ -174,37 +173,32 @@ impl From<Activation> for ActivationView {
     }
 }
 
-/// A Link's snapshot with what the operator last said of it, as it stands at `now`.
+/// A Link's snapshot with what the operator last said of it, as that is stored and as it stands at
+/// `now`.
 pub fn refreshed(
     mut snapshot: LinkSnapshot,
     usage: Option<&Usage>,
     now: Timestamp,
 ) -> LinkSnapshot {
+    snapshot.usage_live = usage.is_some();
+    // What another instance has read since is stored, and stands.
+    let newest = usage.filter(|usage| snapshot.link.usage_at.is_none_or(|last| last <= usage.at));
     for activation in &mut snapshot.activations {
-        let told = usage.and_then(|usage| usage.of_plan(&activation.instance_id));
-        if let Some(told) = told {
-            activation.data_used = told.data_used.min(activation.data_total);
-            activation.first_used_at = told.first_used_at.or(activation.first_used_at);
-            if activation.status == ActivationStatus::Active {
-                activation.status = match told.state {
-                    InstanceState::Active => ActivationStatus::Active,
-                    InstanceState::Depleted => ActivationStatus::Depleted,
-                    InstanceState::Expired => ActivationStatus::Expired,
-                    InstanceState::Removed => ActivationStatus::Cancelled,
-                };
-            }
+        let made = newest.and_then(|usage| usage.of_activation(activation));
+        if let Some((status, used, first_used_at)) = made {
+            activation.status = status;
+            activation.data_used = used;
+            activation.first_used_at = first_used_at;
         }
     }
     snapshot.age(now);
-    if let Some(usage) = usage {
-        snapshot.usage_live = true;
+    if let Some(usage) = newest {
         snapshot.link.usage_at = Some(usage.at);
         snapshot.link.profile = usage.profile.clone().or(snapshot.link.profile);
-        if usage.terminated {
+        if usage.terminated && snapshot.link.status != LinkStatus::Inactive {
             snapshot.link.status = LinkStatus::Inactive;
+            snapshot.link.updated_at = usage.at;
         }
-    } else {
-        snapshot.usage_live = false;
     }
     snapshot
 }

@@ -9,21 +9,22 @@ use std::time::Duration;
 /// Pause before an end that the database could not take is stored again.
 pub(super) const STORE_PAUSE: Duration = Duration::from_millis(100);
 
-/// Stores a change that the operator has made. The last one brings the answer and ends the
-/// operation; it stays pending behind the others.
+/// Stores a change that the operator has made, as made at `now`. The last one brings the answer and
+/// ends the operation; it stays pending behind the others.
 pub(super) async fn advance(
     services: &Services,
     operation: &Operation,
     answer: Option<&Answer>,
     change: LinkChange,
     look_again_at: Option<Timestamp>,
+    now: Timestamp,
 ) -> Result<(), OperationError> {
     let state = match answer {
         Some(_) => OperationState::Succeeded,
         None => OperationState::Pending,
     };
     let answer = answer.filter(|_| operation.key.is_some()).cloned().map(Box::new);
-    close(services, operation, (state, None), answer, change, look_again_at).await
+    close(services, operation, (state, None), answer, change, look_again_at, now).await
 }
 
 /// When nothing that was sent for a change until now can take effect any more.
@@ -31,8 +32,8 @@ pub(in crate::operation) fn landed_by(services: &Services, operation: &Operation
     operation.horizon_at.max(services.clock.now() + services.limits.horizon)
 }
 
-/// Writes a change and, with a final state, the end of an operation, under its epoch. After that the
-/// resolver looks at it again only where it is said when.
+/// Writes a change, as made at `now`, and with a final state the end of an operation, under its
+/// epoch. After that the resolver looks at it again only where it is said when.
 pub(in crate::operation) async fn close(
     services: &Services,
     operation: &Operation,
@@ -40,6 +41,7 @@ pub(in crate::operation) async fn close(
     answer: Option<Box<Answer>>,
     change: LinkChange,
     look_again_at: Option<Timestamp>,
+    now: Timestamp,
 ) -> Result<(), OperationError> {
     let pending = state == OperationState::Pending;
     // The runner's lease; or the resolver's, which begins when that one is over.
@@ -54,7 +56,7 @@ pub(in crate::operation) async fn close(
         lease_until: if pending { Some(lease) } else { look_again_at },
         answer,
     };
-    let (org, link, now) = (operation.org_id, operation.link_id, services.clock.now());
+    let (org, link) = (operation.org_id, operation.link_id);
     let (mut lost, until) = (false, services.clock.elapsed() + services.limits.commit_margin);
     loop {
         let (closing, change) = (closing.clone(), change.clone());
@@ -106,8 +108,8 @@ pub(super) async fn reject(
     failure: Failure,
     removed: Vec<ActivationId>,
 ) -> Result<Answer, OperationError> {
-    let (state, change) = (OperationState::Rejected, LinkChange::None);
-    close(services, operation, (state, Some(failure)), None, change, None).await?;
+    let (end, now) = ((OperationState::Rejected, Some(failure)), services.clock.now());
+    close(services, operation, end, None, LinkChange::None, None, now).await?;
     Err(OperationError::Failed { failure, removed })
 }
 

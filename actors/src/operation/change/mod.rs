@@ -13,7 +13,7 @@ mod update_link;
 pub(super) use drive::{Driven, Earlier, Wanted, drive};
 pub(super) use ending::{close, landed_by};
 pub(super) use remove_plans::remove_plans;
-pub(super) use update_link::update_link;
+pub(super) use update_link::{update_link, updated};
 
 use crate::gateway::{NotAdmitted, Permit};
 use crate::model::{

@@ -87,7 +87,8 @@ pub(super) async fn try_remove(
                 removed.push(activation);
                 let answered = (place + 1 == count).then(|| answer(removed.clone()));
                 let answered_now = answered.as_ref();
-                let closed = advance(services, &operation, answered_now, change, None).await;
+                let now = services.clock.now();
+                let closed = advance(services, &operation, answered_now, change, None, now).await;
                 match (closed, answered) {
                     (Ok(()), Some(answer)) => result = Ok(answer),
                     (Ok(()), None) => {}

@@ -6,7 +6,8 @@ use super::reactivate::reactivate;
 use super::{BUSY_PAUSE_MIN, LinkBusy, admit, open, wait_for_turn};
 use crate::link::Mode;
 use crate::model::{
-    Answer, Link, LinkSnapshot, LinkStatus, Operation, OperationKind, Request, Timestamp,
+    Answer, Link, LinkSnapshot, LinkStatus, NameChange, Operation, OperationKind, Request,
+    Timestamp,
 };
 use crate::operation::{Caller, Ended, OperationError, Services, UpdateLink, left};
 use crate::ports::LinkChange;
@@ -110,20 +111,25 @@ pub(super) async fn finish_update(
     let now = services.clock.now();
     let found = services.store.link_snapshot(caller.org, operation.link_id, now).await;
     // Done at the operator: the resolver will store it.
-    let Ok(Some(mut snapshot)) = found else { return Err(OperationError::Unsettled) };
-    apply(&mut snapshot, update, now);
-    snapshot.usage_live = services.links.is_live(&snapshot.link);
-    let answer = Answer::LinkUpdated { snapshot: Box::new(snapshot) };
+    let Ok(Some(snapshot)) = found else { return Err(OperationError::Unsettled) };
+    let answer = updated(services, snapshot, update.status, &update.name, now);
     let change = LinkChange::Update { status: update.status, name: update.name.clone() };
     let look_again_at = in_doubt.then(|| landed_by(services, operation));
-    advance(services, operation, Some(&answer), change, look_again_at).await.map(|()| answer)
+    advance(services, operation, Some(&answer), change, look_again_at, now).await.map(|()| answer)
 }
 
-pub(super) fn apply(snapshot: &mut LinkSnapshot, update: &UpdateLink, now: Timestamp) {
+/// What who changed a Link is told of it: as it will be stored, at `now`.
+pub(in crate::operation) fn updated(
+    services: &Services,
+    mut snapshot: LinkSnapshot,
+    status: Option<LinkStatus>,
+    name: &NameChange,
+    now: Timestamp,
+) -> Answer {
+    snapshot.usage_live = services.links.is_live(&snapshot.link);
     let link: &mut Link = &mut snapshot.link;
-    if let Some(status) = update.status {
-        link.status = status;
-    }
-    link.name = update.name.apply(link.name.take());
+    link.status = status.unwrap_or(link.status);
+    link.name = name.apply(link.name.take());
     link.updated_at = now;
+    Answer::LinkUpdated { snapshot: Box::new(snapshot) }
 }

@@ -2,7 +2,7 @@
 //! refunded where that is not reached by its horizon.
 
 use super::{CALL_TIMEOUT, PATIENCE, Resolver};
-use crate::model::{Answer, Failure, NameChange, Operation, OperationState, Request};
+use crate::model::{Answer, Failure, NameChange, Operation, OperationState, Request, Timestamp};
 use crate::operation::OperationError;
 use crate::operation::change::{self, Driven, Earlier, Wanted};
 use crate::ports::LinkChange;
@@ -96,42 +96,42 @@ impl Resolver {
         let is_first = operation.attempts == 1 && operation.deadline_at <= operation.created_at;
         let in_doubt = !is_first || driven != Driven::Done { in_doubt: false };
         let look_again_at = (is_status && in_doubt).then(|| change::landed_by(services, operation));
+        let now = services.clock.now();
         match driven {
             Driven::Done { .. } => {
                 let state = if last { OperationState::Succeeded } else { OperationState::Pending };
-                let (answer, end) = (self.answer(operation, last).await?, (state, None));
-                change::close(services, operation, end, answer, change, look_again_at).await?;
+                let (answer, end) = (self.answer(operation, last, now).await?, (state, None));
+                change::close(services, operation, end, answer, change, look_again_at, now).await?;
                 Ok(true)
             }
             Driven::Refused(failure @ Failure::ProviderError) if operation.debit_id.is_none() => {
                 let (end, none) = ((OperationState::Rejected, Some(failure)), LinkChange::None);
-                change::close(services, operation, end, None, none, look_again_at).await?;
+                change::close(services, operation, end, None, none, look_again_at, now).await?;
                 Ok(true)
             }
             Driven::Refused(_) | Driven::Open(_) => Ok(false),
         }
     }
 
-    /// What a repetition under the operation's key is told, as far as it can still be known.
+    /// What a repetition under the operation's key is told of its end at `now`, as far as it can
+    /// still be known.
     pub(super) async fn answer(
         &self,
         operation: &Operation,
         last: bool,
+        now: Timestamp,
     ) -> Result<Option<Box<Answer>>, OperationError> {
         if operation.key.is_none() || !last {
             return Ok(None);
         }
         let services = &*self.services;
         let (org, link) = (operation.org_id, operation.link_id);
-        let now = services.clock.now();
-        let Some(mut snapshot) = services.store.link_snapshot(org, link, now).await? else {
+        let Some(snapshot) = services.store.link_snapshot(org, link, now).await? else {
             return Ok(None);
         };
         Ok(match &operation.request {
             Request::UpdateLink { status, name, .. } => {
-                snapshot.link.status = status.unwrap_or(snapshot.link.status);
-                snapshot.link.name = name.apply(snapshot.link.name);
-                Some(Box::new(Answer::LinkUpdated { snapshot: Box::new(snapshot) }))
+                Some(Box::new(change::updated(services, snapshot, *status, name, now)))
             }
             Request::RemovePlans { items, .. } => {
                 let mut removed = Vec::with_capacity(items.len());
