@@ -88,7 +88,7 @@ pub(super) struct CatalogueRow {
     currency: Currency,
     sponsor: SponsorRow,
     coverage_type: CoverageType,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     region: Option<String>,
     #[serde(default)]
     coverage: Coverage,
@@ -97,9 +97,9 @@ pub(super) struct CatalogueRow {
 #[derive(Deserialize)]
 struct SponsorRow {
     id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     name: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     color: Option<String>,
 }
 

@@ -12,6 +12,7 @@ use bappy_actors::ports::{
     Operator, Refusal, Removal, UnknownCause,
 };
 use secrecy::SecretString;
+use serde_json::json;
 use server::{Reply, Server, http, with_headers};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -343,21 +344,24 @@ async fn the_catalogue_is_read_with_its_prices_exactly() {
 #[tokio::test]
 async fn a_region_is_one_of_six_and_of_a_plan_that_is_not_global() {
     for (coverage_type, told, shown) in [
-        ("regional", "AF", Some("AF")),
-        ("country", "EU", Some("EU")),
-        ("regional", "Europe", None),
-        ("regional", "", None),
-        ("global", "EU", None),
+        ("regional", json!("AF"), Some("AF")),
+        ("country", json!("EU"), Some("EU")),
+        ("regional", json!("Europe"), None),
+        ("regional", json!(""), None),
+        ("regional", json!({"code": "EU"}), None),
+        ("global", json!("EU"), None),
     ] {
         let body = format!(
             r#"{{"items": [{{"plan_id": "P1", "name": "Eurolink", "data_mb": 1024,
                 "validity_days": 30, "wholesale_price": "4.50", "currency": "USD",
-                "sponsor": {{"id": "s1"}}, "coverage_type": "{coverage_type}",
-                "region": "{told}"}}], "total": 1}}"#
+                "sponsor": {{"id": "s1", "name": 7, "color": []}},
+                "coverage_type": "{coverage_type}", "region": {told}}}], "total": 1}}"#
         );
         let server = Server::start(vec![http(200, &body)]).await;
         let page = client(&server.url).catalogue(&token(), 1, 50, SOON).await.unwrap();
         assert_eq!(page.items[0].region.as_deref(), shown, "{coverage_type} {told}");
+        let sponsor = &page.items[0].sponsor;
+        assert_eq!((sponsor.name.as_str(), sponsor.color.as_str()), ("s1", ""));
     }
 }
 

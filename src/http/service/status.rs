@@ -5,6 +5,7 @@
 
 use crate::http::api::Api;
 use crate::http::envelope::Success;
+use crate::http::error::ApiError;
 use crate::http::show;
 use crate::identity::Identity;
 use crate::store::{Database, DbError};
@@ -167,14 +168,15 @@ fn overall(is_up: bool) -> Overall {
         (status = 503, description = "It is down.", body = Status),
     ),
 )]
-pub(super) async fn status(api: web::Data<Api>) -> Success<Status> {
+pub(super) async fn status(api: web::Data<Api>) -> Result<Success<Status>, ApiError> {
     let page = Arc::clone(&api.status);
-    let found = page.found.get_with((), page.look()).await;
-    let found = Status::clone(&found);
-    match found.status {
+    // Who goes away leaves the look to those who wait for it too.
+    let found = api.status.runtime.spawn(async move { page.found.get_with((), page.look()).await });
+    let found = Status::clone(&*found.await.map_err(ApiError::internal)?);
+    Ok(match found.status {
         Overall::Operational | Overall::Degraded => Success::new(found),
         Overall::Down => Success::with_status(StatusCode::SERVICE_UNAVAILABLE, found)
             // By then it has been looked at again.
             .header(header::RETRY_AFTER, HeaderValue::from_static("1")),
-    }
+    })
 }
